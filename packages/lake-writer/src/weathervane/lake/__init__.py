@@ -1,0 +1,62 @@
+"""The lake as its callers see it: a client, the words of a write, and errors named by what to do about them."""
+
+from weathervane.lake.arrow import RowTooLargeError
+from weathervane.lake.caller import lake_address
+from weathervane.lake.client import LakeClient, Upload
+from weathervane.lake.errors import (
+    BusyError,
+    CorruptedError,
+    LakeError,
+    NotFoundError,
+    OutcomeUnknownError,
+    RejectedError,
+    StaleCheckpointError,
+)
+from weathervane.lake.maintenance import MaintenanceClient
+from weathervane.lake.model import (
+    QUARANTINE_SCHEMA,
+    Checkpoint,
+    ColumnRange,
+    CompactionResult,
+    ControlTotal,
+    InvalidNameError,
+    ReplaceWindow,
+    TableDescription,
+    TableRef,
+    VacuumResult,
+    WriteMode,
+    WriteResult,
+    WriteSpec,
+    WriteState,
+    WriteStatus,
+)
+
+__all__ = [
+    "QUARANTINE_SCHEMA",
+    "BusyError",
+    "Checkpoint",
+    "ColumnRange",
+    "CompactionResult",
+    "ControlTotal",
+    "CorruptedError",
+    "InvalidNameError",
+    "LakeClient",
+    "LakeError",
+    "MaintenanceClient",
+    "NotFoundError",
+    "OutcomeUnknownError",
+    "RejectedError",
+    "ReplaceWindow",
+    "RowTooLargeError",
+    "StaleCheckpointError",
+    "TableDescription",
+    "TableRef",
+    "Upload",
+    "VacuumResult",
+    "WriteMode",
+    "WriteResult",
+    "WriteSpec",
+    "WriteState",
+    "WriteStatus",
+    "lake_address",
+]

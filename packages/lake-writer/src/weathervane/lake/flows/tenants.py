@@ -1,0 +1,251 @@
+"""What the lake's flows share: for which tenants a run works, what it shows of each, and how it ends.
+
+Every table of every tenant is tried, whatever became of the one before; then the run fails if any did, and names it.
+A tenant is one task run, which is tried again only for errors that this can mend: the work is then done anew, and what
+was done already costs little.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from prefect import Task, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType, TaskRun
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.context import FlowRunContext
+from prefect.runtime import flow_run as runtime
+from prefect.states import Completed, Failed
+from prefect.types import DateTime
+
+from weathervane.lake import (
+    InvalidNameError,
+    LakeClient,
+    LakeError,
+    MaintenanceClient,
+    NotFoundError,
+    TableRef,
+    lake_address,
+)
+from weathervane.lake.model import check_name
+
+__all__ = [
+    "EVERY_TENANT",
+    "TRIED_AGAIN",
+    "Reports",
+    "Row",
+    "UpkeepError",
+    "counted",
+    "each_table",
+    "each_tenant",
+    "listed",
+    "run_name",
+]
+
+log = logging.getLogger(__name__)
+
+EVERY_TENANT = "*"
+"""As `tenant_id`: every tenant that has a folder in the lake. No tenant can be named so."""
+Row = dict[str, str | int | float]
+"""A row of a report: what was seen or done of one table."""
+Reports = dict[str, list[Row]]
+"""The rows of each tenant."""
+
+_NAMED = 10
+"""So many tenants or tables are named in a line; the artifacts have all."""
+_GOING_WELL = [StateType.COMPLETED, StateType.PENDING, StateType.RUNNING, StateType.SCHEDULED]
+
+
+class UpkeepError(Exception):
+    """Tables or tenants whose upkeep failed, or that are stale, in one line; `retriable` as of a LakeError."""
+
+    def __init__(self, message: str, *, retriable: bool = False) -> None:
+        super().__init__(message)
+        self.retriable = retriable
+
+
+def mendable(task: Any, task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether trying again can help: what the error itself says; no for an error that nobody foresaw."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, LakeError | UpkeepError) and error.retriable
+
+
+TRIED_AGAIN: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay_seconds": [5, 20],
+    "retry_condition_fn": mendable,
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+}
+"""Options of every task of these flows."""
+
+
+def run_name() -> str:
+    """A run's name as people know it: tenant, what is done, and when it was due."""
+    given = runtime.get_parameters().get("tenant_id", EVERY_TENANT)
+    who = "every tenant" if given == EVERY_TENANT else str(given)
+    due = runtime.get_scheduled_start_time()
+    what = (runtime.get_flow_name() or "").replace("_", " ")
+    return f"{who} · {what} · {due:%Y-%m-%d %H:%M}" if due is not None else f"{who} · {what}"
+
+
+def each_tenant(
+    tenant_id: str,
+    work: Task[..., list[Row]],
+    *arguments: Any,
+    end: Callable[[Reports], State[Reports]],
+) -> Reports:
+    """Does the work for one tenant or for all. Return what it returns from the flow.
+
+    Args:
+        tenant_id: A tenant, or `EVERY_TENANT`.
+        work: Takes a tenant and the arguments.
+        arguments: What else the work takes.
+        end: The state in which the run ends when all tenants were done.
+
+    Raises:
+        UpkeepError, LakeError: What failed; outside of a deployment's run the caller sees it.
+    """
+    newer = _overtaken_by()
+    if newer is not None:
+        return _ends(
+            Completed(name="Skipped", message=f"{newer.name} is due as well and does it all", data={})
+        )
+    try:
+        tenants = _tenants() if tenant_id == EVERY_TENANT else [check_name("tenant", tenant_id)]
+    except (InvalidNameError, LakeError) as error:
+        return _ends(Failed(message=str(error), data=error))
+    one: Any = work  # Prefect's types do not tell a state from a result here
+    states: dict[str, State[list[Row]]] = {
+        tenant: one(tenant, *arguments, return_state=True) for tenant in tenants
+    }
+    failed = [f"{tenant}: {_why(state)}" for tenant, state in states.items() if not state.is_completed()]
+    if failed:
+        message = f"{len(failed)} of {len(states)} tenants failed: {listed(failed)}"
+        return _ends(Failed(message=message, data=UpkeepError(message)))
+    return _ends(end({tenant: state.result() for tenant, state in states.items()}))
+
+
+def each_table(
+    tenant: str,
+    what: str,
+    columns: Sequence[str],
+    work: Callable[[LakeClient, TableRef], Row | None],
+) -> list[Row]:
+    """Does the work for every table of a tenant and leaves a table artifact, `<what>-<tenant>`.
+
+    Args:
+        tenant: The tenant.
+        what: The artifact's name.
+        columns: Those of the rows, between `dataset` and `state`.
+        work: Gives a table's row, with its `state`; None for a table that is not shown.
+
+    Raises:
+        UpkeepError: Tables that failed, after all were tried.
+        LakeError: The tables cannot be listed; NotFoundError if there are none of this tenant.
+    """
+    rows: list[Row] = []
+    errors: list[LakeError] = []
+    with LakeClient(lake_address()) as lake:
+        tables = list(lake.tables(tenant))
+        if not tables:
+            raise NotFoundError(f"{tenant}: the lake has no table of this tenant; is the name right?")
+        for table in tables:
+            try:
+                row = work(lake, table)
+            except LakeError as error:
+                errors.append(error)
+                row = {"state": f"failed: {error}"}
+            if row is not None:
+                rows.append(
+                    {"dataset": table.dataset, **dict.fromkeys(columns, ""), **row, "state": row["state"]}
+                )
+    _show(rows, what, tenant)
+    if errors:
+        message = f"{len(errors)} of {len(tables)} tables failed: {listed([str(error) for error in errors])}"
+        raise UpkeepError(message, retriable=any(error.retriable for error in errors))
+    return rows
+
+
+def counted(number: int, noun: str) -> str:
+    """E.g. `1 table`, `2 tables`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(lines: Sequence[str]) -> str:
+    """Some of them in one line."""
+    more = f"; and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+    return "; ".join(lines[:_NAMED]) + more
+
+
+@task(
+    name="list_tenants",
+    task_run_name="tenants of the lake",
+    **TRIED_AGAIN,
+)
+def _tenants() -> list[str]:
+    """Every tenant that has a table; a folder alone is nobody yet."""
+    with MaintenanceClient(lake_address()) as upkeep, LakeClient(lake_address()) as lake:
+        return [tenant for tenant in upkeep.tenants() if any(True for _ in lake.tables(tenant))]
+
+
+def _show(rows: list[Row], what: str, tenant: str) -> None:
+    try:
+        # A key takes lowercase letters, digits and dashes.
+        create_table_artifact(rows, f"{what}-{tenant}".replace("_", "-"), f"{tenant}: {what}")
+    except Exception as error:
+        # A UI that cannot be reached costs nothing but this. The text may hold the API's address, and a password.
+        log.warning("%s: the report on %s could not be written (%s)", tenant, what, type(error).__name__)
+
+
+def _why(state: State[Any]) -> str:
+    error = state.result(raise_on_failure=False)
+    known = isinstance(error, LakeError | UpkeepError)
+    # Another error's text may hold anything.
+    return str(error) if known else f"{type(error).__name__}, see the task's log"
+
+
+def _overtaken_by() -> FlowRun | None:
+    """The newest scheduled run of the same deployment that is due later than this one, and already due: after a
+    downtime there are many, each of which would do the same.
+    """
+    context = FlowRunContext.get()
+    run = context.flow_run if context is not None else None
+    if run is None or run.deployment_id is None or not run.auto_scheduled or run.expected_start_time is None:
+        return None
+    later = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=[run.deployment_id]),
+        expected_start_time=FlowRunFilterExpectedStartTime(
+            after_=run.expected_start_time, before_=cast(DateTime, datetime.now(UTC))
+        ),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_GOING_WELL)),
+    )
+    with get_client(sync_client=True) as api:
+        found = api.read_flow_runs(flow_run_filter=later, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=20)
+    return next(
+        (
+            other
+            for other in found
+            if other.auto_scheduled
+            and other.expected_start_time != run.expected_start_time
+            and other.parameters == run.parameters
+        ),
+        None,
+    )
+
+
+def _ends(state: State[Any]) -> Reports:
+    # Prefect takes a returned state as the run's own, and gives the caller the data in it.
+    return cast(Reports, state)

@@ -1,0 +1,109 @@
+"""A table's commit files, read as what they are: lines of JSON, one file a version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+
+from weathervane.lake.model import TableRef
+from weathervane.lake.server.files import DamagedTableError
+from weathervane.lake.server.store import Store
+
+__all__ = ["COMMIT_NOTE", "LOG_FOLDER", "CommitLog", "commit_path"]
+
+COMMIT_NOTE = "weathervane.commit"
+"""The key of our note in a commit's `commitInfo`."""
+LOG_FOLDER = "_delta_log"
+
+
+class CommitLog:
+    """The commit files of one table."""
+
+    def __init__(self, ref: TableRef, store: Store) -> None:
+        self._ref = ref
+        self._store = store
+
+    def note(self, version: int) -> dict[str, Any]:
+        """What we noted in a version's commit.
+
+        Raises:
+            DamagedTableError: The file is gone, cannot be read, or holds no note.
+        """
+        try:
+            note = self.find_note(version)
+        except ValueError as error:
+            raise self._damaged(version, "cannot be read") from error
+        if not note:
+            raise self._damaged(version, "is gone" if note is None else "has no receipt")
+        return note
+
+    def find_note(self, version: int) -> dict[str, Any] | None:
+        """A version's note: empty when another kind of writer made it, None when there is no such version.
+
+        Raises:
+            ValueError: The commit's file is damaged.
+        """
+        info = self._info(version)
+        try:
+            return None if info is None else dict(json.loads(info.get(COMMIT_NOTE, "{}")))
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
+    def committed_at(self, version: int) -> datetime | None:
+        """When a version was made, by its writer's clock; None when its file does not say."""
+        try:
+            info = self._info(version) or {}
+            return datetime.fromtimestamp(info["timestamp"] / 1000, UTC)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None
+
+    def versions(self) -> dict[int, datetime]:
+        """The versions whose commit file is there, ascending, each with its age by the storage's clock."""
+        found = {
+            int(file.path.removesuffix(".json")): file.modified
+            for file in self._store.files(LOG_FOLDER)
+            if file.path.endswith(".json") and file.path.removesuffix(".json").isdecimal()
+        }
+        return dict(sorted(found.items()))
+
+    def added(self, version: int) -> set[str]:
+        """The data files that a version added.
+
+        Raises:
+            DamagedTableError: The file is gone or cannot be read.
+        """
+        try:
+            actions = list(self._actions(version))
+        except (FileNotFoundError, ValueError) as error:
+            raise self._damaged(version, "cannot be read") from error
+        return {unquote(action["add"]["path"]) for action in actions if "add" in action}
+
+    def _info(self, version: int) -> dict[str, Any] | None:
+        try:
+            infos = (action["commitInfo"] for action in self._actions(version) if "commitInfo" in action)
+            return dict(next(infos, {}))
+        except FileNotFoundError:
+            return None
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
+    def _actions(self, version: int) -> Iterator[dict[str, Any]]:
+        for line in self._store.get(commit_path(version)).splitlines():
+            action = json.loads(line)
+            if not isinstance(action, dict):
+                raise ValueError("a line of the commit file is no action")
+            yield action
+
+    def _damaged(self, version: int, how: str) -> DamagedTableError:
+        return DamagedTableError(
+            f"{self._ref}: the commit file {commit_path(version)} holds a receipt or the checkpoint and {how}; restore"
+            " it, its loss is not taken for an empty table"
+        )
+
+
+def commit_path(version: int) -> str:
+    """Where a version's commit file is."""
+    return f"{LOG_FOLDER}/{version:020d}.json"

@@ -1,0 +1,61 @@
+"""LakeMaintenanceService on the wire: one piece of work at a time, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import grpc
+
+from weathervane.lake import convert
+from weathervane.lake.server.calls import named, off_loop, page
+from weathervane.lake.server.maintenance import LakeMaintenance
+from weathervane.lake.v1 import lake_maintenance_pb2 as pb
+from weathervane.lake.v1 import lake_maintenance_pb2_grpc as pb_grpc
+
+__all__ = ["LakeMaintenanceServicer"]
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_T = TypeVar("_T")
+
+
+class LakeMaintenanceServicer(pb_grpc.LakeMaintenanceServiceServicer):
+    """See `lake_maintenance.proto` for what each method promises."""
+
+    def __init__(self, maintenance: LakeMaintenance) -> None:
+        self._maintenance = maintenance
+        # Upkeep shall leave the machine's cores, memory and threads to the writes: who comes second waits.
+        self._turn = asyncio.Lock()
+
+    async def ListTenants(self, request: pb.ListTenantsRequest, context: _Context) -> pb.ListTenantsResponse:
+        """Lists the tenants."""
+        tenants = await off_loop(self._maintenance.tenants)
+        names, token = page(tenants, request.page_size, request.page_token)
+        return pb.ListTenantsResponse(tenants=names, next_page_token=token)
+
+    async def CompactTable(
+        self, request: pb.CompactTableRequest, context: _Context
+    ) -> pb.CompactTableResponse:
+        """Puts small files together."""
+        table = named(lambda: convert.table_from_wire(request.table))
+        result, complete = await self._alone(lambda: self._maintenance.compact(table))
+        return convert.compaction_to_wire(result, complete)
+
+    async def VacuumTable(self, request: pb.VacuumTableRequest, context: _Context) -> pb.VacuumTableResponse:
+        """Deletes old files."""
+        table = named(lambda: convert.table_from_wire(request.table))
+        hours = request.retention_hours if request.HasField("retention_hours") else None
+        result = await self._alone(
+            lambda: self._maintenance.vacuum(table, hours, dry_run=request.dry_run),
+        )
+        return convert.vacuum_to_wire(result)
+
+    async def _alone(self, work: Callable[[], _T]) -> _T:
+        async with self._turn:
+            working = asyncio.ensure_future(off_loop(work))
+            try:
+                return await asyncio.shield(working)
+            finally:
+                # A caller that leaves does not end the thread; the turn is over when that is.
+                await asyncio.wait({working})

@@ -1,0 +1,251 @@
+"""Copy-on-write upsert as pure functions over frames: which files a write touches, what changes in each, and where
+new rows go. Nothing here reads, writes or commits.
+
+The rows of a table are kept in files ordered by the cluster column, like the leaves of a B+ tree: a row belongs to
+the file with the greatest lower bound at or below it. So a write reads only files whose range holds one of its
+values, and rewrites only those in which something really changes (measured: flat in the size of the table).
+
+Comparison is exact, column by column; no hashes that might collide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+# Column names hold only letters, digits and _, so names with a colon cannot meet one.
+_ROW = "row:"
+_FILE_ROW = "file:"
+_NEW = ":new"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """How rows are identified, ordered and compared."""
+
+    unique: tuple[str, ...]
+    cluster: str
+    version: str | None
+
+    @property
+    def order(self) -> list[str]:
+        """Columns that files are sorted by."""
+        return [self.cluster, *(key for key in self.unique if key != self.cluster)]
+
+
+class Incoming:
+    """The rows of a write: the newest one of each key, in the order of the cluster column.
+
+    `index` holds keys, cluster value and row number of each; the rows themselves stay where they are until they
+    are gathered.
+    """
+
+    def __init__(self, rows: pl.DataFrame, keys: Keys) -> None:
+        self._rows = rows
+        self.keys = keys
+        columns = list(dict.fromkeys([*keys.unique, keys.cluster, *([keys.version] if keys.version else [])]))
+        index = rows.select(columns).with_row_index(_ROW)
+        by = [keys.version, _ROW] if keys.version else [_ROW]
+        index = index.sort(by, nulls_last=False).unique(keys.unique, keep="last")
+        self.index = index.select(_ROW, *dict.fromkeys([*keys.unique, keys.cluster])).sort(keys.order)
+        self.collapsed = rows.height - self.index.height
+
+    @property
+    def values(self) -> pl.Series:
+        """The distinct values of the cluster column, ascending."""
+        return self.index[self.keys.cluster].unique(maintain_order=True)
+
+    def between(self, lower: Any, upper: Any) -> pl.DataFrame:
+        """Whole rows with their row number, of the keys that a file with these bounds may hold."""
+        index = self.index
+        if lower is not None and upper is not None:
+            values = index[self.keys.cluster]
+            index = index[values.search_sorted(lower, "left") : values.search_sorted(upper, "right")]
+        return self.gather(index[_ROW]).with_columns(index[_ROW])
+
+    def gather(self, numbers: pl.Series) -> pl.DataFrame:
+        """Whole rows by number."""
+        return self._rows[numbers]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The rows of a table which a complete read accounts for."""
+
+    condition: pl.Expr
+    members: pl.DataFrame | None
+
+    def rows(self, frame: pl.DataFrame) -> pl.Series:
+        """True for each row of the frame that is in the window."""
+        inside = frame.select(inside=self.condition.fill_null(False))["inside"]
+        if self.members is None:
+            return inside
+        marked = frame.select(self.members.columns).join(
+            self.members.with_columns(pl.lit(True).alias(_NEW)),
+            on=self.members.columns,
+            how="left",
+            maintain_order="left",
+            nulls_equal=True,
+        )
+        return inside & marked[_NEW].fill_null(False)
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """What a write does to one file: rows to drop from it, and the rows that come instead (by number)."""
+
+    path: str
+    dropped: pl.Series
+    replacing: pl.Series
+    matched: pl.Series
+    deleted: int
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether the file changes at all."""
+        return len(self.dropped) > 0
+
+
+def touched(files: pl.DataFrame, values: pl.Series) -> pl.Series:
+    """True for each file (columns `lower`, `upper`) whose range holds one of the ascending values.
+
+    Files whose bounds are not known are always touched.
+    """
+    known = files["lower"].is_not_null() & files["upper"].is_not_null()
+    if values.is_empty():
+        return ~known
+    first = values.search_sorted(files["lower"].fill_null(values[0]), "left")
+    last = values.search_sorted(files["upper"].fill_null(values[-1]), "right")
+    return ~known | (last > first)
+
+
+def compare(
+    path: str, file: pl.DataFrame, incoming: pl.DataFrame, keys: Keys, window: Window | None
+) -> FileChange:
+    """Finds out what the incoming rows change in a file.
+
+    Args:
+        path: The file's name.
+        file: All its rows.
+        incoming: Rows of the write that may be in it, from `Incoming.between`.
+        keys: How rows are identified.
+        window: The replaced window, if the write replaces one.
+    """
+    numbered = file.with_row_index(_FILE_ROW)
+    both = numbered.join(incoming, on=list(keys.unique), how="inner", suffix=_NEW, nulls_equal=True)
+    others = [name for name in file.columns if name not in keys.unique]
+    differs = (
+        pl.any_horizontal([pl.col(n).ne_missing(pl.col(n + _NEW)) for n in others])
+        if others
+        else pl.lit(False)
+    )
+    if keys.version and keys.version in others:
+        old, new = pl.col(keys.version), pl.col(keys.version + _NEW)
+        # No version is older than any, as it is among the rows of one write.
+        differs &= ~(new < old).fill_null(new.is_null() & old.is_not_null())
+    changed = both.filter(differs)
+    dropped, deleted = changed[_FILE_ROW], 0
+    if window is not None:
+        inside = numbered.filter(window.rows(file)).select(_FILE_ROW)
+        absent = inside.join(both.select(_FILE_ROW), on=_FILE_ROW, how="anti")[_FILE_ROW]
+        dropped, deleted = pl.concat([dropped, absent]), len(absent)
+    return FileChange(path, dropped, changed[_ROW], both[_ROW], deleted)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where new rows go: into existing files, by path, or into new ones. Row numbers in cluster order."""
+
+    absorbed: dict[str, pl.Series]
+    fresh: pl.Series
+
+
+def place(
+    new: pl.DataFrame, cluster: str, files: pl.DataFrame, rewritten: set[str], target_rows: int
+) -> Placement:
+    """Places new rows (from `Incoming.index`) so that file ranges stay apart.
+
+    A row goes into the file that owns its value when that file is rewritten anyway, is small, or encloses the value;
+    otherwise into a new file.
+    """
+    owners = files.filter(pl.col("lower").is_not_null()).sort("lower")
+    if owners.is_empty() or new.is_empty():
+        return Placement({}, new[_ROW])
+    values = new[cluster]
+    owner = owners["lower"].search_sorted(values, "right").cast(pl.Int64) - 1
+    placed = new.select(_ROW, pl.col(cluster).alias("value")).with_columns(
+        owner.clip(0).alias("owner"), (owner < 0).alias("before")
+    )
+    home = owners.select("path", "upper", "rows").with_columns(
+        pl.col("path").is_in(list(rewritten)).alias("rewritten")
+    )
+    placed = placed.with_columns(home[placed["owner"]])
+    takes = (
+        pl.col("rewritten")
+        | (pl.col("rows") < target_rows)
+        | (~pl.col("before") & (pl.col("value") <= pl.col("upper")))
+    )
+    placed = placed.with_columns(takes.fill_null(True).alias("takes"))
+    inside = placed.filter("takes")
+    groups = inside.group_by("path", maintain_order=True).agg(_ROW)
+    return Placement(
+        dict(zip(groups["path"], groups[_ROW], strict=True)),
+        placed.filter(~pl.col("takes"))[_ROW],
+    )
+
+
+def rewrite(
+    file: pl.DataFrame, dropped: pl.Series, added: pl.Series, incoming: Incoming, target_rows: int
+) -> Iterator[pl.DataFrame]:
+    """The new content of a file: its rows without the dropped ones and with the added ones (row numbers of the
+    write), in order, cut into files of about `target_rows`. Never more than about three of those are in memory.
+    """
+    keys = incoming.keys
+    kept = file
+    if len(dropped):
+        kept = (
+            file.with_row_index(_FILE_ROW)
+            .join(dropped.to_frame(_FILE_ROW), on=_FILE_ROW, how="anti", maintain_order="left")
+            .drop(_FILE_ROW)
+        )
+    if kept.height + len(added) <= target_rows * 3 // 2:
+        whole = pl.concat([kept, incoming.gather(added)]).sort(keys.order)
+        if whole.height:
+            yield whole
+        return
+    index = incoming.index.join(added.to_frame(_ROW), on=_ROW, how="semi", maintain_order="left")
+    values = index[keys.cluster]
+    for start in range(0, max(index.height, 1), target_rows):
+        piece = index[_ROW][start : start + target_rows]
+        here = pl.lit(True)
+        if start:
+            here &= pl.col(keys.cluster) >= values[start]
+        if start + target_rows < index.height:
+            here &= pl.col(keys.cluster) < values[start + target_rows]
+        whole = pl.concat([kept.filter(here), incoming.gather(piece)]).sort(keys.order)
+        yield from _halves(whole, target_rows)
+
+
+def fresh(numbers: pl.Series, incoming: Incoming, target_rows: int) -> Iterator[pl.DataFrame]:
+    """New files of at most `target_rows` for rows that no existing file takes."""
+    for start in range(0, len(numbers), target_rows):
+        yield incoming.gather(numbers[start : start + target_rows]).sort(incoming.keys.order)
+
+
+def _halves(frame: pl.DataFrame, target_rows: int) -> Iterator[pl.DataFrame]:
+    pieces = max(1, round(frame.height / target_rows))
+    step = -(-frame.height // pieces)
+    for start in range(0, frame.height, max(step, 1)):
+        yield frame[start : start + step]
+
+
+def condition(ranges: Sequence[tuple[str, object, object]], schema: dict[str, pl.DataType]) -> pl.Expr:
+    """`lower <= column <= upper` for every range; values are of the columns' types."""
+    every = pl.lit(True)
+    for column, lower, upper in ranges:
+        dtype = schema[column]
+        every &= pl.col(column).is_between(pl.lit(lower, dtype), pl.lit(upper, dtype))
+    return every

@@ -1,0 +1,223 @@
+"""LakeWriterService on the wire: each method maps, calls the writer off the event loop, and maps back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, TypeVar
+
+import grpc
+import pyarrow as pa
+
+from weathervane.lake import convert
+from weathervane.lake.arrow import MAX_READ_BYTES, encode_batches, encode_schema
+from weathervane.lake.model import (
+    QUARANTINE_SCHEMA,
+    WriteResult,
+    WriteSpec,
+    check_name,
+    check_write_id,
+)
+from weathervane.lake.server.calls import named, off_loop, page, refuse
+from weathervane.lake.server.frames import FrameError, decode_batch, decode_schema
+from weathervane.lake.server.settings import LakeSettings
+from weathervane.lake.server.staging import Staged
+from weathervane.lake.server.upsert import Received
+from weathervane.lake.server.writer import LakeWriter
+from weathervane.lake.v1 import lake_writer_pb2 as pb
+from weathervane.lake.v1 import lake_writer_pb2_grpc as pb_grpc
+from weathervane.rpc import StatusError
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_T = TypeVar("_T")
+
+
+class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
+    """See `lake_writer.proto` for what each method promises."""
+
+    def __init__(self, writer: LakeWriter, settings: LakeSettings) -> None:
+        self._writer = writer
+        self._settings = settings
+        self._receiving = 0
+
+    async def Write(
+        self, requests: AsyncIterator[pb.WriteRequest], context: _Context
+    ) -> AsyncIterator[pb.WriteResponse]:
+        """Takes one write, frame by frame, and commits it."""
+        if self._receiving >= self._settings.max_concurrent_writes:
+            raise StatusError(
+                grpc.StatusCode.UNAVAILABLE,
+                "TOO_MANY_WRITES",
+                f"{self._receiving} writes are in progress here, which is this server's limit; come back",
+            )
+        self._receiving += 1
+        try:
+            with ExitStack() as stack:
+                async for response in self._write(requests, stack):
+                    yield response
+        finally:
+            self._receiving -= 1
+
+    async def _write(
+        self, requests: AsyncIterator[pb.WriteRequest], stack: ExitStack
+    ) -> AsyncIterator[pb.WriteResponse]:
+        first = await self._next(requests)
+        if not first.HasField("header"):
+            refuse("NO_HEADER", "the first message of a write is its header")
+        spec = await off_loop(lambda: self._spec(first.header))
+        committed = await off_loop(lambda: self._writer.admit(spec))
+        # Before the answer: an acknowledged header means that there is room for the frames.
+        upload = _Upload(spec, self._settings, stack)
+        yield _acknowledge(-1, committed)
+        while True:
+            request = await self._next(requests)
+            if request.HasField("header"):
+                refuse("SECOND_HEADER", "a write has one header")
+            if request.HasField("commit"):
+                break
+            await off_loop(partial(upload.take, request.frame))
+            yield _acknowledge(request.frame.sequence)
+        commit = convert.commit_from_wire(request.commit)
+        received = await off_loop(lambda: upload.finish(request.commit))
+        # The commit must end even when the caller is gone: the outcome is then asked for.
+        result: WriteResult = await asyncio.shield(
+            _held(stack, lambda: self._writer.commit(spec, received, commit))
+        )
+        yield pb.WriteResponse(receipt=convert.result_to_wire(result))
+
+    async def GetWrite(self, request: pb.GetWriteRequest, context: _Context) -> pb.GetWriteResponse:
+        """Tells what became of a write."""
+        table = named(lambda: convert.table_from_wire(request.table))
+        write_id = named(lambda: check_write_id(request.write_id))
+        return convert.status_to_wire(await off_loop(lambda: self._writer.status(table, write_id)))
+
+    async def DescribeTable(
+        self, request: pb.DescribeTableRequest, context: _Context
+    ) -> pb.DescribeTableResponse:
+        """Describes a table."""
+        table = named(lambda: convert.table_from_wire(request.table))
+        description = await off_loop(lambda: self._writer.describe(table))
+        return pb.DescribeTableResponse(table=convert.description_to_wire(description))
+
+    async def ListTables(self, request: pb.ListTablesRequest, context: _Context) -> pb.ListTablesResponse:
+        """Lists a tenant's tables."""
+        tenant = named(lambda: check_name("tenant", request.tenant))
+        tables = {table.dataset: table for table in await off_loop(lambda: self._writer.tables(tenant))}
+        names, token = page(list(tables), request.page_size, request.page_token)
+        return pb.ListTablesResponse(
+            tables=[convert.table_to_wire(tables[name]) for name in names], next_page_token=token
+        )
+
+    async def GetCheckpoint(
+        self, request: pb.GetCheckpointRequest, context: _Context
+    ) -> pb.GetCheckpointResponse:
+        """Reads a table's checkpoint."""
+        table = named(lambda: convert.table_from_wire(request.table))
+        checkpoint = await off_loop(lambda: self._writer.checkpoint(table))
+        return pb.GetCheckpointResponse(checkpoint=checkpoint.value, table_version=checkpoint.table_version)
+
+    async def ReadTable(
+        self, request: pb.ReadTableRequest, context: _Context
+    ) -> AsyncIterator[pb.ReadTableResponse]:
+        """Streams a table."""
+        spec = named(lambda: convert.read_from_wire(request))
+        schema, batches = await off_loop(lambda: self._writer.read(spec))
+        yield pb.ReadTableResponse(arrow_schema=encode_schema(schema))
+        while (batch := await off_loop(lambda: next(batches, None))) is not None:
+            for message, _ in encode_batches(batch, largest=MAX_READ_BYTES):
+                yield pb.ReadTableResponse(record_batch=message)
+
+    async def _next(self, requests: AsyncIterator[pb.WriteRequest]) -> pb.WriteRequest:
+        try:
+            return await asyncio.wait_for(anext(requests), self._settings.idle_seconds)
+        except StopAsyncIteration:
+            # Also what a killed client looks like; so nothing but a commit message ever commits.
+            raise FrameError(
+                "the stream ended without a commit message; nothing was committed", "NO_COMMIT"
+            ) from None
+        except TimeoutError:
+            raise StatusError(
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+                "IDLE",
+                f"nothing was sent for {self._settings.idle_seconds:g} s; nothing was committed",
+            ) from None
+
+    def _spec(self, header: pb.WriteHeader) -> WriteSpec:
+        schema = decode_schema(header.arrow_schema, max_columns=self._settings.max_columns)
+        try:
+            return named(lambda: convert.spec_from_wire(header, schema))
+        except KeyError:
+            refuse("BAD_MODE", "the write's mode is not one of append, upsert, replace_window")
+
+
+class _Upload:
+    """Takes the frames of one write in order and keeps them until the commit."""
+
+    def __init__(self, spec: WriteSpec, settings: LakeSettings, stack: ExitStack) -> None:
+        members = spec.window.member_columns if spec.window else ()
+        self._settings = settings
+        self._schemas: dict[int, pa.Schema] = {
+            pb.FRAME_KIND_ROWS: spec.schema,
+            pb.FRAME_KIND_QUARANTINE: QUARANTINE_SCHEMA,
+        }
+        if members:
+            self._schemas[pb.FRAME_KIND_MEMBERS] = pa.schema([spec.schema.field(name) for name in members])
+        self._staged = {
+            kind: stack.enter_context(Staged(schema, settings.staging))
+            for kind, schema in self._schemas.items()
+        }
+        self._hash = hashlib.sha256()
+        self._frames = 0
+        self._bytes = 0
+
+    def take(self, frame: pb.Frame) -> None:
+        if frame.sequence != self._frames:
+            raise FrameError(f"frame {self._frames} was due and {frame.sequence} came", "OUT_OF_SEQUENCE")
+        if frame.kind not in self._schemas:
+            refuse(
+                "BAD_FRAME_KIND", f"frame {frame.sequence}: this write takes no frames of kind {frame.kind}"
+            )
+        batch = decode_batch(
+            frame.record_batch, self._schemas[frame.kind], max_rows=self._settings.max_frame_rows
+        )
+        self._frames += 1
+        self._bytes += len(frame.record_batch)
+        rows = batch.num_rows + sum(staged.num_rows for staged in self._staged.values())
+        if self._bytes > self._settings.max_write_bytes or rows > self._settings.max_write_rows:
+            raise StatusError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                "WRITE_TOO_LARGE",
+                f"a write is at most {self._settings.max_write_bytes:,} bytes and"
+                f" {self._settings.max_write_rows:,} rows here; cut the run into smaller slices",
+            )
+        self._hash.update(frame.record_batch)
+        self._staged[frame.kind].append(batch)
+
+    def finish(self, commit: pb.WriteCommit) -> Received:
+        rows, aside = (self._staged[kind] for kind in (pb.FRAME_KIND_ROWS, pb.FRAME_KIND_QUARANTINE))
+        sent = (commit.frame_count, commit.row_count, commit.quarantined_count)
+        came = (self._frames, rows.num_rows, aside.num_rows)
+        if sent != came or commit.sha256 != self._hash.digest():
+            raise FrameError(
+                f"(frames, rows, quarantined) sent {sent} and came {came}"
+                + (" with another checksum" if sent == came else "")
+                + "; nothing was committed",
+                "INCOMPLETE",
+            )
+        members = self._staged.get(pb.FRAME_KIND_MEMBERS)
+        return Received(rows.table(), aside.table(), members.table() if members else None)
+
+
+async def _held(stack: ExitStack, work: Callable[[], _T]) -> _T:
+    """Runs the commit in a thread and keeps the staged rows until it has ended, whoever is still waiting."""
+    with stack.pop_all():
+        return await off_loop(work)
+
+
+def _acknowledge(sequence: int, already_committed: bool = False) -> pb.WriteResponse:
+    return pb.WriteResponse(
+        acknowledgement=pb.Acknowledgement(sequence=sequence, already_committed=already_committed)
+    )

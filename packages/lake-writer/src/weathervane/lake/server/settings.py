@@ -1,0 +1,53 @@
+"""Every number of the lake writer, with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class LakeSettings:
+    """Where the lake is and how much one write may take of this machine."""
+
+    root: str
+    """A folder, or a URL that deltalake opens. Tables are at `<root>/<tenant>/<dataset>`."""
+    storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Passed to deltalake with a URL (credentials, endpoint); never logged."""
+    max_frame_rows: int = 1_000_000
+    """A 224-byte null column can claim 10^12 rows; a frame of 3 MiB has no honest use for more than this."""
+    max_write_bytes: int = 2 * 1024**3
+    """Bytes of frames in one write; beyond it the caller cuts smaller slices. Bounds the staging file."""
+    max_write_rows: int = 10_000_000
+    """Rows in one write. Keys and row numbers of a write are held in memory while it is merged (about 100 bytes
+    a row), the rows themselves are in the staging file."""
+    max_columns: int = 1_000
+    """A table wider than this is a mistake."""
+    max_concurrent_writes: int = 32
+    """Writes that are being received or merged; the next one is told UNAVAILABLE and comes back. A run holds one
+    for each dataset of a flow."""
+    idle_seconds: float = 900.0
+    """A stream that sends nothing for so long is ended, so that nobody holds a write's slot for ever. Long, because
+    a source may be waiting for its vendor; a peer that is dead or stopped is dropped by keepalive in half a minute."""
+    target_file_rows: int = 100_000
+    """Rows of a data file. Measured best for copy-on-write: about 3 MiB of Parquet, 15 ms to read, 90 ms to write."""
+    target_file_bytes: int = 64 * 1024 * 1024
+    """Bytes of Arrow in a data file, where rows are larger than about 600 bytes. About three such files are in memory
+    while one is rewritten."""
+    small_file_bytes: int = 4 * 1024 * 1024
+    """Bytes of Parquet from which on compaction leaves a file alone, however few its rows: with large rows it is full,
+    which only reading it would tell."""
+    compaction_rows: int = 2_000_000
+    """Rows that one call of compaction puts into other files before it commits: seconds of work. The caller calls
+    again."""
+    min_retention_hours: int = 168
+    """The least retention that a vacuum takes: a week, as Delta's own default. A reader may be so long at an older
+    version, and a write on its way to its commit."""
+    commit_attempts: int = 30
+    """Commits lost to other writers of the same table before the caller is told ABORTED."""
+    history_days: int = 30
+    """For how long at least a write id is remembered, so that a repeat gets its first answer."""
+    log_checkpoint_interval: int = 20
+    """Commits between Delta log checkpoints, which keep opening a table cheap."""
+    staging: str | None = None
+    """Folder for the staging files (unlinked at once, so a killed server leaves none); None is the system's."""

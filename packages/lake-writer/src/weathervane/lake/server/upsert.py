@@ -1,0 +1,164 @@
+"""What a write does to a table: which files it rewrites and which it adds, written and ready to be committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+import pyarrow as pa
+
+from weathervane.lake.model import WriteSpec
+from weathervane.lake.server import merge
+from weathervane.lake.server.admission import range_bounds
+from weathervane.lake.server.files import DataFile, Layout, NewFile
+from weathervane.lake.server.settings import LakeSettings
+from weathervane.lake.server.tables import Table
+
+
+@dataclass(frozen=True)
+class Received:
+    """What a write sent, complete and checked: its rows, those that did not fit, and the window's members."""
+
+    rows: pa.Table
+    quarantined: pa.Table
+    members: pa.Table | None
+
+
+@dataclass
+class Change:
+    """What a write does to a table, with the files for it already written."""
+
+    added: list[NewFile] = field(default_factory=list)
+    removed: list[DataFile] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def append(table: Table, rows: pa.Table, settings: LakeSettings, change: Change) -> None:
+    """Adds every row, in new files."""
+    ordered = rows.select(table.schema.names)
+    size = _file_rows(rows, settings)
+    for start in range(0, ordered.num_rows, size):
+        change.added.append(table.write_file(ordered.slice(start, size).combine_chunks()))
+    change.counts = {
+        "inserted": rows.num_rows,
+        "updated": 0,
+        "unchanged": 0,
+        "collapsed": 0,
+        "deleted": 0,
+    }
+
+
+def upsert(
+    table: Table,
+    spec: WriteSpec,
+    layout: Layout,
+    received: Received,
+    settings: LakeSettings,
+    change: Change,
+) -> None:
+    """Inserts, updates and, with a window, removes; writes only files in which something changes."""
+    assert layout.cluster_by is not None
+    target = _file_rows(received.rows, settings)
+    keys = merge.Keys(layout.unique_keys, layout.cluster_by, layout.version_column)
+    incoming = merge.Incoming(_frame(received.rows.select(table.schema.names)), keys)
+    window = _window(spec, table.schema, received)
+    files = table.files()
+    chosen = merge.touched(files, incoming.values)
+    if window is not None:
+        chosen = chosen | _window_touches(files, spec, table, window, layout)
+    changes: dict[str, merge.FileChange] = {}
+    matched, updated = [pl.Series(dtype=pl.get_index_type())] * 2
+    deleted = 0
+    # Two passes over the files that may change: first what changes, then the rewriting. A file is read twice
+    # (15 ms of its about 150) so that only row numbers, and never files, are held between the two.
+    for path, lower, upper in files.filter(chosen).select("path", "lower", "upper").iter_rows():
+        verdict = merge.compare(path, table.read_file(path), incoming.between(lower, upper), keys, window)
+        matched = pl.concat([matched, verdict.matched])
+        updated = pl.concat([updated, verdict.replacing])
+        deleted += verdict.deleted
+        if verdict.rewrites:
+            changes[path] = verdict
+    known = matched.to_frame("row:")
+    new = incoming.index.join(known, on="row:", how="anti", maintain_order="left")
+    placement = merge.place(new, keys.cluster, files, set(changes), target)
+    sizes = {path: (size, rows) for path, size, rows in files.select("path", "size", "rows").iter_rows()}
+    nothing = pl.Series(dtype=pl.get_index_type())
+    for path in dict.fromkeys([*changes, *placement.absorbed]):
+        dropped, replacing = nothing, nothing
+        if path in changes:
+            dropped, replacing = changes[path].dropped, changes[path].replacing
+        added = pl.concat([replacing, placement.absorbed.get(path, nothing)])
+        pieces = merge.rewrite(table.read_file(path), dropped, added, incoming, target)
+        change.removed.append(DataFile(path, *sizes[path]))
+        _write(table, pieces, change)
+    for numbers in _apart(placement.fresh, incoming, files):
+        _write(table, merge.fresh(numbers, incoming, target), change)
+    n_updated = updated.n_unique()
+    change.counts = {
+        "inserted": new.height,
+        "updated": n_updated,
+        "unchanged": incoming.index.height - new.height - n_updated,
+        "collapsed": incoming.collapsed,
+        "deleted": deleted,
+    }
+
+
+def _file_rows(rows: pa.Table, settings: LakeSettings) -> int:
+    """Rows of a data file: fewer when they are large, for a file is rewritten whole, in memory."""
+    row: int = max(1, rows.nbytes // max(1, rows.num_rows))
+    return max(1, min(settings.target_file_rows, settings.target_file_bytes // row))
+
+
+def _write(table: Table, pieces: Iterable[pl.DataFrame], change: Change) -> None:
+    for piece in pieces:
+        change.added.append(table.write_file(piece.to_arrow().cast(table.schema)))
+
+
+def _frame(rows: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(rows, rechunk=False)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _apart(numbers: pl.Series, incoming: merge.Incoming, files: pl.DataFrame) -> Iterator[pl.Series]:
+    """Rows for new files, apart where a file of the table lies between them: a new file that spanned it would be
+    touched by every later write.
+    """
+    index = incoming.index.join(numbers.to_frame(), on=numbers.name, how="semi", maintain_order="left")
+    gaps = files["lower"].drop_nulls().sort().search_sorted(index[incoming.keys.cluster], "right")
+    for piece in (
+        index.select(numbers.name).with_columns(gaps.alias("gap:")).partition_by("gap:", maintain_order=True)
+    ):
+        yield piece[numbers.name]
+
+
+def _window(spec: WriteSpec, schema: pa.Schema, received: Received) -> merge.Window | None:
+    if spec.window is None:
+        return None
+    ranges = []
+    for column_range in spec.window.ranges:
+        lower, upper = range_bounds(column_range, schema)
+        ranges.append((column_range.column, lower.as_py(), upper.as_py()))
+    types = dict(_frame(schema.empty_table()).schema)
+    members = None
+    if received.members is not None:
+        members = _frame(received.members).unique()
+    return merge.Window(merge.condition(ranges, types), members)
+
+
+def _window_touches(
+    files: pl.DataFrame, spec: WriteSpec, table: Table, window: merge.Window, layout: Layout
+) -> pl.Series:
+    """True for each file that may hold rows of the window, by the bounds of the cluster column."""
+    assert spec.window is not None
+    assert layout.cluster_by is not None
+    hits = pl.Series([True] * files.height, dtype=pl.Boolean)
+    if window.members is not None and layout.cluster_by in window.members.columns:
+        hits &= merge.touched(files, window.members[layout.cluster_by].unique().sort())
+    for column_range in spec.window.ranges:
+        if column_range.column == layout.cluster_by:
+            lower, upper = (bound.as_py() for bound in range_bounds(column_range, table.schema))
+            outside = files.select(out=(pl.col("upper") < lower) | (pl.col("lower") > upper))["out"]
+            hits &= ~outside.fill_null(False)
+    return hits

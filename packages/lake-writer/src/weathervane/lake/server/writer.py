@@ -1,0 +1,342 @@
+"""The use cases of the lake: take a write to its commit exactly once, and answer what is there."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc
+import pyarrow as pa
+
+from weathervane.lake.model import (
+    QUARANTINE_SCHEMA,
+    QUARANTINE_SUFFIX,
+    Checkpoint,
+    CommitRequest,
+    ControlTotal,
+    ReadSpec,
+    TableDescription,
+    TableRef,
+    WriteMode,
+    WriteResult,
+    WriteSpec,
+    WriteState,
+    WriteStatus,
+)
+from weathervane.lake.server.admission import (
+    check_against,
+    check_checkpoint,
+    check_commit,
+    invalid,
+    layout_of,
+    precondition,
+    range_bounds,
+)
+from weathervane.lake.server.failures import no_table, storage_failures, until_first
+from weathervane.lake.server.files import (
+    CommitConflictError,
+    CommitUnknownError,
+    DamagedTableError,
+    Layout,
+    LostFileError,
+)
+from weathervane.lake.server.settings import LakeSettings
+from weathervane.lake.server.tables import STORAGE_ERRORS, Table, Tables
+from weathervane.lake.server.upsert import Change, Received, append, upsert
+from weathervane.rpc import StatusError
+
+_QUARANTINE_TABLE = pa.schema(
+    [
+        pa.field("write_id", pa.string(), nullable=False),
+        pa.field("quarantined_at", pa.timestamp("us", "UTC"), nullable=False),
+        *QUARANTINE_SCHEMA,
+    ]
+)
+
+
+class LakeWriter:
+    """One lake. Thread-safe: writes of one table take turns, writes of different tables run side by side.
+
+    Other processes may write the same lake; whoever commits second plans again on what the first one left.
+    """
+
+    def __init__(self, settings: LakeSettings) -> None:
+        self._settings = settings
+        self._tables = Tables(settings)
+        self.turns: defaultdict[TableRef, threading.Lock] = defaultdict(threading.Lock)
+        """One lock a table: whoever holds it commits."""
+        # By delivery: the same write may be in progress twice, and the first to end must not hide the other.
+        self._in_progress: dict[object, tuple[TableRef, str]] = {}
+
+    def admit(self, spec: WriteSpec) -> bool:
+        """Refuses early what could not be committed; True when the write is in the table already.
+
+        Raises:
+            StatusError: Why the write is refused.
+        """
+        layout = layout_of(spec)
+        _quarantine_ref(spec.table)
+        with storage_failures(spec.table):
+            table = self._tables.open(spec.table)
+            if table is None:
+                check_checkpoint(spec, None)
+                return False
+            if table.written(spec.write_id) is not None:
+                return True
+            check_against(table, spec, layout)
+            check_checkpoint(spec, table.checkpoint())
+            return False
+
+    def commit(self, spec: WriteSpec, received: Received, request: CommitRequest) -> WriteResult:
+        """Applies a write, or gives the first answer when it was applied before.
+
+        Raises:
+            StatusError: Nothing of the write is in the table. (Its rows set aside are in the quarantine, if another
+                server moved the table's checkpoint in this very moment.)
+        """
+        layout = layout_of(spec)
+        check_commit(spec, request)
+        _check_keys(spec, received.rows)
+        delivery = object()
+        self._in_progress[delivery] = (spec.table, spec.write_id)
+        try:
+            with storage_failures(spec.table), self.turns[spec.table]:
+                # First the quarantine: were it second, a kill between the two would lose the rows set aside.
+                if received.quarantined.num_rows:
+                    table = self._tables.open(spec.table)
+                    if table is not None and (first := _first_answer(table, spec, request)) is not None:
+                        return first
+                    # What is refused leaves nothing, in the quarantine neither.
+                    pass
+                    self._quarantine(spec, received.quarantined)
+                return self._retrying(spec.table, lambda: self._try_commit(spec, layout, received, request))
+        finally:
+            del self._in_progress[delivery]
+
+    def status(self, ref: TableRef, write_id: str) -> WriteStatus:
+        """What became of a write, as far as the table and this server know."""
+        # Asked in this order: a write that ends between the two is then found in the table.
+        working = (ref, write_id) in list(self._in_progress.values())
+        with storage_failures(ref):
+            table = self._tables.open(ref)
+            note = table.written(write_id) if table else None
+        if table is not None and note is not None:
+            return WriteStatus(WriteState.COMMITTED, _result(table, write_id, note))
+        return WriteStatus(WriteState.IN_PROGRESS if working else WriteState.UNKNOWN)
+
+    def describe(self, ref: TableRef) -> TableDescription:
+        """A table as it stands; NOT_FOUND when there is none."""
+        with storage_failures(ref):
+            table, _ = self._existing(ref)
+            return TableDescription(
+                table=ref,
+                version=table.version,
+                schema=table.schema,
+                unique_keys=table.layout.unique_keys,
+                cluster_by=table.layout.cluster_by,
+                version_column=table.layout.version_column,
+                total_rows=table.total_rows,
+                size_bytes=table.size_bytes,
+                file_count=table.file_count,
+                checkpoint=table.checkpoint(),
+                table_uri=table.store.uri,
+                committed_at=table.log.committed_at(table.version),
+                last_write_at=table.last_write_at(),
+            )
+
+    def checkpoint(self, ref: TableRef) -> Checkpoint:
+        """The table's checkpoint; an unreadable one is DATA_LOSS."""
+        with storage_failures(ref):
+            table = self._tables.open(ref)
+            return Checkpoint(None) if table is None else Checkpoint(table.checkpoint(), table.version)
+
+    def tables(self, tenant: str) -> list[TableRef]:
+        """A tenant's tables, by name."""
+        with storage_failures(tenant):
+            return [TableRef(tenant, name) for name in self._tables.names(tenant)]
+
+    def read(self, spec: ReadSpec) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """A table's rows as a bounded stream."""
+        with storage_failures(spec.table):
+            newest, table = self._existing(spec.table, spec.version)
+            for name in spec.columns:
+                if name not in table.schema.names:
+                    raise invalid(
+                        "UNKNOWN_COLUMN", f"{spec.table}: {name[:80]!r} is not a column of the table"
+                    )
+            ranges = [(one.column, *range_bounds(one, table.schema)) for one in spec.ranges]
+            schema, batches = table.batches(spec.columns, ranges, batch_rows=16_384)
+            return schema, _guarded(table, batches, old=table.version < newest.version)
+
+    def _existing(self, ref: TableRef, version: int | None = None) -> tuple[Table, Table]:
+        """The table at its newest version, and at the one that is wanted."""
+        newest = self._tables.open(ref)
+        if newest is None:
+            raise no_table(ref)
+        if version is None or version == newest.version:
+            return newest, newest
+        if not 0 <= version < newest.version:
+            raise StatusError(
+                grpc.StatusCode.NOT_FOUND,
+                "NO_VERSION",
+                f"{ref}: there is no version {version}; the newest is {newest.version}",
+            )
+        table = self._tables.open(ref, version)
+        return newest, table if table is not None else newest
+
+    def _retrying(self, ref: TableRef, attempt: Callable[[], WriteResult]) -> WriteResult:
+        attempts, again = self._settings.commit_attempts, "send the write again"
+        return until_first(ref, attempts, attempt, again=again)
+
+    def _try_commit(
+        self, spec: WriteSpec, layout: Layout, received: Received, request: CommitRequest
+    ) -> WriteResult:
+        table = self._tables.for_write(spec.table, spec.schema, layout)
+        if (first := _first_answer(table, spec, request)) is not None:
+            return first
+        added = check_against(table, spec, layout)
+        current = table.checkpoint()
+        check_checkpoint(spec, current)
+        if added:
+            table.add_columns(added)
+            table = self._tables.open(spec.table) or table
+        change = Change()
+        try:
+            if spec.mode is WriteMode.APPEND:
+                append(table, received.rows, self._settings, change)
+            else:
+                upsert(table, spec, layout, received, self._settings, change)
+            note = _note(table, request, received, change, current)
+            table.commit(
+                write_id=spec.write_id,
+                added=change.added,
+                removed=change.removed,
+                checkpoint=request.checkpoint,
+                note=note,
+            )
+        except CommitUnknownError:
+            # The files stay: the table may name them.
+            raise
+        except CommitConflictError:
+            table.store.delete(file.path for file in change.added)
+            raise
+        except BaseException:
+            self._discard(spec, table, change)
+            raise
+        return _result(table, spec.write_id, {**note, "table_version": table.version + 1})
+
+    def _discard(self, spec: WriteSpec, table: Table, change: Change) -> None:
+        try:
+            newest = self._tables.open(spec.table)
+            committed = newest is not None and newest.written(spec.write_id) is not None
+        except (*STORAGE_ERRORS, CommitUnknownError, DamagedTableError):
+            return
+        if not committed:
+            table.store.delete(file.path for file in change.added)
+
+    def _quarantine(self, spec: WriteSpec, rows: pa.Table) -> None:
+        n = rows.num_rows
+        stamped = pa.Table.from_arrays(
+            [
+                pa.array([spec.write_id]).take(pa.array([0] * n)),
+                pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC")).take(pa.array([0] * n)),
+                *rows.columns,
+            ],
+            schema=_QUARANTINE_TABLE,
+        )
+        aside = WriteSpec(_quarantine_ref(spec.table), spec.write_id, WriteMode.APPEND, _QUARANTINE_TABLE)
+        request = CommitRequest(0, n, 0, b"")
+        nothing = Received(stamped, QUARANTINE_SCHEMA.empty_table(), None)
+        self._retrying(aside.table, lambda: self._try_commit(aside, Layout(), nothing, request))
+
+
+def _first_answer(table: Table, spec: WriteSpec, request: CommitRequest) -> WriteResult | None:
+    """The receipt of this write, if the table has it.
+
+    Raises:
+        StatusError: WRITE_ID_REUSED: what the table has by this id is something else.
+    """
+    note = table.written(spec.write_id)
+    if note is None:
+        return None
+    # A client that was told so may commit at once, without the frames.
+    if request.frame_count and note.get("sha256", "") not in ("", request.sha256.hex()):
+        raise precondition(
+            "WRITE_ID_REUSED",
+            f"{spec.table}: write {spec.write_id} is in the table with other rows, which would be lost were they taken"
+            " for a repeat; give what was read anew an id of its own",
+        )
+    return replace(_result(table, spec.write_id, note), repeat=True)
+
+
+def _check_keys(spec: WriteSpec, rows: pa.Table) -> None:
+    for name in spec.unique_keys:
+        if rows.column(name).null_count:
+            raise invalid(
+                "NULL_KEY",
+                f"{spec.table}: {rows.column(name).null_count:,} rows have NULL in key {name!r}, so it cannot be said"
+                " which row they are; set them aside in the quarantine",
+            )
+
+
+def _note(
+    table: Table, request: CommitRequest, received: Received, change: Change, current: str | None
+) -> dict[str, Any]:
+    counts = change.counts
+    return {
+        **counts,
+        "received": received.rows.num_rows + received.quarantined.num_rows,
+        "quarantined": received.quarantined.num_rows,
+        "total_rows": table.total_rows + counts["inserted"] - counts["deleted"],
+        "bytes_written": sum(file.size for file in change.added),
+        "bytes_removed": sum(file.size for file in change.removed),
+        "checkpoint_after": request.checkpoint if request.checkpoint is not None else current,
+        "sha256": request.sha256.hex(),
+        "committed_at": datetime.now(UTC).isoformat(),
+        "control_totals": [[total.name, total.expected, total.actual] for total in request.control_totals],
+    }
+
+
+def _result(table: Table, write_id: str, note: dict[str, Any]) -> WriteResult:
+    return WriteResult(
+        table=table.ref,
+        write_id=write_id,
+        table_version=note["table_version"],
+        rows_received=note["received"],
+        rows_inserted=note["inserted"],
+        rows_updated=note["updated"],
+        rows_unchanged=note["unchanged"],
+        rows_collapsed=note["collapsed"],
+        rows_deleted=note["deleted"],
+        rows_quarantined=note["quarantined"],
+        total_rows=note["total_rows"],
+        bytes_written=note["bytes_written"],
+        bytes_removed=note["bytes_removed"],
+        checkpoint=note["checkpoint_after"],
+        committed_at=datetime.fromisoformat(note["committed_at"]),
+        table_uri=table.store.uri,
+        control_totals=tuple(ControlTotal(*total) for total in note["control_totals"]),
+    )
+
+
+def _quarantine_ref(ref: TableRef) -> TableRef:
+    return TableRef(ref.tenant, f"{ref.dataset}{QUARANTINE_SUFFIX}")
+
+
+def _guarded(table: Table, batches: Iterator[pa.RecordBatch], *, old: bool) -> Iterator[pa.RecordBatch]:
+    with storage_failures(table.ref):
+        try:
+            yield from batches
+        except LostFileError as error:
+            if not old:
+                raise
+            raise StatusError(
+                grpc.StatusCode.NOT_FOUND,
+                "VERSION_VACUUMED",
+                f"{table.ref}: version {table.version} is no longer whole, files that only it needed were vacuumed;"
+                " read a newer one",
+            ) from error

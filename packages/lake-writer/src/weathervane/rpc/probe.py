@@ -1,0 +1,62 @@
+"""`python -m weathervane.rpc.probe 127.0.0.1:50051`: ask a server for its health, as an orchestrator's check does.
+
+Exit code 0: it serves. 1: it does not, or nobody answers. 2: the command line is not right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from weathervane.rpc.client import dial
+
+__all__ = ["health", "main"]
+
+
+def health(target: str, service: str = "", *, timeout: float = 5.0) -> str:
+    """The status of a service, e.g. `SERVING`; of the whole server when `service` is empty.
+
+    Args:
+        target: `host:port`.
+        service: Its full proto name, e.g. `weathervane.lake.v1.LakeWriterService`.
+        timeout: Seconds to wait for an answer.
+
+    Returns:
+        The name of a `grpc.health.v1.HealthCheckResponse.ServingStatus`, or of the canonical status with which the
+        call failed, e.g. `UNAVAILABLE`.
+    """
+    with dial(target) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=timeout)
+        except grpc.RpcError as error:
+            return str(error.code().name) if isinstance(error, grpc.Call) else "UNKNOWN"
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints nothing when all is well, else one line on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m weathervane.rpc.probe", description=__doc__)
+    parser.add_argument("target", help="host:port")
+    parser.add_argument("--service", default="", help="full proto name; default: the whole server")
+    parser.add_argument("--timeout", type=float, default=5.0, help="seconds (default: 5)")
+    wanted = parser.parse_args(arguments)
+    host, colon, port = wanted.target.rpartition(":")
+    if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+        parser.error(f"{wanted.target!r} is not host:port")
+    if not 0 < wanted.timeout < float("inf"):
+        parser.error("--timeout must be more than 0 seconds")
+    status = health(wanted.target, wanted.service, timeout=wanted.timeout)
+    if status == "SERVING":
+        return 0
+    print(f"{wanted.service or 'the server'} at {wanted.target} is not serving: {status}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The real parts that the tests share: a lake in this process, one in a process of its own, and a raw tongue."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import grpc
+import pyarrow as pa
+import pytest
+
+from weathervane.lake import LakeClient
+from weathervane.lake.arrow import encode_schema
+from weathervane.lake.testing import running_lake
+from weathervane.lake.v1 import lake_writer_pb2 as pb
+from weathervane.lake.v1 import lake_writer_pb2_grpc as pb_grpc
+from weathervane.lake.v1.lake_maintenance_pb2_grpc import LakeMaintenanceServiceStub
+
+# Before anything imports Prefect.
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[LakeClient]:
+    """A client of a lake in `tmp_path / "lake"`, served from a thread of this process."""
+    with running_lake(tmp_path / "lake") as client:
+        yield client
+
+
+class Raw:
+    """The wire by hand: exactly the messages that a test puts together, in any order."""
+
+    def __init__(self, target: str) -> None:
+        self.channel = grpc.insecure_channel(target, options=[("grpc.max_send_message_length", -1)])
+        self.stub = pb_grpc.LakeWriterServiceStub(self.channel)
+        self.maintenance = LakeMaintenanceServiceStub(self.channel)
+
+    def send(self, *messages: pb.WriteRequest) -> list[pb.WriteResponse]:
+        """Sends one stream and returns every answer; raises grpc.RpcError."""
+        return list(self.stub.Write(iter(messages), timeout=60))
+
+    def refusal(self, *messages: pb.WriteRequest) -> grpc.RpcError:
+        """Sends one stream that must be refused, and returns the refusal."""
+        with pytest.raises(grpc.RpcError) as caught:
+            self.send(*messages)
+        return caught.value
+
+    @staticmethod
+    def header(schema: pa.Schema | bytes, **fields: Any) -> pb.WriteRequest:
+        """A header: an upsert of `acme/orders` keyed by the schema's first column, but for `fields`."""
+        message = schema if isinstance(schema, bytes) else encode_schema(schema)
+        header = pb.WriteHeader(
+            table=pb.TableRef(tenant="acme", dataset="orders"),
+            write_id="raw",
+            mode=pb.WRITE_MODE_UPSERT,
+            arrow_schema=message,
+            unique_keys=[] if isinstance(schema, bytes) else schema.names[:1],
+        )
+        for name, value in fields.items():
+            header.ClearField(cast(Any, name))
+            header.MergeFrom(pb.WriteHeader(**{name: value}))
+        return pb.WriteRequest(header=header)
+
+    @staticmethod
+    def frame(
+        sequence: int, batch: pa.RecordBatch | bytes, kind: pb.FrameKind.ValueType = pb.FRAME_KIND_ROWS
+    ) -> pb.WriteRequest:
+        """A frame of a batch, or of bytes as they are."""
+        message = batch if isinstance(batch, bytes) else bytes(batch.serialize())
+        return pb.WriteRequest(frame=pb.Frame(sequence=sequence, kind=kind, record_batch=message))
+
+    @staticmethod
+    def commit(*frames: pb.WriteRequest, rows: int, **fields: Any) -> pb.WriteRequest:
+        """A commit that is true for these frames, but for `fields`."""
+        digest = hashlib.sha256(b"".join(frame.frame.record_batch for frame in frames)).digest()
+        commit = {"frame_count": len(frames), "row_count": rows, "sha256": digest, **fields}
+        return pb.WriteRequest(commit=pb.WriteCommit(**commit))
+
+
+@pytest.fixture
+def speak() -> Callable[[str], Raw]:
+    """Speaks the raw wire to an address."""
+    return Raw
+
+
+@pytest.fixture
+def raw(lake: LakeClient) -> Iterator[Raw]:
+    """A raw tongue to `lake`."""
+    tongue = Raw(lake.target)
+    with tongue.channel:
+        yield tongue
+
+
+@contextmanager
+def _served(folder: Path, *arguments: str) -> Iterator[SimpleNamespace]:
+    command = [
+        sys.executable,
+        "-m",
+        "weathervane.lake.server",
+        "--lake",
+        str(folder),
+        "--port",
+        "0",
+        *arguments,
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            ready = json.loads(process.stdout.readline())
+            yield SimpleNamespace(
+                address=ready["address"], process=process, pid=process.pid, raw=Raw(ready["address"])
+            )
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Callable[..., Any]:
+    """Starts the real server process, for a `with` block; gives its `.address`, `.process`, `.pid` and `.raw`."""
+    return lambda *arguments: _served(tmp_path / "lake", *arguments)
+
+
+@pytest.fixture
+def peak_mib() -> Callable[[int], float]:
+    """Returns the greatest resident memory that a process has had, in MiB."""
+
+    def peak(pid: int) -> float:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+    return peak
+
+
+@pytest.fixture(scope="session")
+def prefect() -> Iterator[None]:
+    """A real Prefect server for the whole session, and flows that do not wait for a heartbeat."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    with (
+        prefect_test_harness(server_startup_timeout=180),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
+        yield

@@ -1,0 +1,98 @@
+"""The service as its host sees it: it drains when it is told to stop, and says in one line why it cannot start."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weathervane.lake import BusyError, LakeClient, TableRef
+
+from .test_exactly_once import until, values
+from .writer_process import batch, spec
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_upload_under_way_may_end_and_a_new_one_is_refused(
+    served: Callable[..., Any], number: signal.Signals
+) -> None:
+    """After SIGTERM (or Ctrl-C) the open write gets its receipt, others are told to come back; the exit code is 0."""
+    with served() as server, LakeClient(server.address) as client:
+        with client.begin(spec("orders", "open")) as upload:
+            upload.rows(batch([[1, 1]]))
+            server.process.send_signal(number)
+
+            def refused() -> bool:
+                with LakeClient(server.address) as other:
+                    try:
+                        other.begin(spec("other", "late")).__exit__(None, None, None)
+                    except BusyError as error:
+                        return error.retriable
+                return False
+
+            until(refused)
+            upload.rows(batch([[2, 2]]))
+            assert upload.commit(checkpoint="c-1").rows_inserted == 2
+        assert server.process.wait(20) == 0
+    with served() as server, LakeClient(server.address) as client:
+        assert values(client) == [(1, 1), (2, 2)]
+        assert client.checkpoint(TableRef("acme", "orders")).value == "c-1"
+
+
+def start(*arguments: str) -> tuple[int, str]:
+    """Starts the service where it must fail; returns its exit code and what it said."""
+    command = [sys.executable, "-m", "weathervane.lake.server", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.stdout == "", "it said that it was ready"
+    return done.returncode, done.stderr
+
+
+def said_once(text: str) -> str:
+    """The one line that was said, less gRPC's own log lines."""
+    lines = [line for line in text.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, text
+    assert "Traceback" not in text
+    return lines[0]
+
+
+def test_a_port_in_use_is_said(tmp_path: Path) -> None:
+    """The address and what to do, in one line."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, text = start("--lake", str(tmp_path / "lake"), "--port", str(port))
+    assert code == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in said_once(text)
+    assert "--port" in said_once(text)
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    """A file where the lake's folder, or one above it, should be."""
+    (tmp_path / "file").write_text("")
+    for lake in (tmp_path / "file", tmp_path / "file" / "lake"):
+        code, text = start("--lake", str(lake), "--port", "0")
+        assert code == 2
+        assert f"the lake folder {lake} cannot be written" in said_once(text)
+        assert "--lake" in said_once(text)
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_a_port_that_is_none_is_said(tmp_path: Path, port: str) -> None:
+    """The option is named."""
+    code, text = start("--lake", str(tmp_path / "lake"), "--port", port)
+    assert code == 2
+    assert "Invalid value for '--port'" in text
+    assert "Traceback" not in text
+
+
+def test_no_lake_is_said() -> None:
+    """Without a lake there is nothing to serve."""
+    code, text = start()
+    assert code == 2
+    assert "--lake" in text
+    assert "Traceback" not in text

@@ -1,0 +1,274 @@
+"""A write is applied at most once however often it is sent, and never without its commit message."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from weathervane.lake import BusyError, LakeClient, LakeError, RejectedError, TableRef, WriteState
+from weathervane.lake.convert import spec_to_wire
+from weathervane.lake.testing import running_lake
+from weathervane.lake.v1 import lake_writer_pb2 as pb
+from weathervane.lake.v1 import lake_writer_pb2_grpc as pb_grpc
+
+from .writer_process import SCHEMA, batch, spec
+
+ORDERS = TableRef("acme", "orders")
+
+
+@contextmanager
+def caller(**work: Any) -> Iterator[subprocess.Popen[str]]:
+    """A caller in a process of its own (writer_process.py), ready and waiting."""
+    command = [sys.executable, str(Path(__file__).with_name("writer_process.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps(work) + "\n")
+            process.stdin.flush()
+            yield process
+        finally:
+            process.kill()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Returns when the condition holds; a test that waits for what never comes fails."""
+    pause = threading.Event()
+    for _ in range(400):
+        if condition():
+            return
+        pause.wait(0.05)
+    pytest.fail("it did not come about within 20 s")
+
+
+def values(client: LakeClient, table: TableRef = ORDERS) -> list[tuple[int, int]]:
+    """The table's rows by id."""
+    return sorted((row["id"], row["value"]) for row in client.read(table).read_all().to_pylist())
+
+
+def data_files(folder: Path) -> int:
+    """Data files in a table's folder, whether a commit names them or not."""
+    return sum(1 for path in folder.rglob("*.parquet") if "_delta_log" not in path.parts)
+
+
+@pytest.mark.parametrize("mode", ["append", "upsert"])
+def test_a_write_that_is_sent_again_is_answered_and_not_applied(lake: LakeClient, mode: str) -> None:
+    """The repeat gets the first answer; so does a caller who, told that it is there, commits without the rows. Other
+    rows under the same id are refused, not dropped.
+    """
+    header = spec("orders", "run-1", mode)
+    first = lake.write(header, [batch([[1, 1], [2, 2]])], checkpoint="c-1")
+    assert not first.repeat
+    assert lake.write(header, [batch([[1, 1], [2, 2]])], checkpoint="c-1") == replace(first, repeat=True)
+    assert lake.write(header, [], checkpoint="c-1") == replace(first, repeat=True)
+    with pytest.raises(RejectedError, match="with other rows") as caught:
+        lake.write(header, [batch([[3, 3]])], checkpoint="c-9")
+    assert caught.value.reason == "WRITE_ID_REUSED"
+    assert values(lake) == [(1, 1), (2, 2)]
+    assert lake.checkpoint(ORDERS).value == "c-1"
+
+
+def test_a_late_repeat_is_still_a_repeat(tmp_path: Path) -> None:
+    """Fifty other writes and many log checkpoints later the first answer is given again."""
+    with running_lake(tmp_path / "lake", log_checkpoint_interval=7) as lake:
+        first = lake.write(spec("orders", "run-0", "append"), [batch([[0, 0]])], checkpoint="c-0")
+        for number in range(1, 51):
+            lake.write(spec("orders", f"run-{number}", "append"), [batch([[number, number]])])
+        assert list((tmp_path / "lake").rglob("*.checkpoint.parquet")), "no log checkpoint was made"
+        again = lake.write(spec("orders", "run-0", "append"), [batch([[0, 0]])], checkpoint="c-0")
+        assert again == replace(first, repeat=True)
+        assert lake.get_write(ORDERS, "run-0").result == first
+        assert len(values(lake)) == 51
+
+
+def test_beyond_the_horizon_a_write_is_new(tmp_path: Path) -> None:
+    """A write id is remembered for `history_days`; later it is unknown, and an append is applied again.
+
+    The checkpoint has no horizon.
+    """
+    with running_lake(tmp_path / "lake", history_days=0, log_checkpoint_interval=1) as lake:
+        first = lake.write(spec("orders", "run-1", "append"), [batch([[1, 1]])], checkpoint="c-1")
+        assert lake.get_write(ORDERS, "run-1").state is WriteState.UNKNOWN
+        again = lake.write(spec("orders", "run-1", "append"), [batch([[1, 1]])])
+        assert (again.repeat, again.table_version) == (False, first.table_version + 1)
+        assert values(lake) == [(1, 1), (1, 1)]
+        assert lake.checkpoint(ORDERS).value == "c-1"
+
+
+@pytest.mark.parametrize("servers", [1, 2])
+@pytest.mark.parametrize("mode", ["append", "upsert"])
+def test_the_same_write_from_four_callers_at_once_is_one(
+    served: Callable[..., Any], tmp_path: Path, servers: int, mode: str
+) -> None:
+    """Through one server or two on the same lake: one effect, one first answer, three repeats of it."""
+    with served() as one, served() as two:
+        targets = [one.address, two.address if servers == 2 else one.address]
+        rows = [[number, number] for number in range(100)]
+        writes = [
+            {
+                "dataset": "orders",
+                "write_id": f"run-{turn}",
+                "mode": mode,
+                "rows": rows,
+                "checkpoint": f"c-{turn}",
+            }
+            for turn in range(3)
+        ]
+        with (
+            caller(do="write", target=targets[0], writes=writes) as a,
+            caller(do="write", target=targets[1], writes=writes) as b,
+            caller(do="write", target=targets[0], writes=writes) as c,
+            caller(do="write", target=targets[1], writes=writes) as d,
+        ):
+            answers = together(a, b, c, d)
+        for turn in range(3):
+            receipts = [answer[turn] for answer in answers]
+            assert sorted(receipt["repeat"] for receipt in receipts) == [False, True, True, True]
+            assert all({**receipt, "repeat": True} == {**receipts[0], "repeat": True} for receipt in receipts)
+        with LakeClient(targets[1]) as client:
+            assert len(values(client)) == (300 if mode == "append" else 100)
+            description = client.describe(ORDERS)
+            assert description.version == 3
+            assert description.checkpoint == "c-2"
+            if mode == "append":
+                assert data_files(tmp_path / "lake") == description.file_count, "a loser left its files"
+
+
+def together(*callers: subprocess.Popen[str]) -> list[list[dict[str, Any]]]:
+    """Lets callers go at the same moment; returns what each was answered."""
+    for process in callers:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in callers:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    outputs = [process.communicate(timeout=60)[0] for process in callers]
+    assert all(process.returncode == 0 for process in callers)
+    return [[json.loads(line) for line in output.splitlines()] for output in outputs]
+
+
+def staging_is_empty(folder: Path) -> bool:
+    """No file in the staging folder, and none that is deleted and still open in this process."""
+    opened = []
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            opened.append(os.readlink(link))
+        except FileNotFoundError:
+            continue
+    return not list(folder.iterdir()) and not any(path.startswith(f"{folder}/") for path in opened)
+
+
+@contextmanager
+def one_slot(tmp_path: Path) -> Iterator[tuple[LakeClient, Path]]:
+    """A lake that takes one write at a time, and where it stages."""
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    with running_lake(tmp_path / "lake", staging=str(staging), max_concurrent_writes=1) as client:
+        yield client, staging
+
+
+def nothing_is_left(client: LakeClient, staging: Path) -> None:
+    """The abandoned write is not in the table, its slot is free and its staging gone; the next write works."""
+
+    def slot_is_free() -> bool:
+        try:
+            client.write(spec("orders", "next"), [batch([[9, 9]])])
+        except BusyError as error:
+            assert error.reason == "TOO_MANY_WRITES"  # noqa: PT017
+            return False
+        return True
+
+    until(slot_is_free)
+    until(lambda: staging_is_empty(staging))
+    assert client.get_write(ORDERS, "hanging").state is WriteState.UNKNOWN
+    assert values(client) == [(9, 9)]
+
+
+@pytest.mark.parametrize("frames", [0, 1, 5])
+def test_a_killed_caller_commits_nothing(tmp_path: Path, frames: int) -> None:
+    """Killed with -9 after the header, in the middle, and after the last frame but before the commit message."""
+    with one_slot(tmp_path) as (client, staging):
+        with caller(do="hang", target=client.target, frames=frames) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            assert not staging_is_empty(staging), "the write is not under way"
+            process.kill()
+        nothing_is_left(client, staging)
+
+
+def test_a_stream_that_just_ends_commits_nothing(tmp_path: Path) -> None:
+    """All frames and a clean end, as a killed caller may look to the server."""
+    with one_slot(tmp_path) as (client, staging):
+        with caller(do="hang", target=client.target, frames=2) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            process.communicate(timeout=20)  # closes its stdin, so it ends its stream
+        nothing_is_left(client, staging)
+
+
+def test_leaving_an_upload_commits_nothing(tmp_path: Path) -> None:
+    """An exception in the caller's own loop cancels the write."""
+    with one_slot(tmp_path) as (client, staging):
+        upload = client.begin(spec("orders", "hanging"))
+        upload.rows(batch([[1, 1]]))
+        error = ZeroDivisionError()
+        upload.__exit__(type(error), error, None)
+        nothing_is_left(client, staging)
+
+
+def test_a_caller_past_its_deadline_commits_nothing(tmp_path: Path, raw_header: Any) -> None:
+    """DEADLINE_EXCEEDED in the middle of an upload is the end of it."""
+    with one_slot(tmp_path) as (client, staging):
+        forever = threading.Event()
+
+        def requests() -> Iterator[Any]:
+            yield raw_header
+            forever.wait(20)
+
+        with grpc.insecure_channel(client.target) as channel:
+            answers = pb_grpc.LakeWriterServiceStub(channel).Write(requests(), timeout=1)
+            assert next(answers).acknowledgement.sequence == -1
+            with pytest.raises(grpc.RpcError) as caught:
+                next(answers)
+            assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            forever.set()
+        nothing_is_left(client, staging)
+
+
+@pytest.fixture
+def raw_header() -> Any:
+    """A header as it is on the wire."""
+    return pb.WriteRequest(header=spec_to_wire(spec("orders", "hanging")))
+
+
+def test_an_idle_upload_is_ended_and_commits_nothing(tmp_path: Path) -> None:
+    """A caller that sends nothing for `idle_seconds` loses its slot and is told so."""
+    with running_lake(tmp_path / "lake", idle_seconds=0.2) as client:
+        with client.begin(spec("orders", "hanging")) as upload:
+            upload.rows(batch([[1, 1]]))
+            with pytest.raises(LakeError, match=r"nothing was sent for 0\.2 s; nothing was committed"):
+                upload._drain()
+        assert client.get_write(ORDERS, "hanging").state is WriteState.UNKNOWN
+
+
+def test_a_refused_upload_leaves_no_thread(lake: LakeClient) -> None:
+    """The thread that would have sent its rows ends with it."""
+    lake.write(spec("orders", "run-1"), [batch([[1, 1]])])
+    other = replace(spec("orders", "run-2"), schema=SCHEMA.remove(1))
+    before = threading.active_count()
+    for _ in range(20):
+        with pytest.raises(LakeError, match="schema is not the table's"):
+            lake.begin(other)
+    until(lambda: threading.active_count() <= before + 2)

@@ -1,0 +1,51 @@
+"""The menus: what is offered is there, what is there is offered, and a client is served without the kitchen."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+MENUS = ["weathervane.lake", "weathervane.rpc", "weathervane.lake.server", "weathervane.lake.flows"]
+
+
+@pytest.mark.parametrize("name", MENUS)
+def test_a_menu_is_complete_and_in_order(name: str) -> None:
+    """`__all__` is sorted, holds every name of the module that is not a module itself, and each can be had."""
+    menu = importlib.import_module(name)
+    offered = {
+        key
+        for key, value in vars(menu).items()
+        if not key.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert set(menu.__all__) == offered
+    # Constants, then classes, then functions, as ruff sorts them.
+    kinds = [(not key.isupper(), not key[0].isupper(), key) for key in menu.__all__]
+    assert kinds == sorted(kinds)
+
+
+@pytest.mark.parametrize("name", MENUS)
+def test_everything_public_says_what_it_is(name: str) -> None:
+    """A docstring each."""
+    menu = importlib.import_module(name)
+    mute = [key for key in menu.__all__ if callable(getattr(menu, key)) and not getattr(menu, key).__doc__]
+    assert not mute
+
+
+def test_the_namespace_belongs_to_nobody() -> None:
+    """A `weathervane/__init__.py` would hide every other package of the house."""
+    import weathervane
+
+    assert weathervane.__file__ is None
+    assert {"lake", "rpc"} <= {module.name for module in pkgutil.iter_modules(weathervane.__path__)}
+
+
+def test_a_client_loads_no_engine() -> None:
+    """A source that only writes needs neither deltalake nor polars installed."""
+    code = "import sys, weathervane.lake, weathervane.rpc; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"deltalake", "polars", "typer", "prefect", "pandas", "stamina"} & set(done.stdout.split())

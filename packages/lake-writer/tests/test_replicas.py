@@ -1,0 +1,73 @@
+"""Several lake writers behind one name, over one lake: calls are shared, and it does not matter who answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import stamina
+
+from weathervane.lake import BusyError, LakeClient, TableRef, WriteMode, WriteSpec
+from weathervane.lake.testing import running_lake
+
+SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False)])
+
+
+def write(lake: LakeClient, number: int, table: str = "orders") -> int:
+    """Upserts one row under a write id of its own, as often as a source would; returns the table's version."""
+    spec = WriteSpec(TableRef("acme", table), f"w{number}", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
+    for attempt in stamina.retry_context(on=BusyError, attempts=20, timeout=60):
+        with attempt:
+            return lake.write(spec, [pa.record_batch([pa.array([number])], schema=SCHEMA)]).table_version
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def together(*servers: LakeClient) -> Iterator[LakeClient]:
+    """A client that knows all servers by one name."""
+    with LakeClient("ipv4:" + ",".join(server.target for server in servers)) as lake:
+        yield lake
+
+
+def test_calls_are_shared_among_all_addresses(tmp_path: Path) -> None:
+    """Each server has a lake of its own here, so that one sees who was called."""
+    folders = [tmp_path / name for name in "abc"]
+    with ExitStack() as stack:
+        servers = [stack.enter_context(running_lake(folder)) for folder in folders]
+        lake = stack.enter_context(together(*servers))
+        for number in range(200):  # the first calls go to whoever is connected by then
+            write(lake, number, f"table_{number}")
+            if all(any(folder.iterdir()) for folder in folders):
+                return
+    raise AssertionError(f"200 writes went to {[folder.name for folder in folders if any(folder.iterdir())]}")
+
+
+def test_it_does_not_matter_who_answers(tmp_path: Path) -> None:
+    """Over one lake each replica sees what the others committed, and gives their receipt for a repeat."""
+    lake_folder = tmp_path / "lake"
+    with (
+        running_lake(lake_folder) as first,
+        running_lake(lake_folder) as second,
+        together(first, second) as lake,
+    ):
+        versions = [write(lake, number) for number in range(8)]
+        assert versions == sorted(set(versions))
+        for replica in (first, second):
+            assert [write(replica, number) for number in range(8)] == versions
+            assert lake.read(TableRef("acme", "orders")).read_all().num_rows == 8
+
+
+def test_a_replica_that_ends_takes_no_work_with_it(tmp_path: Path) -> None:
+    """Its share of the calls goes to the others, on the connections that are there."""
+    lake_folder = tmp_path / "lake"
+    with running_lake(lake_folder) as stays, ExitStack() as rollout:
+        leaves = rollout.enter_context(running_lake(lake_folder))
+        with together(stays, leaves) as lake:
+            for number in range(4):
+                write(lake, number)
+            rollout.close()
+            for number in range(4, 8):
+                write(lake, number)
+            assert lake.read(TableRef("acme", "orders")).read_all().num_rows == 8

@@ -1,0 +1,217 @@
+"""The body of every ingestion flow: for which tenants it runs, whether it has to, and in which state it ends.
+
+::
+
+    conduct(tenant_id, Credentials, work)
+      "*"        dispatch    one run per configured tenant, each its own          Completed "Dispatched"
+      overtaken  skip        a later scheduled run that is due covers the same    Completed "Skipped"
+      a tenant   work        rows were read / the vendor said that there are none Completed "Loaded" / "Verified empty"
+                             the vendor wants a pause longer than we sleep        Scheduled "Deferred"
+                             what was read was not whole, after all retries       Failed "Incomplete"
+                             a person must act: no retries                        Failed
+      cancelled  stop        its machine died before it could stop                Cancelled
+
+Outside of a flow run (`flow.fn(...)`) there are no states: the summary is returned and errors are raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import FlowRunContext
+from prefect.deployments import run_deployment
+from prefect.exceptions import Pause
+from prefect.runtime import flow_run as runtime
+from prefect.states import Cancelled, Completed, Failed, Scheduled
+
+from weathervane.lake import RejectedError, StaleCheckpointError
+from weathervane.source.credentials import SourceCredentials
+from weathervane.source.errors import ConfigurationError, DeferredError, IncompleteError, SourceError
+from weathervane.source.history import (
+    EVERY_TENANT,
+    check_deaths,
+    end_before,
+    is_cancelled,
+    occupied,
+    overtaken_by,
+    states_of,
+)
+from weathervane.source.ingestion import IngestionSummary
+from weathervane.source.report import summary_line
+from weathervane.source.tasks import BACKFILL
+
+__all__ = ["EVERY_TENANT", "conduct", "run_name"]
+
+_Credentials = TypeVar("_Credentials", bound=SourceCredentials)
+
+
+def conduct(
+    tenant_id: str,
+    credentials: type[_Credentials],
+    work: Callable[[str, _Credentials], IngestionSummary],
+) -> IngestionSummary:
+    """Runs `work` for a tenant, or starts a run for each. Return what it returns from the flow.
+
+    Args:
+        tenant_id: A tenant, or `EVERY_TENANT`.
+        credentials: What the source needs of a tenant.
+        work: Reads one tenant with its credentials.
+
+    Raises:
+        SourceError, LakeError: What ended the work, naming the tenant. One that no retry can mend has used up the
+            flow's retries.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return _named(tenant_id, lambda: work(tenant_id, credentials.load(tenant_id)))
+    with get_client(sync_client=True) as api:
+        # Its count of attempts and its policy are newer on the server than in this process.
+        run = api.read_flow_run(context.flow_run.id)
+        if (newer := overtaken_by(api, run)) is not None:
+            message = f"{newer.name} is due since {newer.expected_start_time:%Y-%m-%d %H:%M} UTC and covers this run"
+            return _ends(Completed(name="Skipped", message=message, data=_nothing("skipped")))
+        try:
+            if run.run_count > 1:
+                states = states_of(api, run)
+                if is_cancelled(states):
+                    return _ends(Cancelled(message="cancelled before its machine died"))
+                if (end := end_before(states)) is not None:
+                    return _ends_again(api, run, end)
+                check_deaths(states)
+            if tenant_id == EVERY_TENANT:
+                return _ends(_dispatch(api, run, credentials.configured_tenants()))
+            summary = _named(tenant_id, lambda: work(tenant_id, credentials.load(tenant_id)))
+        except DeferredError as error:
+            _defer(api, run, error.retry_after, error)
+            return _fails(api, run, error)
+        except IncompleteError as error:
+            if run.run_count > (run.empirical_policy.retries or 0):
+                return _fails(api, run, error, name="Incomplete")
+            raise
+        except (SourceError, RejectedError) as error:
+            # A stale checkpoint is mended by beginning anew, which is what a flow's retry does.
+            if (isinstance(error, SourceError) and error.retriable) or isinstance(
+                error, StaleCheckpointError
+            ):
+                raise
+            return _fails(api, run, error)
+        if (deferred := summary.metadata.get("deferred")) is not None:
+            _defer(api, run, deferred["retry_after"], deferred["message"])
+        name = "Loaded" if summary.metadata["state"] == "loaded" else "Verified empty"
+        return _ends(Completed(name=name, message=summary_line(summary), data=summary))
+
+
+def run_name() -> str:
+    """A run's name as people know it: tenant, flow and window. Give it to `@flow(flow_run_name=run_name)`."""
+    given = dict(runtime.get_parameters())
+    tenant, start, end = (given.pop(name, None) for name in ("tenant_id", "start_date", "end_date"))
+    what = runtime.get_flow_name() or ""
+    due = runtime.get_scheduled_start_time()
+    until = end or (f"{due:%Y-%m-%d %H:%M}" if due is not None else "now")
+    rest = [str(value) for value in given.values() if value is not None]
+    window = f"{start} to {until}" if start else f"up to {until}"
+    if BACKFILL in runtime.get_tags():
+        window = f"{BACKFILL} {window}"
+    who = "every tenant" if tenant == EVERY_TENANT else str(tenant)
+    return " · ".join([who, " ".join([what.removeprefix("ingest_"), *rest]), window])
+
+
+def _named(tenant: str, work: Callable[[], IngestionSummary]) -> IngestionSummary:
+    if tenant == EVERY_TENANT:
+        raise ConfigurationError(
+            "every tenant's runs are runs of a flow; outside of one name a tenant", reason="NO_TENANT"
+        )
+    try:
+        return work()
+    except SourceError as error:
+        raise error.with_context(tenant=tenant) from error.__cause__
+
+
+def _ends(state: State[Any]) -> IngestionSummary:
+    # Prefect takes a returned state as the run's own, and gives the caller the data in it.
+    return cast(IngestionSummary, state)
+
+
+def _fails(
+    api: SyncPrefectClient, run: FlowRun, error: Exception, *, name: str = "Failed"
+) -> IngestionSummary:
+    """Ends the run now, in one clear line. Flow retries take no condition, so the run is told that none are left."""
+    policy = run.empirical_policy.model_copy(update={"retries": 0})
+    api.update_flow_run(run.id, empirical_policy=policy)
+    return _ends(Failed(name=name, message=str(error), data=error))
+
+
+def _defer(api: SyncPrefectClient, run: FlowRun, seconds: float, why: object) -> None:
+    """Puts the run off and leaves its process, which frees its slot. A run of no deployment has no one to wake it."""
+    if run.deployment_id is None:
+        return
+    # Every beginning counts as an attempt; the pause shall not cost one.
+    policy = run.empirical_policy.model_copy(
+        update={"retries": run.run_count + (run.empirical_policy.retries or 0)}
+    )
+    api.update_flow_run(run.id, empirical_policy=policy)
+    state: State[Any] = Scheduled(
+        scheduled_time=datetime.now(UTC) + timedelta(seconds=seconds), name="Deferred", message=str(why)
+    )
+    raise Pause(state=api.set_flow_run_state(run.id, state).state)
+
+
+def _ends_again(api: SyncPrefectClient, run: FlowRun, end: State[Any]) -> IngestionSummary:
+    if end.is_failed():
+        return _fails(api, run, RuntimeError(end.message), name=str(end.name))
+    data = None if end.is_cancelled() else _nothing("skipped")
+    return _ends(State(type=end.type, name=end.name, message=end.message, data=data))
+
+
+def _dispatch(api: SyncPrefectClient, run: FlowRun, tenants: Iterable[str]) -> State[IngestionSummary]:
+    """Starts one run of the same deployment per tenant: its failure, delay or death is that tenant's alone."""
+    tenants = list(tenants)
+    if not tenants:
+        raise ConfigurationError("no tenant has credentials for this source", reason="NO_TENANTS")
+    started: dict[str, str] = {}
+    if run.deployment_id is None:
+        return _one_after_the_other(run, tenants)
+    busy = occupied(api, run)
+    for tenant in tenants:
+        if tenant not in busy:
+            child: Any = run_deployment(
+                run.deployment_id,
+                parameters={**run.parameters, "tenant_id": tenant},
+                flow_run_name=run.name.replace("every tenant", tenant),
+                # A retry of the dispatch finds the runs that it started.
+                idempotency_key=f"{run.id}:{tenant}",
+                timeout=0,
+            )
+            started[tenant] = str(child.id)
+    message = f"started {len(started)} of {len(tenants)} tenants: {', '.join(started) or 'none'}"
+    if busy:
+        message += f"; still going on or waiting: {', '.join(sorted(busy))}"
+    return Completed(name="Dispatched", message=message, data=_nothing("dispatched", runs=started))
+
+
+def _one_after_the_other(run: FlowRun, tenants: Iterable[str]) -> State[IngestionSummary]:
+    """Without a deployment there is no worker to start runs: they are this run's own."""
+    context = FlowRunContext.get()
+    assert context is not None
+    flow: Any = context.flow
+    states: dict[str, State[Any]] = {
+        tenant: flow(**{**run.parameters, "tenant_id": tenant}, return_state=True) for tenant in tenants
+    }
+    failed = {tenant: state for tenant, state in states.items() if not state.is_completed()}
+    if failed:
+        each = "; ".join(f"{tenant}: {state.message}" for tenant, state in failed.items())
+        return Failed(message=f"{len(failed)} of {len(states)} tenants failed: {each}")
+    message = f"{len(states)} tenants: {', '.join(states)}"
+    return Completed(
+        name="Dispatched", message=message, data=_nothing("dispatched", runs=dict.fromkeys(states, ""))
+    )
+
+
+def _nothing(state: str, **more: Any) -> IngestionSummary:
+    """The summary of a run that read nothing itself."""
+    counts = {"new_rows": 0, "updated_rows": 0, "total_rows": 0, "checkpoint": None}
+    return IngestionSummary(path="", row_count=0, source="", metadata={**counts, "state": state, **more})

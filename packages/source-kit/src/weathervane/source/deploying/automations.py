@@ -1,0 +1,112 @@
+"""What the Prefect server does by itself about runs whose process, worker or machine died.
+
+::
+
+    a worker took a run     Pending, Submitting ─ silence ─> Scheduled "Resuming"
+    a run goes on           heartbeat, Running, a retry ─ silence ─> Crashed
+    a run crashed           Crashed ─ nothing else for 30 s ─> Scheduled "Resuming"
+
+It is the same run with the same id, so the lake recognises what it writes again. Only runs tagged `weathervane` are
+covered; a deployment gives its tags to its runs. Without these, Prefect leaves a dead run Running for ever, and with it
+its place in its deployment's limit.
+
+A run that crashed before it ever ran is left alone: it would crash again at once, and for ever (an image that is not
+there, a package that does not import). One that ran is started again up to 19 times; `weathervane.source.conduct` gives
+up earlier. A run that has ended cannot be marked crashed: Prefect refuses that.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+
+__all__ = ["PAUSE", "RESUMING", "SILENCE", "TAG", "automations"]
+
+TAG = "weathervane"
+"""The tag of every deployment of ours, and so of every run."""
+RESUMING = "Resuming"
+"""The name of the state in which a run waits to be started again."""
+SILENCE = timedelta(seconds=600)
+"""Three of Prefect's heartbeats (PREFECT_FLOWS_HEARTBEAT_FREQUENCY, 180 s), and a minute to spare."""
+
+PAUSE = timedelta(seconds=30)
+"""Between a crash and the next start. A worker reports one death twice, three seconds apart (measured with 3.8.8): were
+the run started again in between, the second report would crash its new process."""
+_BEGUN = ["[1-9]", "1[0-9]"]
+"""How often a run has begun, as patterns of the event's label."""
+
+
+def automations(silence: timedelta = SILENCE, pause: timedelta = PAUSE) -> list[AutomationCore]:
+    """The automations, as they shall be on the server.
+
+    Args:
+        silence: After how long without a sign a run is taken for dead: at least two heartbeats, and more than it takes
+            from a worker's taking a run to its first line of code (pulling an image, say).
+        pause: Between a crash and the next start: longer than a worker takes to report a death for the second time.
+
+    Raises:
+        ValueError: Less than 10 seconds, which Prefect does not take.
+    """
+    told = f"for {silence.total_seconds():.0f} seconds"
+
+    def quiet_after(*events: str, within: timedelta, **labels: str | list[str]) -> EventTrigger:
+        return EventTrigger(
+            posture=Posture.Proactive,
+            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*", **labels}),
+            match_related=ResourceSpecification(
+                {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"}
+            ),
+            for_each={"prefect.resource.id"},
+            # An event that is in both begins the time anew.
+            after={f"prefect.flow-run.{event}" for event in events},
+            # Not a list of states: those in which our flows end have names of their own.
+            expect={"prefect.flow-run.*"},
+            threshold=1,
+            within=within,
+        )
+
+    return [
+        AutomationCore(
+            name="WeatherVane: mark dead runs crashed",
+            description=f"A run that gave no sign {told}: its process, worker or machine is gone.",
+            trigger=quiet_after("heartbeat", "Running", "AwaitingRetry", "Retrying", within=silence),
+            actions=[
+                ChangeFlowRunState(
+                    state=StateType.CRASHED,
+                    name="Crashed",
+                    message=f"No heartbeat {told}: the run's process, worker or machine is gone.",
+                    force=False,
+                )
+            ],
+        ),
+        AutomationCore(
+            name="WeatherVane: start lost runs again",
+            description=f"A run that a worker took and did not start {told}: the worker is gone.",
+            trigger=quiet_after("Pending", "Submitting", "InfrastructurePending", within=silence),
+            actions=[
+                ChangeFlowRunState(
+                    state=StateType.SCHEDULED,
+                    name=RESUMING,
+                    message=f"A worker took this run and did not start it {told}.",
+                    force=False,
+                )
+            ],
+        ),
+        AutomationCore(
+            name="WeatherVane: resume crashed runs",
+            description="A run whose process died is started again: the same run, from the lake's checkpoint.",
+            trigger=quiet_after("Crashed", within=pause, **{"prefect.run-count": _BEGUN}),
+            actions=[
+                ChangeFlowRunState(
+                    state=StateType.SCHEDULED,
+                    name=RESUMING,
+                    message="The run's process died. The run goes on from the lake's checkpoint.",
+                    force=False,
+                )
+            ],
+        ),
+    ]

@@ -1,0 +1,157 @@
+"""One deployment and its schedules on a Prefect server; and those that no file names any more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from functools import partial
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.client.schemas.objects import ConcurrencyOptions, DeploymentSchedule
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectNotFound
+from pydantic_core import to_jsonable_python
+
+from weathervane.source._pages import every
+from weathervane.source.deploying.automations import TAG
+from weathervane.source.deploying.changes import Change, Kind, Write, differences
+from weathervane.source.deploying.definitions import Definition
+from weathervane.source.deploying.packages import Package
+
+__all__ = ["delete_left_over", "put_deployment"]
+
+
+def put_deployment(api: SyncPrefectClient, definition: Definition, write: Write) -> list[Change]:
+    """Creates or changes a deployment with its schedules, all at once or not at all."""
+    thing = f"deployment {definition.name}"
+    wanted = _wanted(definition)
+    try:
+        there: DeploymentResponse | None = api.read_deployment_by_name(definition.name)
+    except ObjectNotFound:
+        there = None
+    if there is None:
+        changes = [Change(Kind.CREATED, thing)]
+    elif told := differences(_now(there), wanted):
+        changes = [Change(Kind.CHANGED, thing, told)]
+    else:
+        changes = [Change(Kind.UNCHANGED, thing, "paused by an operator" if there.paused else "")]
+    found = [] if there is None else there.schedules
+    schedules = [
+        DeploymentScheduleCreate(
+            schedule=CronSchedule(cron=one.cron, timezone=one.timezone, day_or=one.day_or),
+            parameters=to_jsonable_python(one.parameters),
+            slug=one.slug,
+            active=all(old.active for old in found if old.slug == one.slug),
+        )
+        for one in definition.entry.schedules
+    ]
+    changes += _schedule_changes(thing, found, schedules)
+    if any(change.kind is not Kind.UNCHANGED for change in changes):
+        # What an operator added in the UI has no slug.
+        schedules += [
+            DeploymentScheduleCreate(schedule=old.schedule, active=old.active, parameters=old.parameters)
+            for old in found
+            if not old.slug
+        ]
+        write(partial(_upsert, api, definition, wanted, schedules))
+    return changes
+
+
+def delete_left_over(
+    api: SyncPrefectClient, package: Package, names: Collection[str], write: Write | None
+) -> Iterator[Change]:
+    """The package's deployments without a name in `names`: deletes them, or tells how to if there is no `write`."""
+    chosen = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG, package.tag]))
+    # All of them first: what is deleted in between would move the next page.
+    for deployment in list(every(api.read_deployments, deployment_filter=chosen)):
+        name = f"{api.read_flow(deployment.flow_id).name}/{deployment.name}"
+        if name in names:
+            continue
+        if write is None:
+            how = f"in no prefect.yaml of {package.name}; to delete it: --prune, or prefect deployment delete '{name}'"
+            yield Change(Kind.LEFT_OVER, f"deployment {name}", how)
+        else:
+            write(partial(api.delete_deployment, deployment.id))
+            yield Change(Kind.DELETED, f"deployment {name}")
+
+
+def _schedule_changes(
+    deployment: str, found: list[DeploymentSchedule], wanted: list[DeploymentScheduleCreate]
+) -> Iterator[Change]:
+    old = {one.slug: one for one in found if one.slug}
+    new = {one.slug: one for one in wanted}
+    for slug in sorted({*old, *new}, key=str):
+        thing = f"schedule {slug} of {deployment}"
+        if slug not in old:
+            yield Change(Kind.CREATED, thing, _when(new[slug]))
+        elif slug not in new:
+            yield Change(Kind.DELETED, thing)
+        else:
+            before, after = (
+                {"schedule": _when(one), "parameters": one.parameters} for one in (old[slug], new[slug])
+            )
+            if told := differences(before, after):
+                yield Change(Kind.CHANGED, thing, told)
+            else:
+                yield Change(Kind.UNCHANGED, thing, "" if old[slug].active else "paused by an operator")
+
+
+def _upsert(
+    api: SyncPrefectClient,
+    definition: Definition,
+    wanted: dict[str, Any],
+    schedules: list[DeploymentScheduleCreate],
+) -> None:
+    """One request, which Prefect does in one transaction.
+
+    Not its update of a deployment: that never removes a schedule, and cannot change one beside one without a slug.
+    """
+    options = ConcurrencyOptions.model_validate(wanted["concurrency_options"])
+    flow = api.create_flow_from_name(definition.flow.name)
+    fields = wanted | {"concurrency_options": options}
+    api.create_deployment(flow, definition.entry.name, schedules=schedules, **fields)
+
+
+def _wanted(definition: Definition) -> dict[str, Any]:
+    """The fields that the package decides, in the words of Prefect's API."""
+    entry, flow = definition.entry, definition.flow
+    return {
+        "version": flow.version,
+        "description": entry.description,
+        "entrypoint": entry.entrypoint,
+        "tags": sorted(entry.tags),
+        "parameters": to_jsonable_python(entry.parameters),
+        "work_pool_name": entry.work_pool.name,
+        "work_queue_name": entry.work_pool.work_queue_name,
+        "job_variables": to_jsonable_python(entry.work_pool.job_variables),
+        "concurrency_limit": entry.concurrency_limit.limit,
+        "concurrency_options": entry.concurrency_limit.model_dump(mode="json", exclude={"limit"}),
+        "enforce_parameter_schema": True,
+        "parameter_openapi_schema": to_jsonable_python(flow.parameters.model_dump(exclude_unset=True)),
+        # What runs is the package as it is installed where the worker runs.
+        "pull_steps": [],
+        "path": None,
+    }
+
+
+def _now(there: DeploymentResponse) -> dict[str, Any]:
+    """The same fields as they are on the server."""
+    limit, options = there.global_concurrency_limit, there.concurrency_options
+    return {
+        **dict(there),
+        "tags": sorted(there.tags),
+        "concurrency_limit": limit and limit.limit,
+        "concurrency_options": options and options.model_dump(mode="json"),
+        "pull_steps": there.pull_steps or [],
+    }
+
+
+def _when(schedule: DeploymentScheduleCreate | DeploymentSchedule) -> str:
+    """E.g. `0 3 * * * UTC`."""
+    if not isinstance(schedule.schedule, CronSchedule):
+        return type(schedule.schedule).__name__
+    cron = schedule.schedule
+    return f"{cron.cron} {cron.timezone}" + ("" if cron.day_or else ", day and weekday")

@@ -1,0 +1,85 @@
+"""A vendor's answer cut into records without reading them: each stays the bytes that were sent."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TypeVar, overload
+
+import msgspec
+
+from weathervane.source.errors import ContractError, UnavailableError
+
+__all__ = ["split_lines", "split_records"]
+
+Rest = TypeVar("Rest")
+
+
+@overload
+def split_records(body: bytes, path: str, *, missing_ok: bool = False) -> tuple[list[bytes], None]: ...
+@overload
+def split_records(
+    body: bytes, path: str, rest: type[Rest], *, missing_ok: bool = False
+) -> tuple[list[bytes], Rest]: ...
+def split_records(
+    body: bytes, path: str, rest: Any = None, *, missing_ok: bool = False
+) -> tuple[list[bytes], Any]:
+    """The records of a page, and the small remainder of it as the source's own type.
+
+    ``path`` leads to the list: `data.orders.nodes`; where a list of pages is on the way, `[]` stands for each
+    of them: `[].results` (Google Ads searchStream). ``rest`` is what `msgspec` shall read of the same body,
+    such as a Struct with `pageInfo` or `paging.next`; members that it does not name are skipped, the records
+    too.
+
+    ``missing_ok``: a page without the list holds no records (Google Ads omits empty lists). Otherwise a
+    missing or null list is a broken contract, because an answer that lost its data must not look like an
+    empty one.
+
+    Raises:
+        UnavailableError: The body is no whole JSON document, cut short or no JSON at all (MALFORMED_JSON).
+        ContractError: The document has another shape than promised (UNEXPECTED_JSON), or is nested too
+            deeply (JSON_TOO_DEEP).
+    """
+    steps = tuple(path.replace("[]", ".[].").strip(".").replace("..", ".").split("."))
+    pages = _decode(body, _page_type(steps), path)
+    found: list[Any] = [pages]
+    for step in steps:
+        if step == "[]":
+            found = [item for page in found if page is not None for item in page]
+        else:
+            found = [None if page is None else page.at for page in found]
+    if not missing_ok and any(page is None for page in found):
+        raise ContractError(f"the answer has no list at {path!r}", reason="UNEXPECTED_JSON")
+    records = [bytes(record) for page in found if page is not None for record in page]
+    return records, None if rest is None else _decode(body, rest, path)
+
+
+def split_lines(body: bytes) -> list[bytes]:
+    """The records of newline-delimited JSON, e.g. a bulk file; blank lines hold none."""
+    # Not splitlines: of the line ends it knows, only \n ends a record.
+    return [line for line in body.split(b"\n") if line and not line.isspace()]
+
+
+@lru_cache(maxsize=256)
+def _page_type(steps: tuple[str, ...]) -> Any:
+    kind: Any = list[msgspec.Raw]
+    for step in reversed(steps):
+        if step == "[]":
+            kind = list[kind | None]
+        else:
+            kind = msgspec.defstruct("Page", [("at", kind | None, None)], rename={"at": step})
+    return kind
+
+
+def _decode(body: bytes, kind: Any, path: str) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise ContractError(f"looking for {path!r}: {error}", reason="UNEXPECTED_JSON") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        # The decoder's words name a position, never content.
+        what = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise UnavailableError(
+            f"the answer of {len(body):,} bytes is not JSON: {what}", reason="MALFORMED_JSON"
+        ) from None
+    except RecursionError:
+        raise ContractError("the answer is nested too deeply to be read", reason="JSON_TOO_DEEP") from None

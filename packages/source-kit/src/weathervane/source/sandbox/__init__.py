@@ -1,0 +1,35 @@
+"""What every pretend vendor shares: a clock, faults, a recorder, control routes and a server on free ports.
+
+Sandboxes are for tests and demonstrations. No client code imports this package, and it needs the
+`sandbox` extra (starlette and uvicorn).
+"""
+
+from weathervane.source.sandbox.clock import Clock
+from weathervane.source.sandbox.command import CommandParser, moment, stop
+from weathervane.source.sandbox.control import PretendVendor, control_routes
+from weathervane.source.sandbox.faults import Fault, Faults
+from weathervane.source.sandbox.hostile import HTTP_FAULTS, replacement, spoiled
+from weathervane.source.sandbox.recorder import Recorder, SeenRequest, fingerprint
+from weathervane.source.sandbox.server import SandboxError, bind, run_until_signalled, serving, url_of
+
+__all__ = [
+    "HTTP_FAULTS",
+    "Clock",
+    "CommandParser",
+    "Fault",
+    "Faults",
+    "PretendVendor",
+    "Recorder",
+    "SandboxError",
+    "SeenRequest",
+    "bind",
+    "control_routes",
+    "fingerprint",
+    "moment",
+    "replacement",
+    "run_until_signalled",
+    "serving",
+    "spoiled",
+    "stop",
+    "url_of",
+]

@@ -1,0 +1,238 @@
+"""The promises that every source keeps, each with the check that it does. They need a Prefect server.
+
+A source's `tests/test_conformance.py` is, with its fixtures in `conftest.py`::
+
+    @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+    def test_the_source_keeps_the_promise(check, source_under_test, prefect, tmp_path):
+        with staged(source_under_test, tmp_path / "lake") as stage:
+            check(stage)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import FlowRunSort
+
+from weathervane.lake import TableRef
+from weathervane.lake.arrow import decode_schema
+from weathervane.rpc import ServerSettings, running_server
+from weathervane.source.errors import ConfigurationError, CredentialsError, SourceError
+from weathervane.source.progress import Progress, listening
+from weathervane.source.service import DOMAIN, source_service
+from weathervane.source.testing.stage import Stage
+from weathervane.source.testing.vendor import Fault
+from weathervane.source.v1 import source_pb2 as pb
+from weathervane.source.v1 import source_pb2_grpc as pb_grpc
+
+__all__ = ["CHECKS", "Check"]
+
+Check = Callable[[Stage], None]
+
+
+class _Killed(BaseException):
+    """Ends a run where it stands, as a kill does: no handler for errors sees it."""
+
+
+def a_flow_is_what_the_schedule_expects(stage: Stage) -> None:
+    """A Prefect flow of its own name, with three retries a minute apart, that takes a tenant and two days."""
+    for one in stage.source.definition.flows:
+        flow: Any = one.flow
+        assert isinstance(flow, Flow), f"{one.name} is no Prefect flow"
+        assert (flow.name, flow.retries, flow.retry_delay_seconds) == (one.name, 3, 60)
+        # What a source adds (Meta's `level`) comes after these, and has a default.
+        assert list(flow.parameters.properties)[:3] == ["tenant_id", "start_date", "end_date"]
+        assert flow.parameters.required == ["tenant_id"]
+
+
+def a_first_run_loads_all_that_the_vendor_has(stage: Stage) -> None:
+    """Every table is made and holds the vendor's rows, each once; the summary counts them and shows no secret."""
+    definition = stage.source.definition
+    for name, summary in stage.run_all("acme").items():
+        flow = definition.flow(name)
+        assert flow is not None
+        assert list(summary.metadata["datasets"]) == [dataset.name for dataset in flow.datasets]
+        assert (summary.source, summary.metadata["state"]) == (definition.name, "loaded")
+        assert summary.row_count == summary.metadata["new_rows"] == summary.metadata["total_rows"]
+        assert summary.metadata["checkpoint"], f"{name} moved no checkpoint"
+    stage.assert_true("acme")
+    for dataset in definition.datasets:
+        table = stage.lake.describe(TableRef("acme", dataset.name))
+        assert table.schema.equals(dataset.schema), f"{dataset.name}: {table.schema} is not what is declared"
+        assert table.unique_keys == dataset.unique_keys
+    with get_client(sync_client=True) as api:
+        stage.assert_secret(*(json.dumps(run.parameters) for run in api.read_flow_runs(limit=200)))
+
+
+def a_second_run_changes_nothing(stage: Stage) -> None:
+    """With an unchanged vendor all that is read again is unchanged, and no data file is written."""
+    stage.run_all("acme")
+    before = stage.state("acme")
+    for name, summary in stage.run_all("acme").items():
+        for dataset, counts in summary.metadata["datasets"].items():
+            changed = {
+                key: counts[key] for key in ("new_rows", "updated_rows", "removed_rows") if counts[key]
+            }
+            assert not changed, f"{name}: {dataset} has {changed} on an unchanged vendor"
+    assert stage.state("acme") == before
+    stage.assert_true("acme")
+
+
+def a_change_upstream_arrives(stage: Stage) -> None:
+    """The next run brings what was changed and added, and no more than that."""
+    stage.run_all("acme")
+    stage.vendor.change()
+    for name, summary in stage.run_all("acme").items():
+        assert summary.row_count, f"{name} brought nothing"
+        assert summary.row_count < summary.metadata["total_rows"], f"{name} read everything anew"
+    stage.assert_true("acme")
+
+
+def a_run_killed_after_any_commit_is_made_good_by_the_next(stage: Stage) -> None:
+    """Killed between any two commits, the next run ends with the lake of an undisturbed one."""
+    for flow in stage.source.definition.flows:
+        stop, stopped = 1, True
+        while stopped:
+            tenant = stage.enter(f"killed_{stop}_{flow.name}"[:63])
+            stopped = _killed(stage, flow, tenant, stop)
+            stage.run(flow, tenant)
+            stage.assert_true(tenant, flow.datasets)
+            stop += 1
+        assert stop > 2, f"{flow.name} told of no commit"
+
+
+def a_throttled_call_is_made_again(stage: Stage) -> None:
+    """The vendor's wish to be left alone for a while costs time, no rows and no second copy."""
+    stage.vendor.break_down(Fault.THROTTLED)
+    stage.run_all("acme")
+    stage.assert_true("acme")
+
+
+def a_read_that_is_not_whole_commits_nothing(stage: Stage) -> None:
+    """An answer with less than it should hold fails the run: rows, tables and checkpoints stay as they were."""
+    stage.run_all("acme")
+    before = stage.state("acme")
+    stage.vendor.change()
+    stage.vendor.break_down(Fault.INCOMPLETE)
+    for flow in stage.source.definition.flows:
+        with pytest.raises(SourceError, match="tenant=acme") as caught:
+            stage.run(flow, "acme")
+        assert caught.value.retriable, f"{caught.value!r} would not be tried again"
+    assert stage.state("acme") == before
+    stage.vendor.mend()
+    stage.run_all("acme")
+    stage.assert_true("acme")
+
+
+def refused_credentials_are_said_in_one_line(stage: Stage) -> None:
+    """Whose they are and what to do, no secret; and the flow does not try again what only a person can mend."""
+    stage.vendor.break_down(Fault.REFUSED)
+    for flow in stage.source.definition.flows:
+        with pytest.raises(CredentialsError, match="tenant=acme") as caught:
+            stage.run(flow, "acme", retries=3)
+        assert not caught.value.retriable
+        with get_client(sync_client=True) as api:
+            (run,) = api.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+        assert run.run_count == 1, (
+            f"{flow.name} was tried {run.run_count} times: let its body end with `conduct`"
+        )
+        assert "\n" not in str(caught.value)
+        stage.assert_secret(str(caught.value), repr(caught.value))
+    assert stage.state("acme") == {}
+    stage.vendor.mend()
+    stage.run_all("acme")
+    stage.assert_true("acme")
+
+
+def an_unknown_tenant_is_said_in_one_line(stage: Stage) -> None:
+    """Which variables or which block to give, without asking the vendor."""
+    for flow in stage.source.definition.flows:
+        with pytest.raises(ConfigurationError, match=r"WEATHERVANE_.+__NOBODY__.*tenant=nobody") as caught:
+            stage.run(flow, "nobody")
+        assert "\n" not in str(caught.value)
+        with pytest.raises(ConfigurationError, match="tenant's name"):
+            stage.run(flow, "../acme")
+
+
+def a_row_that_does_not_fit_is_set_aside(stage: Stage) -> None:
+    """It is kept whole beside its table and counted; the rows beside it land."""
+    aside = stage.vendor.spoil()
+    assert aside, "the sandbox spoilt nothing, so this proves nothing"
+    counted = {}
+    for summary in stage.run_all("acme").values():
+        for dataset, counts in summary.metadata["datasets"].items():
+            counted[dataset] = counts["quarantined_rows"]
+            assert counts["received_rows"] > counts["quarantined_rows"]
+    for dataset, rows in aside.items():
+        assert counted[dataset] == rows
+        kept = stage.lake.read(TableRef("acme", f"{dataset}_quarantine")).read_all()
+        assert kept.num_rows == rows
+        assert all(json.loads(record) for record in kept["record"].to_pylist()), "a record is not whole"
+
+
+def the_service_describes_checks_and_runs(stage: Stage) -> None:
+    """Over gRPC: what the source has, whether the tenant can be read, and a run from its start to its result."""
+    definition = stage.source.definition
+    service = source_service(definition)
+    with (
+        running_server([service], ServerSettings(grace_seconds=2), domain=DOMAIN) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
+        stub = pb_grpc.SourceServiceStub(channel)
+        described = stub.DescribeSource(pb.DescribeSourceRequest(), timeout=30)
+        assert (described.source, described.api_version) == (definition.name, definition.api_version)
+        schemas = {one.name: decode_schema(one.arrow_schema) for one in described.datasets}
+        assert schemas == {dataset.name: dataset.schema for dataset in definition.datasets}
+        check = stub.CheckTenant(pb.CheckTenantRequest(tenant="acme"), timeout=60)
+        assert check.ok, check.findings
+        for flow in definition.flows:
+            request = pb.StartIngestRequest(tenant="acme", flow=flow.name, request_id=f"check-{flow.name}")
+            started = stub.StartIngest(request, timeout=30)
+            events = list(stub.WatchIngest(pb.WatchIngestRequest(run_id=started.run_id), timeout=120))
+            assert events[-1].state == pb.RUN_STATE_LOADED, events[-1].message
+            assert {event.slice.dataset for event in events} >= {dataset.name for dataset in flow.datasets}
+            assert events[-1].result.total_rows == len(stage.rows(flow.datasets[0], "acme"))
+        stage.assert_true("acme")
+        stage.vendor.break_down(Fault.REFUSED)
+        refused = stub.CheckTenant(pb.CheckTenantRequest(tenant="acme"), timeout=60)
+        assert not refused.ok
+        stage.assert_secret(*(finding.message for finding in refused.findings))
+
+
+def _killed(stage: Stage, flow: Any, tenant: str, stop: int) -> bool:
+    """Runs a flow and kills it right after its n-th commit; False when it made fewer."""
+    commits: list[Progress] = []
+
+    def heard(news: Progress) -> None:
+        commits.append(news)
+        if len(commits) == stop:
+            raise _Killed
+
+    with listening(heard):
+        try:
+            stage.run(flow, tenant)
+        except _Killed:
+            return True
+    return False
+
+
+CHECKS: tuple[Check, ...] = (
+    a_flow_is_what_the_schedule_expects,
+    a_first_run_loads_all_that_the_vendor_has,
+    a_second_run_changes_nothing,
+    a_change_upstream_arrives,
+    a_run_killed_after_any_commit_is_made_good_by_the_next,
+    a_throttled_call_is_made_again,
+    a_read_that_is_not_whole_commits_nothing,
+    refused_credentials_are_said_in_one_line,
+    an_unknown_tenant_is_said_in_one_line,
+    a_row_that_does_not_fit_is_set_aside,
+    the_service_describes_checks_and_runs,
+)
+"""All of them, in an order in which the first failure says most."""

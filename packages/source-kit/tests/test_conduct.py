@@ -1,0 +1,350 @@
+"""In which state a flow's run ends, who gets a run, and what a person then sees, in a real Prefect."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import stamina
+from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterParentFlowRunId,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import CancelledRun, Pause
+from prefect.flow_engine import run_flow
+from prefect.runtime import flow_run as runtime
+from prefect.states import Cancelled, Cancelling, Completed, Crashed, Failed, Pending, Running, Scheduled
+
+from weathervane.lake import BusyError, LakeClient, NotFoundError, RejectedError, StaleCheckpointError
+from weathervane.source import tasks
+from weathervane.source.conduct import EVERY_TENANT, conduct
+from weathervane.source.deploying import RESUMING
+from weathervane.source.errors import (
+    ConfigurationError,
+    CredentialsError,
+    DeferredError,
+    IncompleteError,
+)
+from weathervane.source.ingestion import IngestionSummary, Slice
+from weathervane.source.report import summary_line
+
+from .pretend_flows import PretendCredentials, PretendSandbox, ingest_pretend_things
+from .pretend_source import CANARY, ListVendor, lake_truth
+
+AT_ONCE = ingest_pretend_things.with_options(retries=0)
+
+
+@pytest.fixture
+def api(prefect: None) -> Any:
+    """A client of the session's server."""
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+@pytest.fixture
+def deployed(api: SyncPrefectClient) -> Any:
+    """Makes runs of a deployment as a schedule or a person does; nobody runs them but the test."""
+    flow_id = api.create_flow(ingest_pretend_things)
+    deployment_id = api.create_deployment(flow_id=flow_id, name="pretend", tags=["weathervane"])
+
+    def make(tenant: str, **options: Any) -> FlowRun:
+        return api.create_flow_run_from_deployment(deployment_id, parameters={"tenant_id": tenant}, **options)
+
+    return make
+
+
+def newest(api: SyncPrefectClient) -> FlowRun:
+    """The run that began last."""
+    (run,) = api.read_flow_runs(limit=1, sort="START_TIME_DESC")  # type: ignore[arg-type]
+    return run
+
+
+def artifacts(api: SyncPrefectClient, run: FlowRun) -> dict[str, Any]:
+    """What a run left, by key."""
+    of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
+    return {str(one.key): one for one in api.read_artifacts(artifact_filter=of_run)}
+
+
+def raising(error: Exception) -> Any:
+    """A vendor's behaviour on every read."""
+
+    def fail(slice: Slice) -> None:
+        raise error
+
+    return fail
+
+
+def test_a_run_that_read_rows_is_loaded_and_shows_what_it_did(
+    api: SyncPrefectClient, acme: ListVendor, lake: LakeClient
+) -> None:
+    """The state's name and line, the run's and its tasks' names, a bar, a table of receipts and a summary."""
+    summary = ingest_pretend_things("acme")
+    run = newest(api)
+    assert run.state is not None
+    assert (run.state.type, run.state.name) == (StateType.COMPLETED, "Loaded")
+    assert run.state.message is not None
+    assert run.state.message.startswith("5 new and 0 updated rows in 3 slices; 5 in the table; checkpoint ")
+    assert run.name.startswith("acme · pretend_things · up to ")
+    found = artifacts(api, run)
+    assert {key: one.type for key, one in found.items()} == {
+        "pretend-things-acme": "markdown",
+        "pretend-things-acme-progress": "progress",
+        "pretend-things-acme-slices": "table",
+    }
+    assert float(found["pretend-things-acme-progress"].data) == 100.0
+    table = json.loads(found["pretend-things-acme-slices"].data)
+    assert len(table) == 6  # three slices of two datasets
+    assert sum(row["new"] for row in table if row["dataset"] == "pretend_things") == 5
+    text = found["pretend-things-acme"].data
+    checkpoint = summary.metadata["checkpoint"]
+    assert f"| pretend_things | none | `{checkpoint}` |" in text
+    assert "| pretend_things | 5 | 5 | 0 | 0 | 0 | 0 | 5 | 3 |" in text
+    assert summary.path in text
+    assert str(run.id) in text
+    assert CANARY not in run.model_dump_json() + json.dumps([str(one.data) for one in found.values()])
+
+
+def test_a_checkpoint_of_many_accounts_fills_no_line() -> None:
+    """A person sees how it begins and how long it is."""
+    counts = {"new_rows": 1, "updated_rows": 0, "slices": 1, "total_rows": 1}
+    told = [
+        summary_line(IngestionSummary("", 1, "pretend", {**counts, "checkpoint": checkpoint}))
+        for checkpoint in ("x" * 200, "x" * 60_000)
+    ]
+    assert told[0].endswith("; checkpoint " + "x" * 200)
+    assert told[1] == f"{told[0]}… (60,000 characters)"
+
+
+def test_a_vendor_that_has_nothing_is_verified_empty(
+    api: SyncPrefectClient, acme: ListVendor, lake: LakeClient
+) -> None:
+    """Nothing was read, and that is known."""
+    acme.things.clear()
+    assert ingest_pretend_things("acme").metadata["state"] == "verified_empty"
+    state = newest(api).state
+    assert state is not None
+    assert (state.type, state.name) == (StateType.COMPLETED, "Verified empty")
+
+
+def test_what_was_not_whole_is_incomplete_after_all_retries(
+    api: SyncPrefectClient, acme: ListVendor, lake: LakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tried as often as the flow says; then the state's name says that the lake stands before the gap."""
+    monkeypatch.setattr(tasks.write_incremental, "retries", 0)
+    acme.on_read = raising(IncompleteError("half of it", reason="COUNT_DIFFERS"))
+    with pytest.raises(IncompleteError, match="tenant=acme"):
+        ingest_pretend_things.with_options(retries=1, retry_delay_seconds=0)("acme")
+    run = newest(api)
+    assert run.state is not None
+    assert (run.state.type, run.state.name, run.run_count) == (StateType.FAILED, "Incomplete", 2)
+    assert "half of it" in str(run.state.message)
+    assert artifacts(api, run)["pretend-things-acme"].description == "acme/pretend_things: incomplete"
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (CredentialsError("refused", reason="TOKEN_REFUSED"), 1),
+        (RejectedError("no such column"), 1),
+        (DeferredError("come back in an hour", reason="THROTTLED", retry_after=3600), 1),
+        (StaleCheckpointError("overtaken"), 4),
+        (BusyError("full"), 4),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_a_flow_ends_at_once_when_no_retry_can_mend_it(
+    error: Exception, attempts: int, api: SyncPrefectClient, acme: ListVendor
+) -> None:
+    """A flow's own retries know no condition, so the run is told that none are left; a stale one begins anew."""
+    seen: list[str] = []
+
+    @flow(retries=3, retry_delay_seconds=0)
+    def failing() -> IngestionSummary:
+        def work(tenant: str, credentials: PretendCredentials) -> IngestionSummary:
+            seen.append(str(runtime.get_id()))
+            raise error
+
+        return conduct("acme", PretendCredentials, work)
+
+    with pytest.raises(type(error), match=str(error.args[0])):
+        failing()
+    assert len(seen) == attempts
+    state = newest(api).state
+    assert state is not None
+    assert state.type is StateType.FAILED
+    if attempts == 1:
+        assert state.message == str(error)
+
+
+def test_an_error_names_its_tenant_outside_of_prefect_too(acme: ListVendor) -> None:
+    """And the summary is then the function's own answer."""
+    acme.token = "another"
+    with pytest.raises(CredentialsError, match="tenant=acme"):
+        ingest_pretend_things.fn("acme")
+    with pytest.raises(ConfigurationError, match="name a tenant"):
+        ingest_pretend_things.fn(EVERY_TENANT)
+
+
+def test_each_tenant_has_a_run_and_a_failure_of_its_own(
+    api: SyncPrefectClient, acme: ListVendor, lake: LakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a deployment they are child runs, one after the other; the others are read all the same."""
+    broken = ListVendor()
+    for name, value in PretendSandbox(broken).environment("aaa_broken").items():
+        monkeypatch.setenv(name, value)
+    broken.token = "another"
+    with pytest.raises(Exception, match="1 of 2 tenants failed: aaa_broken: the vendor refuses the token"):
+        AT_ONCE(EVERY_TENANT)
+    assert lake_truth(lake) == acme.truth()
+
+
+def test_a_deployments_run_for_every_tenant_starts_one_run_each(
+    api: SyncPrefectClient, deployed: Any, acme: ListVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linked to it, named for the tenant, once even if it is tried again, and none for a tenant that still has one."""
+    for name, value in PretendSandbox(acme).environment("busy").items():
+        monkeypatch.setenv(name, value)
+    waiting = deployed("busy", state=Scheduled(scheduled_time=datetime.now(UTC) - timedelta(hours=1)))
+    parent = deployed(EVERY_TENANT)
+    for _ in range(2):
+        api.set_flow_run_state(parent.id, Pending(), force=True)
+        summary: Any = run_flow(ingest_pretend_things, flow_run=api.read_flow_run(parent.id))
+    parent = api.read_flow_run(parent.id)
+    assert parent.state is not None
+    assert (parent.state.type, parent.state.name) == (StateType.COMPLETED, "Dispatched")
+    of_parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[parent.id]))
+    (child,) = api.read_flow_runs(flow_run_filter=of_parent)
+    assert (child.parameters["tenant_id"], child.deployment_id) == ("acme", parent.deployment_id)
+    assert child.name.startswith("acme · pretend_things · ")
+    assert summary.metadata["runs"] == {"acme": str(child.id)}
+    assert parent.state.message == "started 1 of 2 tenants: acme; still going on or waiting: busy"
+    assert api.read_flow_run(waiting.id).state_type is StateType.SCHEDULED
+
+
+def test_after_a_downtime_the_newest_run_does_the_work_of_all(
+    api: SyncPrefectClient, acme: ListVendor, lake: LakeClient
+) -> None:
+    """Each scheduled run reads up to now: of three nights that are due, two step aside, whoever comes first."""
+    deployment = api.create_deployment(
+        flow_id=api.create_flow(ingest_pretend_things),
+        name="nightly",
+        parameters={"tenant_id": "acme"},
+        schedules=[
+            DeploymentScheduleCreate(schedule=CronSchedule(cron="0 2 * * *", timezone="UTC"), active=True)
+        ],
+    )
+    today = datetime.now(UTC)
+    span = {"start_time": (today - timedelta(days=3)).isoformat(), "end_time": today.isoformat()}
+    assert api._client.post(f"/deployments/{deployment}/schedule", json=span).is_success
+    due = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment]))
+    nights = [
+        run
+        for run in api.read_flow_runs(flow_run_filter=due, sort=FlowRunSort.EXPECTED_START_TIME_ASC)
+        if run.expected_start_time < today
+    ]
+    assert len(nights) == 3
+    for night in (nights[0], nights[2], nights[1]):
+        api.set_flow_run_state(night.id, Pending(), force=True)
+        run_flow(ingest_pretend_things, flow_run=api.read_flow_run(night.id))
+    assert [api.read_flow_run(night.id).state_name for night in nights] == ["Skipped", "Skipped", "Loaded"]
+    assert lake_truth(lake) == acme.truth()
+
+
+def test_a_pause_of_hours_puts_the_run_off_and_frees_its_process(
+    api: SyncPrefectClient, deployed: Any, acme: ListVendor, lake: LakeClient
+) -> None:
+    """The same run is due when the vendor says, with its retries untouched; then it goes on."""
+    before = datetime.now(UTC)
+    acme.on_read = raising(DeferredError("quota used up", reason="THROTTLED", retry_after=7200))
+    run = deployed("acme")
+    api.set_flow_run_state(run.id, Pending(), force=True)
+    with pytest.raises(Pause):
+        run_flow(ingest_pretend_things, flow_run=api.read_flow_run(run.id))
+    run = api.read_flow_run(run.id)
+    assert run.state is not None
+    assert (run.state.type, run.state.name) == (StateType.SCHEDULED, "Deferred")
+    due = run.state.state_details.scheduled_time
+    assert due is not None
+    assert timedelta(seconds=7200) <= due - before < timedelta(seconds=7260)
+    assert run.empirical_policy.retries == 4
+    acme.on_read = lambda slice: None
+    api.set_flow_run_state(run.id, Pending(), force=True)
+    run_flow(ingest_pretend_things, flow_run=api.read_flow_run(run.id))
+    assert api.read_flow_run(run.id).state_name == "Loaded"
+    assert lake_truth(lake) == acme.truth()
+
+
+def test_a_run_that_keeps_dying_is_left_to_a_person(
+    api: SyncPrefectClient, deployed: Any, acme: ListVendor
+) -> None:
+    """It is resumed a few times, then it says so instead of dying for ever."""
+    run = deployed("acme")
+    for _ in range(5):
+        for state in (Pending(), Running(), Crashed()):
+            api.set_flow_run_state(run.id, state, force=True)
+    api.set_flow_run_state(run.id, Pending(), force=True)
+    with pytest.raises(ConfigurationError, match="died 5 times"):
+        run_flow(ingest_pretend_things, flow_run=api.read_flow_run(run.id))
+
+
+def test_a_run_that_was_cancelled_on_a_machine_that_died_is_not_resumed(
+    api: SyncPrefectClient, deployed: Any, acme: ListVendor, lake: LakeClient
+) -> None:
+    """A person asked for its end; nobody was left to bring it about. One that a person starts again does run."""
+    run = deployed("acme")
+    for state in (Pending(), Running(), Cancelling(), Crashed(), Scheduled(), Pending()):
+        api.set_flow_run_state(run.id, state, force=True)
+    with pytest.raises(CancelledRun):
+        run_flow(ingest_pretend_things, flow_run=api.read_flow_run(run.id))
+    assert api.read_flow_run(run.id).state_type is StateType.CANCELLED
+    api.set_flow_run_state(run.id, Pending(), force=True)
+    run_flow(ingest_pretend_things, flow_run=api.read_flow_run(run.id))
+    assert api.read_flow_run(run.id).state_name == "Loaded"
+    assert lake_truth(lake) == acme.truth()
+
+
+@pytest.mark.parametrize("end", [Completed(name="Loaded"), Failed(message="a person must act"), Cancelled()])
+def test_a_run_that_had_ended_and_is_taken_for_lost_ends_as_it_had(
+    end: Any, api: SyncPrefectClient, deployed: Any, acme: ListVendor, lake: LakeClient
+) -> None:
+    """Prefect lets an ended run begin again, and its automations may do that when it lost the event of the end."""
+    run = deployed("acme")
+    for state in (Pending(), Running(), end, Scheduled(name=RESUMING), Pending()):
+        api.set_flow_run_state(run.id, state, force=True)
+    with contextlib.suppress(RuntimeError, CancelledRun):
+        run_flow(ingest_pretend_things, flow_run=api.read_flow_run(run.id))
+    now = api.read_flow_run(run.id)
+    assert (now.state_type, now.state_name, now.run_count) == (end.type, end.name, 2)
+    with pytest.raises(NotFoundError):
+        lake_truth(lake)
+
+
+def test_programs_hear_of_each_slice_and_of_the_end(
+    api: SyncPrefectClient, acme: ListVendor, lake: LakeClient
+) -> None:
+    """Events on the run's own resource, with the receipts."""
+    ingest_pretend_things("acme")
+    run = newest(api)
+    chosen = {
+        "filter": {"resource": {"id": [f"prefect.flow-run.{run.id}"]}, "event": {"prefix": ["weathervane."]}}
+    }
+    for attempt in stamina.retry_context(on=AssertionError, attempts=None, timeout=60, wait_max=1):
+        with attempt:
+            events = api._client.post("/events/filter", json=chosen).json()["events"]
+            assert len(events) == 7
+    ended = [one for one in events if one["event"] == "weathervane.run.ended"]
+    assert [one["payload"]["summary"]["row_count"] for one in ended] == [5]
+    slices = [one["payload"] for one in events if one["event"] == "weathervane.slice.committed"]
+    assert sum(one["new"] for one in slices if one["dataset"] == "pretend_things") == 5

@@ -1,0 +1,128 @@
+"""A server that is not there, is none, or refuses: one line each, without the URL's password, and exit code 2."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from prefect.settings import PREFECT_API_URL
+from typer.testing import CliRunner, Result
+
+from weathervane.source.deploying.command import main
+
+from .pretend_package import PretendPackage, make_package
+
+PASSWORD = "canary-f2c5a1"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PretendPackage:
+    """An installed package."""
+    package = make_package(tmp_path, monkeypatch)
+    package.install()
+    return package
+
+
+@contextmanager
+def answering(status: int, body: str) -> Iterator[str]:
+    """A server that answers whatever it is asked with this; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *arguments: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def register(package: PretendPackage, address: str, *arguments: str) -> Result:
+    """Runs the command with a password in its URL."""
+    url = f"http://operator:{PASSWORD}@{address}/api"
+    return CliRunner().invoke(main, ["--server-url", url, "--package", package.slug, *arguments])
+
+
+def only_line(result: Result) -> str:
+    """What it said, seen to be one line without the password."""
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert PASSWORD not in line
+    assert "operator" not in line
+    return line
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (401, '{"detail": "Unauthorized"}', "refuses (401); set PREFECT_API_AUTH_STRING=user:password"),
+        (403, "no", "refuses (403); set PREFECT_API_AUTH_STRING=user:password"),
+        (404, '{"detail": "Not Found"}', "is none, or its URL is not that of its API, which ends with /api"),
+        (200, "<html>hello</html>", "is none, or its URL is not that of its API, which ends with /api"),
+        (200, '{"hello": 1}', "is none, or its URL is not that of its API, which ends with /api"),
+        (500, "something\nbroke", "answered 500 to GET /api/admin/version: something broke"),
+    ],
+)
+def test_a_server_that_does_not_do_as_asked(
+    package: PretendPackage, status: int, body: str, told: str
+) -> None:
+    """Told with its address."""
+    with answering(status, body) as address:
+        line = only_line(register(package, address))
+        assert line == f"error: the Prefect server at http://{address}/api {told}"
+
+
+def test_a_server_that_is_not_there(package: PretendPackage) -> None:
+    """A port that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused, and nobody else's
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        line = only_line(register(package, address))
+    assert line.startswith(
+        f"error: the Prefect server at http://{address}/api does not answer (ConnectError); "
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "{who}host/api",
+        "ftp://{who}host/api",
+        "http://{who}host:port/api",
+        "http://{who}/api",
+        "",
+        "http://h\x00st/api",
+    ],
+)
+def test_a_url_that_is_none(package: PretendPackage, url: str) -> None:
+    """Told without the URL."""
+    given = url.format(who=f"operator:{PASSWORD}@")
+    line = only_line(CliRunner().invoke(main, ["--server-url", given, "--package", package.slug]))
+    assert line.startswith("error: the server's URL ")
+    assert line.endswith("write e.g. http://127.0.0.1:4200/api")
+
+
+def test_the_command_prints_a_line_for_each_thing_and_a_sum(prefect: None, package: PretendPackage) -> None:
+    """First what would be done, then doing it, then doing it again."""
+    address = urlsplit(PREFECT_API_URL.value()).netloc
+    would, done, again = (register(package, address, *more) for more in (["--dry-run"], [], []))
+    assert [result.exit_code for result in (would, done, again)] == [0, 0, 0]
+    assert would.stderr + done.stderr + again.stderr == ""
+    assert f"\nwould be created deployment {package.name}_read/{package.slug}-reading\n" in would.stdout
+    assert f"\ncreated    deployment {package.name}_read/{package.slug}-reading\n" in done.stdout
+    assert would.stdout.splitlines()[-1].startswith("dry run, nothing is done yet: ")
+    assert again.stdout.splitlines()[-1] == "8 unchanged"

@@ -1,0 +1,101 @@
+"""Fields whose value follows from other records: parents, counts and sums over children."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from weathervane.shopify.sandbox.context import View
+from weathervane.shopify.sandbox.world import Record
+
+__all__ = ["DERIVED"]
+
+Derive = Callable[[View, Record, Any, Mapping[str, Any]], Any]
+"""(view, record, the record's own value or None, arguments) -> value."""
+
+
+def _parent(view: View, record: Record, own: Any, _: Mapping[str, Any]) -> Any:
+    return view.world.parent(record) or own
+
+
+def _variants_of_item(view: View, record: Record, own: Any, _: Mapping[str, Any]) -> Any:
+    parent = view.world.parent(record)
+    return own if parent is None else [parent]
+
+
+def _variants(_: View, product: Record, own: Any, arguments: Mapping[str, Any]) -> Any:
+    if (arguments.get("sortKey") or "POSITION") != "POSITION":
+        return sorted(own or (), key=lambda variant: str(variant.get("id")))
+    return own
+
+
+def _orders_of_customer(view: View, customer: Record, _own: Any, arguments: Mapping[str, Any]) -> Any:
+    return [
+        order
+        for order in view.matching("Order", "orders", arguments.get("query"))
+        if (order.get("customer") or {}).get("id") == customer.get("id")
+    ]
+
+
+def _quantities(_: View, level: Record, own: Any, arguments: Mapping[str, Any]) -> Any:
+    held = {one["name"]: one for one in own or ()}
+    return [held[name] for name in arguments.get("names") or () if name in held]
+
+
+def _count_of(member: str) -> Derive:
+    def count(_: View, record: Record, own: Any, _arguments: Mapping[str, Any]) -> Any:
+        return own or {"count": len(record.get(member) or ()), "precision": "EXACT"}
+
+    return count
+
+
+def _unless_held(compute: Callable[[list[Record]], Any]) -> Derive:
+    def value(_: View, product: Record, own: Any, _arguments: Mapping[str, Any]) -> Any:
+        return compute(product.get("variants") or []) if own is None else own
+
+    return value
+
+
+def _price_range(view: View, product: Record, own: Any, _: Mapping[str, Any]) -> Any:
+    prices = sorted((one["price"] for one in product.get("variants") or () if one.get("price")), key=Decimal)
+    if own is not None:
+        return own
+    low, high = (prices[0], prices[-1]) if prices else ("0.0", "0.0")
+    currency = view.world.options.currency
+    return {
+        "minVariantPrice": {"amount": low, "currencyCode": currency},
+        "maxVariantPrice": {"amount": high, "currencyCode": currency},
+    }
+
+
+def _only_default(variants: list[Record]) -> bool:
+    return len(variants) == 1 and variants[0].get("title") == "Default Title"
+
+
+DERIVED: Mapping[tuple[str, str], Derive] = {
+    ("ProductVariant", "product"): _parent,
+    ("InventoryItem", "variant"): _parent,
+    ("InventoryItem", "variants"): _variants_of_item,
+    ("InventoryLevel", "item"): _parent,
+    ("InventoryLevel", "quantities"): _quantities,
+    ("Refund", "order"): _parent,
+    ("OrderTransaction", "order"): _parent,
+    ("Customer", "orders"): _orders_of_customer,
+    ("Order", "fulfillmentsCount"): _count_of("fulfillments"),
+    ("Order", "transactionsCount"): _count_of("transactions"),
+    ("Product", "variants"): _variants,
+    ("Product", "variantsCount"): _count_of("variants"),
+    ("Product", "totalInventory"): _unless_held(
+        lambda variants: sum(one.get("inventoryQuantity") or 0 for one in variants)
+    ),
+    ("Product", "tracksInventory"): _unless_held(
+        lambda variants: any((one.get("inventoryItem") or {}).get("tracked") for one in variants)
+    ),
+    ("Product", "hasOnlyDefaultVariant"): _unless_held(_only_default),
+    ("Product", "hasOutOfStockVariants"): _unless_held(
+        lambda variants: any((one.get("inventoryQuantity") or 0) <= 0 for one in variants)
+    ),
+    ("Product", "priceRangeV2"): _price_range,
+}
+"""(type, field) -> how its value is worked out."""

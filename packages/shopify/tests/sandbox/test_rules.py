@@ -1,0 +1,280 @@
+"""The vendor's rules on reading: cost, throttle, cursors, a moving world, and who may see what."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+IDS = "id updatedAt"
+
+
+def order_page(first: int, lines: int) -> str:
+    """Return a query of known cost."""
+    return f"{{ orders(first: {first}) {{ nodes {{ id lineItems(first: {lines}) {{ nodes {{ id }} }} }} }} }}"
+
+
+def test_cost_is_linear_in_the_sizes_asked_for(acme):
+    """2 for a connection, and 1 and the selection for each node; a mutation is 10 and a scalar nothing."""
+    cost = acme.ask(order_page(5, 20))["extensions"]["cost"]
+    assert cost["requestedQueryCost"] == 2 + 5 * (1 + 2 + 20 * 1)
+    assert cost["actualQueryCost"] < cost["requestedQueryCost"]
+    merged = "{ orders(first: 5) { nodes { id } edges { node { name customer { id } } } } }"
+    assert acme.ask(merged)["extensions"]["cost"]["requestedQueryCost"] == 2 + 5 * (1 + 1)
+    union = '{ node(id: "gid://shopify/Order/1") { ... on Order { customer { id } } ... on Product { id } } }'
+    assert acme.ask(union)["extensions"]["cost"]["requestedQueryCost"] == 2
+    assert acme.ask("{ shop { name } }")["extensions"]["cost"]["requestedQueryCost"] == 1
+
+
+def test_a_query_over_1000_points_is_refused_whatever_the_bucket_holds(acme):
+    """The bound is on what is asked for, not on what there is."""
+    answer = acme.ask(order_page(50, 50))
+    (error,) = answer["errors"]
+    assert "data" not in answer
+    assert error["extensions"]["code"] == "MAX_COST_EXCEEDED"
+    assert (error["extensions"]["cost"], error["extensions"]["maxCost"]) == (2 + 50 * 53, 1000)
+
+
+def test_an_empty_bucket_throttles_and_refills_with_time(start):
+    """A throttled answer has no data and says what was asked, what is there and how fast it comes back."""
+    shop = start(bucket_max=150, bucket_rate=1)
+    now = [0.0]
+    shop.shop.bucket._monotonic = lambda: now[0]
+    shop.shop.bucket._at = 0.0
+    first = shop.ask(order_page(5, 20))["extensions"]["cost"]
+    left = first["throttleStatus"]["currentlyAvailable"]
+    assert left == 150 - first["actualQueryCost"]
+    throttled = shop.ask(order_page(6, 20))
+    assert [one["extensions"]["code"] for one in throttled["errors"]] == ["THROTTLED"]
+    assert "data" not in throttled
+    cost = throttled["extensions"]["cost"]
+    assert cost["actualQueryCost"] is None
+    assert cost["throttleStatus"] == {
+        "maximumAvailable": 150.0,
+        "currentlyAvailable": left,
+        "restoreRate": 1.0,
+    }
+    now[0] += cost["requestedQueryCost"] - left
+    assert "data" in shop.ask(order_page(6, 20))
+
+
+def test_reading_page_by_page_finds_every_record_once(acme):
+    """Pages follow each other without gap or overlap, in the order asked for."""
+    truth = {order["id"] for order in acme.shop.truth("shopify_orders")}
+    for key in ("UPDATED_AT", "CREATED_AT", "ID", "TOTAL_PRICE", "PROCESSED_AT"):
+        found = [node["id"] for node in acme.all("orders", IDS, first=37, sortKey=key)]
+        assert len(found) == len(truth)
+        assert set(found) == truth
+    rising = [(node["updatedAt"], node["id"]) for node in acme.all("orders", IDS, sortKey="UPDATED_AT")]
+    falling = [
+        (node["updatedAt"], node["id"])
+        for node in acme.all("orders", IDS, sortKey="UPDATED_AT", reverse="true")
+    ]
+    assert rising == sorted(rising)
+    assert falling == rising[::-1]
+    assert len({second for second, _ in rising}) < len(rising)  # some share a second, and none is lost
+
+
+def test_reading_backwards_gives_the_same_records(acme):
+    """`last` and `before` walk a list from its end."""
+    query = """query($before: String) { orders(last: 90, before: $before, sortKey: ID) {
+        pageInfo { hasPreviousPage startCursor } nodes { id } } }"""
+    found: list[str] = []
+    before, more = None, True
+    while more:
+        page = acme.data(query, before=before)["orders"]
+        found = [node["id"] for node in page["nodes"]] + found
+        before, more = page["pageInfo"]["startCursor"], page["pageInfo"]["hasPreviousPage"]
+    assert found == sorted(order["id"] for order in acme.shop.truth("shopify_orders"))
+
+
+def test_a_cursor_belongs_to_one_query_and_sort(acme):
+    """It is refused by another search, sort, list or parent, and when it is no cursor at all."""
+    query = "{{ orders(first: 2{}) {{ pageInfo {{ endCursor }} nodes {{ id lineItems(first: 1) {{ \
+        pageInfo {{ endCursor }} }} }} }} }}"
+    page = acme.data(query.format(""))["orders"]
+    end = page["pageInfo"]["endCursor"]
+    assert acme.codes(query.format(f', after: "{end}"')) == []
+    for other in (f', after: "{end}", sortKey: ID', f', after: "{end}", query: "test:true"', ', after: "x"'):
+        assert acme.codes(query.format(other)) == ["BAD_REQUEST"]
+    assert acme.codes(f'{{ products(first: 2, after: "{end}") {{ nodes {{ id }} }} }}') == ["BAD_REQUEST"]
+    one, two = page["nodes"]
+    line = one["lineItems"]["pageInfo"]["endCursor"]
+    inner = """query($id: ID!, $after: String) {
+        order(id: $id) { lineItems(first: 1, after: $after) { nodes { id } } } }"""
+    assert acme.codes(inner, id=one["id"], after=line) == []
+    assert acme.codes(inner, id=two["id"], after=line) == ["BAD_REQUEST"]
+
+
+def test_an_order_of_130_lines_is_read_in_pages(acme):
+    """Nested lists have pages of their own."""
+    lines = list(acme.shop.truth("shopify_order_lines"))
+    per_order: dict[str, list[str]] = {line["order_id"]: [] for line in lines}
+    for line in lines:
+        per_order[line["order_id"]].append(line["id"])
+    long = max(per_order, key=lambda one: len(per_order[one]))
+    query = """query($id: ID!, $after: String) { order(id: $id) { lineItems(first: 50, after: $after) {
+        pageInfo { hasNextPage endCursor } edges { cursor node { id } } } } }"""
+    found, after, sizes = [], None, []
+    while True:
+        page = acme.data(query, id=long, after=after)["order"]["lineItems"]
+        found += [edge["node"]["id"] for edge in page["edges"]]
+        sizes.append(len(page["edges"]))
+        assert page["pageInfo"]["endCursor"] == page["edges"][-1]["cursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+        after = page["pageInfo"]["endCursor"]
+    assert (found, sizes) == (per_order[long], [50, 50, 30])
+
+
+def test_a_product_has_up_to_300_variants_and_says_how_many(acme):
+    """The count equals what the pages bring."""
+    products = acme.all("products", "id variantsCount { count precision }")
+    big = max(products, key=lambda one: one["variantsCount"]["count"])
+    assert big["variantsCount"] == {"count": 300, "precision": "EXACT"}
+    query = """query($id: ID!, $after: String) { product(id: $id) { variants(first: 250, after: $after) {
+        pageInfo { hasNextPage endCursor } nodes { id position } } } }"""
+    first = acme.data(query, id=big["id"])["product"]["variants"]
+    rest = acme.data(query, id=big["id"], after=first["pageInfo"]["endCursor"])["product"]["variants"]
+    assert [one["position"] for one in first["nodes"] + rest["nodes"]] == list(range(1, 301))
+    assert not rest["pageInfo"]["hasNextPage"]
+
+
+def test_a_record_touched_between_two_pages_moves_behind_and_is_seen_again(start):
+    """In ascending UPDATED_AT with an open end nothing is missed."""
+    shop = start(life=False)
+    shop.shop.faults.add("touch_after_page", match={"page": 1})
+    pages = shop.pages("orders", IDS, first=8, sortKey="UPDATED_AT")
+    seen = [node for page in pages for node in page]
+    touched = pages[0][0]["id"]
+    assert [node["id"] for node in seen].count(touched) == 2
+    assert seen[-1]["id"] == touched
+    assert seen[-1]["updatedAt"] > pages[0][0]["updatedAt"]
+    assert {node["id"] for node in seen} == {order["id"] for order in shop.shop.truth("shopify_orders")}
+
+
+def test_a_line_removed_while_its_order_is_read_shifts_nothing(start):
+    """A cursor stands on a record, not on a place."""
+    shop = start(life=False)
+    order_id = shop.shop.change("new_order", lines=12)["id"]
+    query = """query($id: ID!, $after: String) { order(id: $id) { lineItems(first: 5, after: $after) {
+        pageInfo { endCursor } nodes { id } } } }"""
+    first = shop.data(query, id=order_id)["order"]["lineItems"]
+    before = [line["id"] for line in shop.shop.truth("shopify_order_lines") if line["order_id"] == order_id]
+    shop.shop.world.orders[order_id]["lineItems"].pop(0)
+    second = shop.data(query, id=order_id, after=first["pageInfo"]["endCursor"])["order"]["lineItems"]
+    assert [node["id"] for node in second["nodes"]] == before[5:10]
+    shop.shop.world.orders[order_id]["lineItems"].pop(3)  # the very line that the cursor stands on
+    again = shop.data(query, id=order_id, after=first["pageInfo"]["endCursor"])["order"]["lineItems"]
+    assert [node["id"] for node in again["nodes"]] == before[5:10]
+
+
+def test_a_missing_scope_denies_the_field_and_names_itself(start):
+    """Without read_orders there is no data at all; the error says which access is required."""
+    shop = start(scopes=("read_products", "read_all_orders"))
+    answer = shop.ask("{\n  orders(first: 1) { nodes { id } }\n}")
+    assert answer["data"] is None
+    (error,) = answer["errors"]
+    assert (error["path"], error["locations"]) == (["orders"], [{"line": 2, "column": 3}])
+    assert error["extensions"]["code"] == "ACCESS_DENIED"
+    assert "`read_orders` access scope" in error["extensions"]["requiredAccess"]
+    assert error["message"].startswith("Access denied for orders field. Required access: `read_orders`")
+
+
+def test_a_scope_missing_deep_down_nulls_the_field_and_reports_it(start):
+    """Access is held per type: customer { id } needs read_customers, product { id } read_products."""
+    shop = start(scopes=("read_orders", "read_all_orders"))
+    query = """{ orders(first: 2) { nodes { id customer { id }
+        lineItems(first: 1) { nodes { product { id } } } } } }"""
+    answer = shop.ask(query)
+    assert {tuple(error["path"][-1:]) for error in answer["errors"]} == {("customer",), ("product",)}
+    assert [node["customer"] for node in answer["data"]["orders"]["nodes"]] == [None, None]
+    assert shop.codes('{ node(id: "gid://shopify/Product/1") { id } }') == ["ACCESS_DENIED"]
+
+
+def test_stock_needs_read_inventory(start):
+    """Levels are denied without it, the items themselves are not."""
+    shop = start(scopes=("read_products",))
+    query = "{ inventoryItems(first: 1) { nodes { id inventoryLevels(first: 1) { nodes { id } } } } }"
+    assert shop.codes(query) == ["ACCESS_DENIED"]
+    assert shop.all("inventoryItems", "id sku")
+
+
+def test_a_write_scope_includes_its_read_scope(start):
+    """The vendor grants reading with writing."""
+    assert start(scopes=("write_products",)).all("products", "id")
+
+
+def test_without_read_all_orders_older_orders_are_silently_absent(start):
+    """Sixty days are shown, by list, count and id; nothing says that there is more."""
+    shop = start(orders=60, scopes=("read_orders",), life=False)
+    shown = shop.all("orders", "id createdAt")
+    assert {order["id"] for order in shown} == {
+        order["id"]
+        for order in shop.shop.truth("shopify_orders")
+        if order["createdAt"] >= "2026-09-02T06:00:00Z"
+    }
+    assert 0 < len(shown) < 60
+    assert shop.data("{ ordersCount { count precision } }")["ordersCount"]["count"] == len(shown)
+    old = min(shop.shop.truth("shopify_orders"), key=lambda order: order["createdAt"])["id"]
+    assert shop.data("query($id: ID!) { order(id: $id) { id } node(id: $id) { id } }", id=old) == {
+        "order": None,
+        "node": None,
+    }
+
+
+def test_an_app_without_approval_for_customer_data_is_denied_orders(start):
+    """It does not help that it has the scope."""
+    answer = start(protected_data="none").ask("{ orders(first: 1) { nodes { id } } }")
+    assert answer["data"] is None
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["ACCESS_DENIED"]
+    assert "not approved" in answer["errors"][0]["message"]
+
+
+def test_an_app_with_basic_approval_sees_protected_fields_as_null(start):
+    """Name, street and zip are withheld; city and country are not."""
+    fields = "email shippingAddress { name zip city countryCodeV2 }"
+    (full, *_), (basic, *_) = (
+        start(protected_data=level).all("orders", fields, query='"status:any"') for level in ("full", "basic")
+    )
+    assert full["shippingAddress"]["zip"]
+    assert basic["email"] is basic["shippingAddress"]["zip"] is basic["shippingAddress"]["name"] is None
+    assert basic["shippingAddress"]["city"] == full["shippingAddress"]["city"]
+
+
+def test_counts_stop_at_their_limit(acme):
+    """Beyond the limit the count says that there are more."""
+    query = "query($limit: Int) { ordersCount(limit: $limit) { count precision } }"
+    assert acme.data(query, limit=10)["ordersCount"] == {"count": 10, "precision": "AT_LEAST"}
+    assert acme.data(query, limit=1000)["ordersCount"] == {"count": 400, "precision": "EXACT"}
+
+
+def test_nodes_are_found_by_id_and_at_most_250_at_once(acme):
+    """Unknown ids are null in their place."""
+    one = next(iter(acme.shop.world.orders.values()))
+    refund = next(o["refunds"][0] for o in acme.shop.world.orders.values() if o["refunds"])
+    ids = [one["id"], "gid://shopify/Order/1", one["lineItems"][0]["id"], refund["id"]]
+    query = """query($ids: [ID!]!) { nodes(ids: $ids) {
+        __typename id ... on Refund { order { refunds { id } } } } }"""
+    nodes = acme.data(query, ids=ids)["nodes"]
+    assert [node and node["__typename"] for node in nodes] == ["Order", None, "LineItem", "Refund"]
+    assert {"id": refund["id"]} in nodes[3]["order"]["refunds"]
+    assert acme.codes(query, ids=ids * 100) == ["MAX_INPUT_SIZE_EXCEEDED"]
+
+
+def test_a_token_of_another_shop_does_not_help_the_storage_host(acme):
+    """The storage host is another origin, and takes no credentials at all."""
+    for header in ("X-Shopify-Access-Token", "Authorization"):
+        answer = httpx.get(f"{acme.running.storage_url}/bulk/1.jsonl", headers={header: "x"})
+        assert answer.status_code == 400
+    assert acme.running.storage_url != acme.running.url
+
+
+@pytest.mark.parametrize("field", ["totalPriceSet", "netPaymentSet", "totalRefundedSet"])
+def test_money_is_text_with_the_currencys_own_decimals(acme, field):
+    """Yen have none, dinars three; nothing is a JSON number."""
+    fields = f"{field} {{ presentmentMoney {{ amount currencyCode }} }}"
+    money = [node[field]["presentmentMoney"] for node in acme.all("orders", fields)]
+    assert all(isinstance(one["amount"], str) for one in money)
+    if field == "totalPriceSet":
+        digits = {one["currencyCode"]: len(one["amount"].partition(".")[2]) for one in money}
+        assert (digits["JPY"], digits["KWD"], digits["EUR"]) == (0, 3, 2)

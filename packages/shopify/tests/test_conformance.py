@@ -1,0 +1,146 @@
+"""Shopify keeps the promises that every source keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weathervane.shopify.sandbox import RunningShopify, running_shopify
+from weathervane.shopify.service import SHOPIFY
+from weathervane.source.testing import CHECKS, Check, Fault, running_prefect, staged
+
+TOKEN = "shpat_canary_4e1d7"
+
+
+class PretendShopify:
+    """Shopify as the conformance suite sees it."""
+
+    definition = SHOPIFY
+    secrets = (TOKEN,)
+
+    @contextmanager
+    def running(self) -> Iterator[Shop]:
+        """A shop of forty orders and eight products, in which nothing happens by itself."""
+        # A generous bucket: it fills in real time, and these tests are not about pace.
+        with running_shopify(
+            orders=40, products=8, life=False, access_token=TOKEN, bucket_max=1e6, bucket_rate=1e5
+        ) as running:
+            yield Shop(running)
+
+
+class Shop:
+    """A shop that is being served."""
+
+    def __init__(self, running: RunningShopify) -> None:
+        self._running = running
+        self._shop = running.shop
+
+    def environment(self, tenant: str) -> Mapping[str, str]:
+        """A permanent token, and the sandbox's address."""
+        prefix = f"WEATHERVANE_SHOPIFY__{tenant.upper()}"
+        return {
+            f"{prefix}__SHOP": "acme",
+            f"{prefix}__ACCESS_TOKEN": TOKEN,
+            f"{prefix}__API_URL": self._running.url,
+        }
+
+    def truth(self, dataset: str, tenant: str) -> list[Mapping[str, Any]]:
+        """What the shop holds, a few columns of each row."""
+        columns = _COLUMNS[dataset]
+        return [
+            {"tenant_id": tenant, **{name: value(record) for name, value in columns.items()}}
+            for record in self._shop.truth(dataset)
+        ]
+
+    def change(self) -> None:
+        """An order changes, one is placed, one loses a line; a product changes, and one is deleted."""
+        orders = list(self._shop.world.orders.values())
+        products = list(self._shop.world.products.values())
+        longest = max(orders, key=lambda order: len(order["lineItems"]))
+        self._shop.advance(3600)
+        self._shop.change("update", id=orders[0]["id"], set={"tags": ["conformance"], "name": "#changed"})
+        for name, args in (
+            ("new_order", {"lines": 3}),
+            ("remove_line", {"id": longest["id"]}),
+            ("update", {"id": products[0]["id"], "set": {"title": "Changed"}}),
+            ("delete_product", {"id": products[1]["id"]}),
+        ):
+            self._shop.advance(60)
+            self._shop.change(name, **args)
+
+    def spoil(self) -> Mapping[str, int]:
+        """Two orders' totals become what no column of money can hold."""
+        money = {"amount": "12345678901234567890123456789012.5", "currencyCode": "EUR"}
+        both = {"shopMoney": money, "presentmentMoney": money}
+        for order in list(self._shop.world.orders.values())[:2]:
+            self._shop.change("update", id=order["id"], set={"totalPriceSet": both})
+        return {"shopify_orders": 2}
+
+    def break_down(self, fault: Fault) -> None:
+        """In Shopify's own ways."""
+        if fault is Fault.THROTTLED:
+            self._shop.faults.add("throttled")
+        elif fault is Fault.REFUSED:
+            self._shop.faults.add("status", None, status=401)
+        else:
+            self._shop.faults.add("partial", None, match={"field": ["orders", "products"]})
+
+    def mend(self) -> None:
+        """All is well again."""
+        self._shop.faults.clear()
+
+
+def _tail(gid: str) -> str:
+    return gid.rsplit("/", 1)[-1]
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+_COLUMNS: Mapping[str, Mapping[str, Any]] = {
+    "shopify_orders": {
+        "order_id": lambda order: _tail(order["id"]),
+        "name": lambda order: order["name"],
+        "updated_at": lambda order: _time(order["updatedAt"]),
+        "total_price": lambda order: Decimal(order["totalPriceSet"]["shopMoney"]["amount"]),
+        "tags": lambda order: order["tags"],
+    },
+    "shopify_order_lines": {
+        "order_id": lambda line: _tail(line["order_id"]),
+        "line_id": lambda line: _tail(line["id"]),
+        "quantity": lambda line: line["quantity"],
+        "current_quantity": lambda line: line["currentQuantity"],
+    },
+    "shopify_products": {
+        "product_id": lambda product: _tail(product["id"]),
+        "title": lambda product: product["title"],
+        "deleted_at": lambda product: _time(product["deletedAt"]),
+    },
+    "shopify_product_variants": {
+        "product_id": lambda variant: _tail(variant["product_id"]),
+        "variant_id": lambda variant: _tail(variant["id"]),
+        "price": lambda variant: Decimal(variant["price"]),
+        "inventory_quantity": lambda variant: variant["inventoryQuantity"],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def prefect() -> Iterator[None]:
+    """A real Prefect server, shared by all checks."""
+    with running_prefect():
+        yield
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_source_keeps_the_promise(check: Check, prefect: None, tmp_path: Path) -> None:
+    """See `weathervane.source.testing.checks` for what each one says."""
+    with staged(PretendShopify(), tmp_path / "lake") as stage:
+        check(stage)

@@ -1,0 +1,98 @@
+"""A record that does not fit is set aside whole and named; all the others arrive."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from weathervane.lake import TableRef
+
+from .bench import BULK, LINES, ORDERS, PRODUCTS, QUICK, VARIANTS, number
+
+ASIDE = "_quarantine"
+
+
+@pytest.mark.parametrize("settings", [QUICK, BULK], ids=["pages", "bulk"])
+@pytest.mark.parametrize(
+    ("member", "value", "column", "shown"),
+    [
+        (
+            "totalTaxSet",
+            {"shopMoney": {"amount": "12.1234567", "currencyCode": "EUR"}},
+            "total_tax",
+            "12.1234567",
+        ),
+        ("totalTaxSet", {"shopMoney": {"amount": "1e40", "currencyCode": "EUR"}}, "total_tax", "1e40"),
+        ("closedAt", "soon", "closed_at", "soon"),
+    ],
+)
+def test_an_order_with_an_impossible_value_is_set_aside_with_its_reason(
+    bench, settings, member, value, column, shown
+):
+    """Key, column, value, reason and the record; its lines, which are good, arrive."""
+    odd = bench.order_ids()[3]
+    if isinstance(value, dict):
+        value = value | {"presentmentMoney": value["shopMoney"]}
+    bench.shop.change("update", id=odd, set={member: value})
+    summary = bench.run(settings=settings)
+    assert len(bench.rows(ORDERS)) == 11
+    bench.holds_the_shop(LINES)
+    (aside,) = _quarantine(bench, ORDERS)
+    assert json.loads(aside["row_key"]) == [bench.tenant, number(odd)]
+    assert (aside["column_name"], aside["value"]) == (column, shown)
+    assert aside["reason"].startswith("expected a ")
+    assert json.loads(aside["record"])["id"] == odd
+    counts = summary.metadata["datasets"][ORDERS]
+    assert counts["quarantined_rows"] >= 1
+    assert (
+        counts["received_rows"] == counts["quarantined_rows"] + counts["new_rows"] + counts["unchanged_rows"]
+    )
+
+
+def test_an_order_that_is_mended_at_the_shop_arrives(bench):
+    """The next change brings it like any other."""
+    odd = bench.order_ids()[3]
+    good = bench.shop.world.orders[odd]["closedAt"]
+    bench.shop.change("update", id=odd, set={"closedAt": "soon"})
+    bench.run()
+    bench.shop.advance(60)
+    bench.shop.change("update", id=odd, set={"closedAt": good})
+    bench.run()
+    bench.holds_the_shop()
+
+
+@pytest.mark.parametrize("settings", [QUICK, BULK], ids=["pages", "bulk"])
+def test_a_line_that_is_set_aside_takes_none_of_its_siblings_along(bench, settings):
+    """Until it fits, what the lake holds of its order is not taken for gone."""
+    order = max(bench.shop.world.orders.values(), key=lambda one: len(one["lineItems"]))
+    bench.run(settings=settings)
+    bench.shop.advance(3600)
+    line = order["lineItems"][40]
+    line["originalUnitPriceSet"]["shopMoney"]["amount"] = "a lot"
+    bench.shop.change("touch", id=order["id"])
+    bench.run(settings=settings)
+    (aside,) = _quarantine(bench, LINES)
+    assert json.loads(aside["row_key"]) == [bench.tenant, number(order["id"]), number(line["id"])]
+    assert (aside["column_name"], aside["value"]) == ("original_unit_price", "a lot")
+    assert sum(row["order_id"] == number(order["id"]) for row in bench.rows(LINES)) == 130
+    line["originalUnitPriceSet"]["shopMoney"]["amount"] = "1.00"
+    bench.shop.advance(3600)
+    bench.shop.change("remove_line", id=order["id"])
+    bench.run(settings=settings)
+    bench.holds_the_shop()
+
+
+def test_a_variant_without_a_price_that_is_one_is_set_aside(bench):
+    """Products are judged as orders are."""
+    product = next(iter(bench.shop.world.products.values()))
+    product["variants"][0]["price"] = "12,50"
+    bench.run("products")
+    bench.holds_the_shop(PRODUCTS)
+    (aside,) = _quarantine(bench, VARIANTS)
+    assert (aside["column_name"], aside["value"]) == ("price", "12,50")
+
+
+def _quarantine(bench, dataset):
+    rows = bench.lake.read(TableRef(bench.tenant, dataset + ASIDE)).read_all().to_pylist()
+    return list({(row["row_key"], row["value"]): row for row in rows}.values())

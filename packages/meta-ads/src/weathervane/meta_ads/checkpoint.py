@@ -1,0 +1,36 @@
+"""The checkpoint: by ad account, the last day that was written whole, e.g. `{"101":"2026-11-22"}`.
+
+Days, not times: an account's days begin in its own time zone, and Meta knows nothing finer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import msgspec
+
+from weathervane.source.errors import CursorError
+
+__all__ = ["format_days", "parse_days"]
+
+
+def format_days(days: Mapping[str, date]) -> str:
+    """The canonical text: accounts sorted, so that equal checkpoints are equal texts."""
+    return msgspec.json.encode({account: days[account].isoformat() for account in sorted(days)}).decode()
+
+
+def parse_days(text: str | None) -> dict[str, date]:
+    """The days of a checkpoint; empty for None, which says that there is none yet.
+
+    Raises:
+        CursorError: The text is not a checkpoint. It is never taken for "start from scratch".
+    """
+    if text is None:
+        return {}
+    try:
+        return msgspec.json.decode(text, type=dict[str, date])
+    except msgspec.DecodeError as error:
+        raise CursorError(
+            f"the checkpoint {text[:200]!r} cannot be read: {error}", reason="CURSOR_UNREADABLE"
+        ) from None

@@ -1,0 +1,244 @@
+"""Meta's Graph API for one tenant: its ad accounts, nodes, and lists read page by page.
+
+Auth, pacing and retries happen below, in the kit's transport; an answer that comes back here is a good one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import httpx
+import msgspec
+
+from weathervane.meta_ads.answers import TooMuchDataError, classifier
+from weathervane.meta_ads.credentials import MetaAdsCredentials, TokenAuth
+from weathervane.meta_ads.settings import MetaAdsSettings
+from weathervane.meta_ads.throttle import ACCOUNT, AppPace
+from weathervane.source.errors import ConfigurationError, ContractError, CredentialsError
+from weathervane.source.http import HttpLimits, vendor_client
+from weathervane.source.paging import Page, paginate
+from weathervane.source.quota import Pace, shared
+from weathervane.source.records import split_records
+
+__all__ = ["Account", "MetaAdsClient", "parameters"]
+
+_T = TypeVar("_T")
+_ACCOUNT_FIELDS = "account_id,name,currency,timezone_name,account_status"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Account:
+    """One ad account."""
+
+    id: str
+    """The bare number; `act_` goes before it in paths."""
+    name: str
+    currency: str
+    timezone: ZoneInfo
+    """Its days begin at midnight there; `since` and `until` are such days."""
+    status: int
+    """1 is active; others can be read all the same."""
+
+    def today(self, now: datetime) -> date:
+        """The account's own day."""
+        return now.astimezone(self.timezone).date()
+
+
+class MetaAdsClient:
+    """Reads what one tenant's token sees. Use it in a `with` block."""
+
+    def __init__(
+        self,
+        tenant: str,
+        credentials: MetaAdsCredentials,
+        settings: MetaAdsSettings | None = None,
+        *,
+        pace: Pace | None = None,
+    ) -> None:
+        self.tenant = tenant
+        self.settings = settings or MetaAdsSettings()
+        self._credentials = credentials
+        self._warned = False
+        if pace is None:
+            # A token whose app is not named is taken for one of the same app as all such tokens: too careful, not too
+            # bold.
+            key = ("meta_ads", credentials.base_url, credentials.app_id or "")
+            pace = shared(key, lambda: AppPace(self.settings, key=key))
+        self._http = vendor_client(
+            f"{credentials.base_url}/{credentials.api_version}/",
+            auth=TokenAuth(credentials),
+            classify=classifier(self.settings.throttle_default, self.settings.abuse_pause),
+            limits=HttpLimits(read=120.0, exchange=300.0, max_wait=self.settings.max_wait),
+            pace=pace,
+            headers={"Accept": "application/json"},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def accounts(self) -> list[Account]:
+        """The tenant's ad accounts: those that were named, else all that the token sees, by id.
+
+        Raises:
+            CredentialsError: The token sees none, or not one that was named.
+            ConfigurationError: They are more than one tenant can have.
+        """
+        named = self._credentials.account_ids
+        self._few_enough(len(named))
+        if named:
+            found = [self.get(f"act_{one}", _AccountNode, fields=_ACCOUNT_FIELDS) for one in named]
+        else:
+            pages = self.pages("me/adaccounts", {"fields": _ACCOUNT_FIELDS}, what="ad accounts")
+            found = [msgspec.json.decode(record, type=_AccountNode) for page in pages for record in page]
+        if not found:
+            raise CredentialsError(
+                "the token sees no ad account: assign the accounts to the system user, with the right to read",
+                reason="NO_ACCOUNTS",
+            )
+        self._few_enough(len(found))
+        return sorted((_account(one) for one in found), key=lambda account: account.id)
+
+    def _few_enough(self, accounts: int) -> None:
+        most = self.settings.max_accounts
+        if accounts > most:
+            raise ConfigurationError(
+                f"{accounts:,} ad accounts are more than the {most:,} that one tenant can have: split them among"
+                " tenants, by naming each tenant's in the `accounts` of its credentials",
+                reason="TOO_MANY_ACCOUNTS",
+            )
+
+    def get(self, path: str, shape: type[_T], *, account: str | None = None, **params: Any) -> _T:
+        """A node as a small struct.
+
+        Raises:
+            ContractError: It has another shape than documented.
+        """
+        return self._decode(self._send("GET", path, params, account), shape)
+
+    def post(
+        self, path: str, params: Mapping[str, Any], shape: type[_T], *, account: str | None = None
+    ) -> _T:
+        """Starts something, and reads what Meta calls it."""
+        return self._decode(self._send("POST", path, params, account), shape)
+
+    def pages(
+        self, path: str, params: Mapping[str, Any], *, what: str, account: str | None = None
+    ) -> Iterator[list[bytes]]:
+        """The records of a list, page by page.
+
+        Only `paging.next` says that there is more: a page may be empty and have one, and the last page has a cursor
+        too. The request is made anew for each page, so that a page size that was halved stays halved.
+
+        Raises:
+            TooMuchDataError: Even the smallest page is too much.
+        """
+        limit = self.settings.page_size
+
+        def fetch(cursor: str | None) -> Page[bytes, str]:
+            nonlocal limit
+            while True:
+                after = {} if cursor is None else {"after": cursor}
+                try:
+                    body = self._send("GET", path, {**params, "limit": limit, **after}, account)
+                except TooMuchDataError:
+                    if limit <= self.settings.min_page_size:
+                        raise
+                    limit = max(self.settings.min_page_size, limit // 2)
+                    log.info("%s: pages of %d rows from now on", path, limit)
+                    continue
+                records, rest = split_records(body, "data", _List)
+                return Page(records, rest.paging.following if rest.paging else None)
+
+        for page in paginate(fetch, what=what):
+            yield list(page.items)
+
+    def _send(self, method: str, path: str, params: Mapping[str, Any], account: str | None) -> bytes:
+        plain = parameters(params)
+        extensions = {} if account is None else {ACCOUNT: account}
+        if method == "GET":
+            response = self._http.get(path, params=plain, extensions=extensions)
+        else:
+            response = self._http.post(path, data=plain, extensions=extensions)
+        self._listen(response)
+        return response.content
+
+    def _listen(self, response: httpx.Response) -> None:
+        warning = response.headers.get("x-ad-api-version-warning")
+        if warning and not self._warned:
+            self._warned = True
+            log.warning("%s: Meta warns about version %s", self.tenant, self._credentials.api_version)
+
+    def _decode(self, body: bytes, shape: type[_T]) -> _T:
+        try:
+            return msgspec.json.decode(body, type=shape)
+        except msgspec.ValidationError as error:
+            raise ContractError(
+                f"Meta's answer has an unexpected shape: {error}", reason="UNEXPECTED_JSON"
+            ) from None
+
+
+def parameters(params: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters as Meta takes them: texts as they are, everything else as compact JSON."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), sort_keys=True)
+        for name, value in params.items()
+        if value is not None
+    }
+
+
+def _account(node: _AccountNode) -> Account:
+    try:
+        zone = ZoneInfo(node.timezone_name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ContractError(
+            f"ad account {node.account_id} is in an unknown time zone {node.timezone_name[:60]!r}",
+            reason="UNKNOWN_TIMEZONE",
+        ) from None
+    return Account(node.account_id, node.name, node.currency, zone, node.account_status)
+
+
+class _AccountNode(msgspec.Struct):
+    account_id: str
+    timezone_name: str
+    currency: str
+    name: str = ""
+    account_status: int = 1
+
+
+class _Cursors(msgspec.Struct):
+    after: str | None = None
+
+
+class _Paging(msgspec.Struct):
+    cursors: _Cursors | None = None
+    next: str | None = None
+
+    @property
+    def following(self) -> str | None:
+        """The cursor of the next page; None on the last one."""
+        if not self.next:
+            return None
+        after = self.cursors.after if self.cursors else None
+        # The link itself is not followed: it carries the token, and the old page size.
+        after = after or httpx.URL(self.next).params.get("after")
+        if not after:
+            raise ContractError("Meta says that there is a next page and gives no cursor", reason="NO_CURSOR")
+        return after
+
+
+class _List(msgspec.Struct):
+    paging: _Paging | None = None

@@ -1,0 +1,264 @@
+"""Reads a tenant's ad accounts one after the other, in slices of days, checked against each account's own spend."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from weathervane.lake import ColumnRange, ControlTotal
+from weathervane.meta_ads.actions import spend_of, widened
+from weathervane.meta_ads.answers import AccountRefusedError, TooFarBackError
+from weathervane.meta_ads.checkpoint import format_days, parse_days
+from weathervane.meta_ads.client import Account, MetaAdsClient
+from weathervane.meta_ads.datasets import BREAKDOWNS, datasets_for, fields_of
+from weathervane.meta_ads.reports import InsightsRead, Part
+from weathervane.source.errors import ContractError, CursorError, IncompleteError
+from weathervane.source.ingestion import Piece, Slice, SliceEnd
+from weathervane.source.normalise import normalise
+
+__all__ = ["InsightsReader"]
+
+log = logging.getLogger(__name__)
+
+_DAY = timedelta(days=1)
+_MONTH = timedelta(days=31)
+
+
+class InsightsReader:
+    """Reads daily insights of all accounts of a tenant at one level.
+
+    Args:
+        client: The tenant's client.
+        level: `account`, `campaign`, `adset` or `ad`.
+        breakdown: One of `BREAKDOWNS`, or none.
+        start: First day to read, in each account's time zone; None goes 28 days back from the checkpoint.
+        end: Last day to read; None means today.
+        now: When the run began.
+        clock: Seconds, for tests.
+        sleep: Waits, for tests.
+
+    Raises:
+        ConfigurationError: There is no such level or breakdown.
+    """
+
+    source = "meta_ads"
+
+    def __init__(
+        self,
+        client: MetaAdsClient,
+        *,
+        level: str = "adset",
+        breakdown: str | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        now: datetime | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.datasets = datasets_for(level, breakdown)
+        self._client, self._level, self._breakdown = client, level, breakdown
+        self._start, self._end = start, end
+        self._now = now or datetime.now(UTC)
+        self._clock, self._sleep = clock, sleep
+        self._left: list[Account] | None = None
+        self._accounts = 0
+        self._plan: _Plan | None = None
+        self._refused: list[AccountRefusedError] = []
+
+    def next_slice(self, checkpoint: str | None) -> Slice | None:
+        """The next days of the account at hand, else the first ones of the next account.
+
+        Raises:
+            AccountRefusedError: Every other account was read; this one the token may not read.
+        """
+        days = parse_days(checkpoint)
+        if self._left is None:
+            self._left = self._client.accounts()
+            self._accounts = len(self._left)
+        while self._plan is None or self._plan.next > self._plan.until:
+            if not self._left:
+                if self._refused:
+                    raise self._refused[0]
+                return None
+            account = self._left.pop(0)
+            try:
+                self._plan = self._planned(account, days.get(account.id))
+            except AccountRefusedError as error:
+                # Loud, but only once the tenant's other accounts are in.
+                log.error("ad account %s: %s", account.id, error)
+                self._refused.append(error)
+        return self._plan.take(
+            days, self._client.settings.slice_days[self._level], [one.name for one in self.datasets]
+        )
+
+    def read(self, slice: Slice) -> Generator[Piece, None, SliceEnd]:
+        """One slice.
+
+        Raises:
+            IncompleteError: The rows' spend is not the account's.
+        """
+        plan: _Plan = slice.bounds["plan"]
+        since, until = slice.bounds["since"], slice.bounds["until"]
+        account = plan.account
+        mains, children = self.datasets
+        constants = {"tenant_id": self._client.tenant, "account_timezone": account.timezone.key}
+        tenant = {"tenant_id": self._client.tenant}
+        tally = _Tally()
+        for page in plan.read.pages(Part(since, until)):
+            tally.add(page)
+            records = [widened(record, account.id) for record in page]
+            yield Piece(mains.name, normalise(mains, records, constants=constants))
+            yield Piece(children.name, normalise(children, records, constants=tenant))
+        newest = max([*plan.spend, *tally.days], default=None)
+        total = self._checked(plan, tally, since, until, newest)
+        reached = min(until, newest) if newest is not None else None
+        accounts_before = self._accounts - len(self._left or ()) - 1
+        done = (
+            accounts_before + (until - plan.began + _DAY) / (plan.until - plan.began + _DAY)
+        ) / self._accounts
+        return SliceEnd(_checkpoint(slice, account.id, reached), {mains.name: (total,)}, done)
+
+    def _planned(self, account: Account, before: date | None) -> _Plan:
+        """What of an account this run reads."""
+        today = account.today(self._now)
+        if before is not None and before > today + _DAY:
+            raise CursorError(
+                f"the checkpoint says that ad account {account.id} was read up to {before}, and there it is {today}",
+                reason="CURSOR_IN_FUTURE",
+            )
+        until = min(self._end or today, today)
+        since = self._since(account, before, until, today)
+        fields = fields_of(self.datasets[0], self._breakdown)
+        breakdowns = BREAKDOWNS[self._breakdown] if self._breakdown else ()
+        read = InsightsRead(
+            self._client, account, self._level, fields, breakdowns, clock=self._clock, sleep=self._sleep
+        )
+        since, spend = self._spend(read, since, until)
+        if self._start is None:
+            # Bounded by what Meta has, not by our clock: one that runs ahead would move the checkpoint over days that
+            # are yet to come.
+            last = max((day for day in (max(spend, default=None), before) if day is not None), default=None)
+            until = min(until, last) if last is not None else until
+            since = until if last is None else max(since, min(spend)) if before is None else since
+        return _Plan(account, read, min(since, until), until, spend, before, self._start is not None)
+
+    def _since(self, account: Account, before: date | None, until: date, today: date) -> date:
+        oldest = today - self._client.settings.history
+        if self._start is not None:
+            if self._start < oldest:
+                log.warning("ad account %s: Meta keeps 37 months: reading from %s on", account.id, oldest)
+            return min(max(self._start, oldest), until)
+        if before is None:
+            return min(oldest, until)
+        return max(min(before, until) - self._client.settings.look_back, oldest)
+
+    def _spend(self, read: InsightsRead, since: date, until: date) -> tuple[date, dict[date, Decimal]]:
+        """The account's spend by day, and from which day on Meta has it."""
+        while True:
+            try:
+                return since, _by_day(read.spend_by_day(since, until))
+            except TooFarBackError:
+                # Its rule by days is not published: begin a month later.
+                if since + _MONTH > until:
+                    raise
+                since += _MONTH
+                log.warning("Meta keeps less than was asked for: reading from %s on", since)
+
+    def _checked(
+        self, plan: _Plan, tally: _Tally, since: date, until: date, newest: date | None
+    ) -> ControlTotal:
+        """The spend of the slice as the account has it, beside ours."""
+        before, plan_days = dict(plan.spend), _by_day(plan.read.spend_by_day(since, until))
+        plan.spend.update(plan_days)
+        ours, theirs = Decimal(0), Decimal(0)
+        for day in sorted({*plan_days, *tally.days}):
+            if day in tally.unreadable:
+                continue
+            read, said = tally.days.get(day, Decimal(0)), plan_days.get(day, Decimal(0))
+            if read != said and day == newest and before.get(day) != said:
+                # Today is still being spent; it moved while it was read, and is read again for 28 days.
+                continue
+            if read != said:
+                raise IncompleteError(
+                    f"ad account {plan.account.id} spent {said} on {day}, and the {self._level} rows that Meta listed"
+                    f" add up to {read}",
+                    reason="SPEND_DIFFERS",
+                )
+            ours, theirs = ours + read, theirs + said
+        return ControlTotal("spend", str(theirs), str(ours))
+
+
+@dataclass
+class _Plan:
+    """What is to be read of one account, and how far it is."""
+
+    account: Account
+    read: InsightsRead
+    next: date
+    until: date
+    spend: dict[date, Decimal]
+    before: date | None
+    explicit: bool
+    """The run was given its first day: it may leave a gap behind the checkpoint, which then stays."""
+    began: date = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.next
+
+    def take(self, days: dict[str, date], length: int, datasets: list[str]) -> Slice:
+        """The next slice."""
+        since, until = self.next, min(self.until, self.next + timedelta(days=length - 1))
+        self.next = until + _DAY
+        number = self.account.id
+        ranges = (ColumnRange("account_id", number, number), ColumnRange("date", str(since), str(until)))
+        gap = self.explicit and self.before is not None and self.began > self.before + _DAY
+        bounds = {"plan": self, "since": since, "until": until, "days": days, "gap": gap}
+        return Slice(f"act_{number} {since} .. {until}", bounds, dict.fromkeys(datasets, ranges))
+
+
+def _checkpoint(slice: Slice, account: str, reached: date | None) -> str | None:
+    """The checkpoint after a slice; None leaves it. It never moves back, and never over a gap that nobody read."""
+    days: dict[str, date] = slice.bounds["days"]
+    if reached is None or slice.bounds["gap"] or reached <= days.get(account, date.min):
+        return None
+    return format_days({**days, account: reached})
+
+
+class _Tally:
+    """What was read, added up by day from the rows as they were sent, also those that do not fit our columns."""
+
+    def __init__(self) -> None:
+        self.days: dict[date, Decimal] = defaultdict(Decimal)
+        self.unreadable: set[date] = set()
+
+    def add(self, page: Iterable[bytes]) -> None:
+        """Counts a page.
+
+        Raises:
+            ContractError: A row is not of one day.
+        """
+        for record in page:
+            row = spend_of(record)
+            if row is None:
+                continue
+            if row.date_start != row.date_stop:
+                raise ContractError(
+                    f"a row is of {row.date_start[:20]} to {row.date_stop[:20]}, and days were asked for",
+                    reason="NOT_DAILY",
+                )
+            day, amount = date.fromisoformat(row.date_start), row.amount
+            if amount is None:
+                self.unreadable.add(day)
+            else:
+                self.days[day] += amount
+
+
+def _by_day(records: Iterable[bytes]) -> dict[date, Decimal]:
+    tally = _Tally()
+    tally.add(records)
+    return dict(tally.days)

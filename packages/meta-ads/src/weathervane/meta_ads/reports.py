@@ -1,0 +1,248 @@
+"""One read of insights, however large: synchronous for a small range, else a report run, split when it will not do."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+
+from weathervane.meta_ads.answers import TooMuchDataError
+from weathervane.meta_ads.client import Account, MetaAdsClient
+from weathervane.meta_ads.settings import LEVELS, WINDOWS
+from weathervane.source.errors import IncompleteError
+
+__all__ = ["STATUSES", "InsightsRead", "Part"]
+
+log = logging.getLogger(__name__)
+
+_COMMON = ("ACTIVE", "ARCHIVED", "DELETED", "IN_PROCESS", "PAUSED", "WITH_ISSUES")
+STATUSES = {
+    "campaign": _COMMON,
+    "adset": (*_COMMON, "CAMPAIGN_PAUSED"),
+    "ad": (
+        *_COMMON,
+        "ADSET_PAUSED",
+        "CAMPAIGN_PAUSED",
+        "DISAPPROVED",
+        "PENDING_BILLING_INFO",
+        "PENDING_REVIEW",
+        "PREAPPROVED",
+    ),
+}
+"""Every effective status of a level's objects (facebook-business 26.0.3). All are asked for: without, Meta leaves out
+deleted objects, whose spend and late conversions count all the same."""
+_POLLED = "async_status,async_percent_completion,error_code,error_subcode,error_message"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some days of some objects of an account."""
+
+    since: date
+    until: date
+    """Inclusive."""
+    kind: str = ""
+    ids: tuple[str, ...] = ()
+    """Only what belongs to these objects of this kind (`campaign`); empty for all."""
+
+    @property
+    def days(self) -> int:
+        """How many days."""
+        return (self.until - self.since).days + 1
+
+    def __str__(self) -> str:
+        only = f" of {len(self.ids)} {self.kind}s" if self.ids else ""
+        return f"{self.since} .. {self.until}{only}"
+
+
+class InsightsRead:
+    """Reads the insights of one account at one level.
+
+    Args:
+        client: The tenant's client.
+        account: The account.
+        level: What a row is about.
+        fields: What is asked for.
+        breakdowns: Meta's breakdowns, or none.
+        clock: Seconds, for tests.
+        sleep: Waits, for tests.
+    """
+
+    def __init__(
+        self,
+        client: MetaAdsClient,
+        account: Account,
+        level: str,
+        fields: list[str],
+        breakdowns: tuple[str, ...] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client, self._account, self._level = client, account, level
+        self._fields, self._breakdowns = fields, breakdowns
+        self._clock, self._sleep = clock, sleep
+        self._too_heavy = False
+        """A synchronous call was too much: this account's reads are report runs from now on."""
+
+    def pages(self, part: Part) -> Iterator[list[bytes]]:
+        """The rows of a part, page by page.
+
+        Raises:
+            IncompleteError: Not all of it can be had; what was given must not be used.
+        """
+        if not self._too_heavy and part.days <= self._client.settings.sync_days[self._level]:
+            pages = self._list(f"act_{self._account.id}/insights", self._parameters(part))
+            try:
+                first = next(pages, None)
+            except TooMuchDataError:
+                self._too_heavy = True
+                log.info("%s: %s is too much for one call: a report run", self._account.id, part)
+            else:
+                yield from () if first is None else (first,)
+                yield from self._whole(pages)
+                return
+        yield from self._by_report(part)
+
+    def spend_by_day(self, since: date, until: date) -> Iterator[bytes]:
+        """The account's own rows: one per day with anything to show, of every object, deleted ones too."""
+        params = self._parameters(Part(since, until), level="account", fields=["account_id", "spend"])
+        for page in self._list(f"act_{self._account.id}/insights", params):
+            yield from page
+
+    def _by_report(self, part: Part) -> Iterator[list[bytes]]:
+        for again in (True, False):
+            try:
+                run = self._submit(part)
+                failure = self._wait(run)
+            except TooMuchDataError:
+                break
+            if failure is None:
+                yield from self._whole(self._list(f"{run}/insights", {}))
+                return
+            log.warning("%s: report run %s of %s: %s", self._account.id, run, part, failure)
+            if failure.too_large or not again:
+                break
+        for smaller in self._split(part):
+            yield from self.pages(smaller)
+
+    def _whole(self, pages: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
+        """The pages of a list; those that were given are of no use when the rest cannot be had."""
+        try:
+            yield from pages
+        except TooMuchDataError as error:
+            self._too_heavy = True
+            raise IncompleteError(error.message, reason="TOO_MUCH_DATA") from None
+
+    def _submit(self, part: Part) -> str:
+        path = f"act_{self._account.id}/insights"
+        started = self._client.post(path, self._parameters(part), _Started, account=self._account.id)
+        # A number in one place of Meta's docs, a string in what clients get.
+        return str(started.report_run_id)
+
+    def _wait(self, run: str) -> _Failure | None:
+        settings = self._client.settings
+        deadline = self._clock() + settings.run_patience.total_seconds()
+        waits = itertools.chain((0.0,), settings.poll_seconds, itertools.repeat(settings.poll_seconds[-1]))
+        for seconds in waits:
+            if seconds:
+                self._sleep(seconds)
+            node = self._client.get(run, _Run, account=self._account.id, fields=_POLLED)
+            # Percent may be 100 while the job still runs; its rows are then a part of them, without a word.
+            if node.async_status == "Job Completed" and node.async_percent_completion == 100:
+                return None
+            if node.async_status in ("Job Failed", "Job Skipped"):
+                return _Failure(
+                    f"{node.async_status}, {node.error_code}/{node.error_subcode} {node.error_message[:200]}",
+                    (node.error_code, node.error_subcode) in ((-3, 1504045), (100, 1487534)),
+                )
+            if self._clock() >= deadline:
+                return _Failure(f"{node.async_status} after {settings.run_patience}", too_large=False)
+        raise AssertionError("unreachable: polling has no end of its own")
+
+    def _split(self, part: Part) -> list[Part]:
+        """Smaller parts that make up the part: fewer days, then fewer objects, then the objects below them."""
+        if part.days > 1:
+            middle = part.since + timedelta(days=part.days // 2 - 1)
+            return [replace(part, until=middle), replace(part, since=middle + timedelta(days=1))]
+        kind, ids = part.kind, part.ids
+        if not ids and self._level != "account":
+            kind, ids = "campaign", self._objects("campaign", f"act_{self._account.id}")
+        elif len(ids) == 1 and kind != self._level:
+            below = LEVELS[LEVELS.index(kind) + 1]
+            kind, ids = below, self._objects(below, ids[0])
+        if len(ids) == 1 and kind != self._level:
+            return self._split(replace(part, kind=kind, ids=ids))
+        if len(ids) < 2:
+            raise IncompleteError(
+                f"Meta's report runs fail for {part} of ad account {self._account.id}, and it cannot be made smaller",
+                reason="REPORT_FAILED",
+            )
+        half = len(ids) // 2
+        return [replace(part, kind=kind, ids=ids[:half]), replace(part, kind=kind, ids=ids[half:])]
+
+    def _objects(self, kind: str, under: str) -> tuple[str, ...]:
+        params = {"fields": "id", "filtering": [_condition(f"{kind}.effective_status", STATUSES[kind])]}
+        pages = self._list(f"{under}/{kind}s", params)
+        return tuple(msgspec.json.decode(record, type=_Object).id for page in pages for record in page)
+
+    def _list(self, path: str, params: dict[str, Any]) -> Iterator[list[bytes]]:
+        return self._client.pages(path, params, what=f"{self._level} insights", account=self._account.id)
+
+    def _parameters(
+        self, part: Part, level: str | None = None, fields: list[str] | None = None
+    ) -> dict[str, Any]:
+        # Any other conditions than these would hide rows; breakdowns of actions would multiply them.
+        level = level or self._level
+        conditions = [_condition(f"{level}.effective_status", STATUSES[level])] if level != "account" else []
+        if part.ids:
+            conditions.append(_condition(f"{part.kind}.id", part.ids))
+        params: dict[str, Any] = {
+            "level": level,
+            "fields": ",".join(fields or self._fields),
+            "time_range": {"since": part.since.isoformat(), "until": part.until.isoformat()},
+            # Without it there is one row for the whole range.
+            "time_increment": 1,
+        }
+        if fields is None:
+            params["action_attribution_windows"] = list(WINDOWS)
+            if self._breakdowns:
+                params["breakdowns"] = list(self._breakdowns)
+        if conditions:
+            params["filtering"] = conditions
+        return params
+
+
+@dataclass(frozen=True)
+class _Failure:
+    what: str
+    too_large: bool
+
+    def __str__(self) -> str:
+        return self.what
+
+
+def _condition(field: str, values: tuple[str, ...]) -> dict[str, Any]:
+    return {"field": field, "operator": "IN", "value": list(values)}
+
+
+class _Started(msgspec.Struct):
+    report_run_id: str | int
+
+
+class _Run(msgspec.Struct):
+    async_status: str
+    async_percent_completion: int = 0
+    error_code: int | None = None
+    error_subcode: int | None = None
+    error_message: str = ""
+
+
+class _Object(msgspec.Struct):
+    id: str

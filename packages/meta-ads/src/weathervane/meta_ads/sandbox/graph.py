@@ -1,0 +1,286 @@
+"""The Graph API as a function: one call in, a status, headers and a JSON body out. Paths, versions, nodes and edges."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from weathervane.meta_ads.sandbox.calls import Call, Reply, picked, split_path, usage_headers
+from weathervane.meta_ads.sandbox.errors import ERROR_FAULTS, GraphError, error_of
+from weathervane.meta_ads.sandbox.fields import LEVELS, NODE_FIELDS
+from weathervane.meta_ads.sandbox.insights import Page, cursor_of, position_of
+from weathervane.meta_ads.sandbox.meta import PretendMeta
+from weathervane.meta_ads.sandbox.oauth import debug_token, grant
+from weathervane.meta_ads.sandbox.query import Query, bad, listed, parse_filters, parse_limit, parse_query
+from weathervane.meta_ads.sandbox.reports import Run
+from weathervane.meta_ads.sandbox.rows import text
+from weathervane.meta_ads.sandbox.world import Account, Thing
+
+__all__ = ["MAX_BATCH", "VERSIONS", "Graph"]
+
+VERSIONS = ("v25.0", "v26.0")
+"""Marketing API versions that are alive in November 2026; a call without one is answered by the oldest."""
+MAX_BATCH = 50
+_REMOVED = ("pretty", "debug", "date_format")
+_FINGERPRINT = (
+    "level",
+    "fields",
+    "time_range",
+    "time_ranges",
+    "time_increment",
+    "date_preset",
+    "breakdowns",
+    "filtering",
+)
+
+
+class Graph:
+    """Answers calls. Thread-safe as far as its state is."""
+
+    def __init__(self, meta: PretendMeta) -> None:
+        self._meta = meta
+        self._traces = itertools.count(1)
+
+    def facts(self, call: Call) -> dict[str, Any]:
+        """What faults can aim at: method, kind, account, level, after, version, token's mark."""
+        version, parts = split_path(call.path)
+        facts: dict[str, Any] = {
+            "host": "graph",
+            "path": f"/{call.path}",
+            "method": call.method,
+            "version": version,
+        }
+        facts["level"] = call.params.get("level")
+        facts["first_page"] = not call.params.get("after")
+        facts["kind"] = "batch" if not parts else "edge" if len(parts) > 1 else "node"
+        if parts[:1] == ["oauth"] or parts[:1] == ["debug_token"]:
+            facts["kind"] = "oauth"
+        if parts:
+            thing = self._meta.world.things.get(parts[0])
+            account = (
+                parts[0].removeprefix("act_") if parts[0].startswith("act_") else thing and thing.account_id
+            )
+            try:
+                run = self._meta.runs.find(parts[0], self._meta.now())
+            except GraphError:
+                run = None
+            if run is not None:
+                account, facts["level"] = run.query.account.id, run.query.level
+                facts["kind"] = "results" if len(parts) > 1 else "poll"
+            elif parts[1:] == ["insights"]:
+                facts["kind"] = "report" if call.method == "POST" else "insights"
+            facts["account"] = account
+        return facts
+
+    def answer(self, call: Call) -> Reply:
+        """The answer to one call that is no batch."""
+        facts = self.facts(call)
+        kind, account = facts["kind"], facts.get("account")
+        if account not in self._meta.world.accounts:
+            account = None
+        insights = kind in ("insights", "report", "poll", "results")
+        error: GraphError | None = None
+        headers = {"facebook-api-version": facts["version"] or VERSIONS[0]}
+        note = {key: facts[key] for key in ("kind", "account", "level") if facts.get(key)}
+        try:
+            for name in ERROR_FAULTS:
+                fault = self._meta.faults.take(name, **facts)
+                if fault is not None:
+                    raise error_of(name, fault.args)
+            body: Any = self._answer(call, facts)
+            status = 200
+        except GraphError as raised:
+            error, status = raised, raised.status
+            note["error"] = [raised.code, raised.subcode]
+            body = raised.body(next(self._traces))
+            if kind == "results" or (error.code == 190):
+                headers["www-authenticate"] = 'OAuth "Facebook Platform" "invalid_token"'
+        if self._meta.faults.take("version_warning", **facts) is not None:
+            headers["x-ad-api-version-warning"] = "The call has been auto-upgraded to v26.0"
+        if isinstance(body, dict) and isinstance(body.get("data"), list):
+            note["rows"] = len(body["data"])
+        headers |= self._meta.limits.headers(account, error, insights=insights)
+        if (usage := self._meta.faults.take("usage", **facts)) is not None:
+            headers |= usage_headers(account or "0", usage.args)
+        if error is not None and error.reset is not None:
+            headers["x-ad-account-usage"] = json.dumps(
+                {"acc_id_util_pct": 100, "reset_time_duration": error.reset}
+            )
+        headers["x-fb-trace-id"] = f"trace{next(self._traces)}"
+        return Reply(status, body, headers, note)
+
+    def _answer(self, call: Call, facts: Mapping[str, Any]) -> Any:
+        version, parts = split_path(call.path)
+        if version is not None and version not in VERSIONS:
+            raise GraphError(
+                2635,
+                "(#2635) You are calling a deprecated version of the Ads API. Please update to the latest: v26.0.",
+            )
+        if parts == ["oauth", "access_token"]:
+            return grant(self._meta, call.params)
+        if parts == ["debug_token"]:
+            return debug_token(self._meta, call.params)
+        accounts = self._meta.let_in(call.params.get("access_token"), call.params.get("appsecret_proof"))
+        if gone := [name for name in _REMOVED if name in call.params and version == "v26.0"]:
+            raise bad(f"The parameter {gone[0]} is not supported in v26.0")
+        account = facts.get("account")
+        known = account in self._meta.world.accounts
+        insights = facts["kind"] in ("insights", "report", "poll", "results")
+        self._meta.limits.check(account if known else None, writes=call.method == "POST", insights=insights)
+        if account is not None and known and account not in accounts:
+            raise GraphError(
+                200,
+                "(#200) Ad account owner has NOT grant ads_management or ads_read permission",
+                status=403,
+            )
+        now = self._meta.now()
+        if parts == ["me"]:
+            return {"id": "100011", "name": "Sandbox system user"}
+        if parts == ["me", "adaccounts"]:
+            found = [
+                self._account_node(one, now)
+                for one in self._meta.world.accounts.values()
+                if one.id in accounts
+            ]
+            return self._edge(call, found, "account")
+        if not parts or len(parts) > 2:
+            raise GraphError(2500, f"Unknown path components: /{'/'.join(parts[1:])}")
+        return self._node_or_edge(call, parts, now)
+
+    def _node_or_edge(self, call: Call, parts: list[str], now: datetime) -> Any:
+        world = self._meta.world
+        run = self._meta.runs.find(parts[0], now)
+        if run is not None:
+            if parts[1:] == ["insights"]:
+                return self._results(call, run, now)
+            return picked(call, self._meta.runs.look(run, now), "report", default=NODE_FIELDS["report"])
+        account = world.accounts.get(parts[0].removeprefix("act_")) if parts[0].startswith("act_") else None
+        thing = world.things.get(parts[0])
+        if thing is not None and thing.created > now:
+            thing = None
+        if account is None and thing is None:
+            raise GraphError(
+                100,
+                f"Unsupported {call.method.lower()} request. Object with ID '{parts[0]}' does not exist, cannot be"
+                " loaded due to missing permissions, or does not support this operation.",
+                subcode=33,
+                kind="GraphMethodException",
+            )
+        if len(parts) == 1:
+            if account is not None:
+                return picked(call, self._account_node(account, now), "account", default=("id",))
+            assert thing is not None
+            return picked(call, thing.node(now), thing.level, default=("id",))
+        if parts[1] == "insights":
+            return self._insights(call, account or world.accounts[thing.account_id], thing, now)  # type: ignore[union-attr]
+        level = parts[1].removesuffix("s")
+        if level not in LEVELS[1:]:
+            raise GraphError(2500, f"Unknown path components: /{parts[1]}")
+        return self._objects(call, level, account.id if account else thing.account_id, thing, now)  # type: ignore[union-attr]
+
+    def _objects(self, call: Call, level: str, account: str, under: Thing | None, now: datetime) -> Any:
+        filters = parse_filters(call.params)
+        statuses = listed(call.params, "effective_status")
+        found = []
+        for one in self._meta.world.of(account, level, now):
+            status = one.effective_status(now)
+            asked = statuses is not None or any(each.name == "effective_status" for each in filters)
+            if (under is not None and under not in one.line) or (status == "DELETED" and not asked):
+                continue
+            values = {"id": one.id, "name": one.name, "effective_status": status}
+            if (statuses is None or status in statuses) and all(
+                each.keeps(values[each.name]) for each in filters
+            ):
+                found.append(one.node(now))
+        return self._edge(call, found, level)
+
+    def _edge(self, call: Call, nodes: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+        limit = parse_limit(call.params)
+        scope = f"{call.path} {kind}"
+        _, offset = position_of(call.params.get("after"), scope)
+        rows = [picked(call, node, kind, default=("id",)) for node in nodes[offset : offset + limit]]
+        more = offset + limit < len(nodes)
+        page = Page(rows, cursor_of(0, offset, scope), cursor_of(0, offset + len(rows), scope), more)
+        body = self._paged(call, page, scope)
+        if call.params.get("summary") not in (None, "false"):
+            body["summary"] = {"total_count": len(nodes)}
+        return body
+
+    def _insights(self, call: Call, account: Account, thing: Thing | None, now: datetime) -> Any:
+        level = thing.level if thing is not None else "account"
+        query = parse_query(
+            call.params, account, thing.id if thing else account.id, level, account.today(now)
+        )
+        entities = len(self._meta.world.of(account.id, query.level, now)) if query.level != "account" else 1
+        if call.method == "POST":
+            facts = {"account": account.id, "level": query.level, "days": query.days}
+            facts["filtered"] = bool([one for one in query.filters if one.name == "id"])
+            run = self._meta.runs.create(query, dict(call.params), now, entities, facts)
+            # Printed as a number in one place of the docs, as a string in captures: clients must take both.
+            return {"report_run_id": run.id}
+        if entities * query.days > self._meta.options.max_sync_rows:
+            raise bad("Too much data was requested", subcode=1487534)
+        return self._page(call, query, now)
+
+    def _results(self, call: Call, run: Run, now: datetime) -> Any:
+        if run.as_of is None or run.status != "Job Completed":
+            # No error: what is there so far, which looks like a whole answer.
+            limit = max(1, parse_limit(call.params) // 2)
+            page = self._meta.insights.page(run.query, now, limit, None, run.id)
+            return self._paged(call, Page(page.rows, page.before, page.after, False), run.id)
+        return self._page(call, run.query, run.as_of, scope=run.id)
+
+    def _page(self, call: Call, query: Query, now: datetime, scope: str | None = None) -> Any:
+        limit = parse_limit(call.params)
+        scope = scope or " ".join(
+            [call.path.split("/", 1)[-1], *(call.params.get(name, "") for name in _FINGERPRINT)]
+        )
+        page = self._meta.insights.page(query, now, limit, call.params.get("after"), scope)
+        if len(page.rows) > self._meta.options.max_page_rows:
+            raise GraphError(
+                1, "Please reduce the amount of data you're asking for, then retry your request", status=500
+            )
+        body = self._paged(call, page, scope)
+        if query.summary:
+            body["summary"] = self._meta.insights.totals(query, now)
+        return body
+
+    def _paged(self, call: Call, page: Page, scope: str) -> dict[str, Any]:
+        facts, faults = self.facts(call), self._meta.faults
+        rows, after, more = page.rows, page.after, page.more
+        if (missing := faults.take("missing_rows", **facts)) is not None:
+            rows = rows[: max(0, len(rows) - int(missing.args.get("drop", 1)))]
+        if rows and faults.take("empty_page", **facts) is not None:
+            position = position_of(page.before, scope)
+            rows, after, more = [], cursor_of(*position, scope, salt=next(self._traces)), True
+        if faults.take("cursor_loop", **facts) is not None:
+            after, more = page.before, True
+        if faults.take("no_next", **facts) is not None:
+            more = False
+        if not rows and not more:
+            return {"data": []}
+        paging: dict[str, Any] = {"cursors": {"before": page.before, "after": after}}
+        if more:
+            params = {**call.params, "after": after}
+            paging["next"] = f"{call.base}/{call.path}?{urlencode(params)}"
+        return {"data": rows, "paging": paging}
+
+    def _account_node(self, account: Account, now: datetime) -> dict[str, Any]:
+        offset = now.astimezone(account.zone).utcoffset()
+        return {
+            "id": f"act_{account.id}",
+            "account_id": account.id,
+            "name": account.name,
+            "currency": account.currency,
+            "timezone_name": account.zone.key,
+            "timezone_offset_hours_utc": offset.total_seconds() / 3600 if offset else 0.0,
+            "account_status": 1,
+            "amount_spent": text(0),
+            "business_name": "Sandbox",
+            "created_time": "2020-01-01T00:00:00+0000",
+            "disable_reason": 0,
+        }

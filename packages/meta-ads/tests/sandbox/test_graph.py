@@ -1,0 +1,183 @@
+"""Paths, versions, tokens, nodes and edges: the Graph API as a client finds it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from weathervane.meta_ads.sandbox import DEFAULT_ACCOUNTS
+from weathervane.meta_ads.sandbox.errors import ERROR_FAULTS
+from weathervane.meta_ads.sandbox.meta import proof
+
+from .conftest import EUROPE, JAPAN, TOKEN, WEST, days
+
+
+def test_a_token_sees_its_accounts(meta):
+    """Each with its bare number, currency and time zone; the id has act_ before it."""
+    found = meta.ok("/v26.0/me/adaccounts", fields="account_id,currency,timezone_name,account_status")["data"]
+    assert [(one["account_id"], one["currency"], one["timezone_name"]) for one in found] == [
+        (one.id, one.currency, one.timezone) for one in DEFAULT_ACCOUNTS
+    ]
+    assert [one["id"] for one in found] == [f"act_{EUROPE}", f"act_{JAPAN}", f"act_{WEST}"]
+
+
+@pytest.mark.parametrize("path", ["/v26.0/me", "/v26.0/me/", "/v25.0/me", "/me"])
+def test_paths_are_taken_with_and_without_a_slash_at_the_end(meta, path):
+    """The official SDK polls with one. Both live versions answer, and so does no version."""
+    assert meta.ok(path)["id"] == "100011"
+
+
+@pytest.mark.parametrize("version", ["v19.0", "v24.0", "v27.0"])
+def test_a_dead_version_is_refused(meta, version):
+    """2635, whatever is asked."""
+    assert meta.error(f"/{version}/me/adaccounts") == (2635, None)
+
+
+def test_a_token_is_taken_from_header_query_and_form(meta):
+    """In all the places where clients put it, and nowhere else."""
+    path = "/v26.0/me"
+    plain = {"Authorization": ""}
+    assert meta.http.get(path, headers=plain, params={"access_token": TOKEN}).status_code == 200
+    assert meta.http.get(path, headers={"Authorization": f"OAuth {TOKEN}"}).status_code == 200
+    assert meta.http.post(path, headers=plain, data={"access_token": TOKEN}).status_code == 200
+    assert meta.http.get(path, headers=plain).json()["error"]["code"] == 104
+    assert meta.http.get(path, headers={"Authorization": "Bearer nobody"}).json()["error"]["code"] == 190
+
+
+def test_an_app_may_require_the_proof(start):
+    """Missing and wrong proofs are code 100 of GraphMethodException; the right one is the known HMAC."""
+    client = start(require_proof=True, app_secret="secret", access_token="TOK")
+    client.http.headers["Authorization"] = "Bearer TOK"
+    known = "921e418a9249475492c5c76dde886efe36a783a107dba8a6d3be70bd6c4e8426"
+    assert proof("secret", "TOK") == known
+    assert client.ok("/v26.0/me", appsecret_proof=known)["id"]
+    for given in ({}, {"appsecret_proof": "0" * 64}):
+        error = client.get("/v26.0/me", **given).json()["error"]
+        assert (error["code"], error["type"]) == (100, "GraphMethodException")
+        assert "appsecret_proof" in error["message"]
+
+
+def test_an_account_that_is_not_the_tokens_is_refused(start):
+    """By code 200; the token's own account goes on."""
+    client = start(tokens=(("EAAone", (EUROPE,)),))
+    client.http.headers["Authorization"] = "Bearer EAAone"
+    assert [one["account_id"] for one in client.ok("/v26.0/me/adaccounts", fields="account_id")["data"]] == [
+        EUROPE
+    ]
+    assert client.error(f"/v26.0/act_{JAPAN}", fields="name") == (200, None)
+    assert client.error(f"/v26.0/act_{JAPAN}/insights") == (200, None)
+    assert client.ok(f"/v26.0/act_{EUROPE}", fields="name")["name"] == "Acme Europe"
+
+
+def test_an_unknown_field_or_object_is_an_error(meta):
+    """The message says which."""
+    answer = meta.get(f"/v26.0/act_{EUROPE}", fields="colour").json()["error"]
+    assert (answer["code"], "nonexisting field (colour)" in answer["message"]) == (100, True)
+    assert meta.error("/v26.0/123456") == (100, 33)
+    assert meta.error(f"/v26.0/act_{EUROPE}/colours") == (2500, None)
+
+
+def test_objects_are_listed_without_deleted_ones_unless_they_are_asked_for(meta):
+    """As at Meta: DELETED must be named in a filter or in effective_status."""
+    path = f"/v26.0/act_{EUROPE}/campaigns"
+    plain = meta.rows(path, fields="id,effective_status")
+    assert [one["effective_status"] for one in plain] == ["ACTIVE", "ACTIVE"]
+    condition = {"field": "campaign.effective_status", "operator": "IN", "value": ["ACTIVE", "DELETED"]}
+    assert len(meta.rows(path, fields="id", filtering=[condition])) == 3
+    assert len(meta.rows(path, fields="id", effective_status=["DELETED"])) == 1
+    adsets = meta.rows(f"/v26.0/{plain[0]['id']}/adsets", fields="id,campaign_id,effective_status")
+    assert {one["campaign_id"] for one in adsets} == {plain[0]["id"]}
+    assert meta.ok(f"/v26.0/{adsets[0]['id']}", fields="name")["name"].startswith("Ad set")
+
+
+def test_ids_are_beyond_what_a_float_can_hold(meta):
+    """18 digits, as strings."""
+    ids = [one["id"] for one in meta.meta.truth("ads")]
+    assert all(isinstance(one, str) and int(one) > 2**53 for one in ids)
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_batch_answers_each_call_by_itself(meta):
+    """Codes, headers as a list, bodies as text; one that fails harms none; more than 50 are refused."""
+    calls = [
+        {"method": "GET", "relative_url": "v26.0/me?fields=id"},
+        {"method": "GET", "relative_url": f"act_{EUROPE}/insights?time_increment=oops"},
+        {
+            "method": "POST",
+            "relative_url": f"act_{EUROPE}/insights",
+            "body": "level=account&date_preset=yesterday",
+        },
+    ]
+    answers = meta.http.post("/v26.0", data={"batch": json.dumps(calls)}).json()
+    assert [one["code"] for one in answers] == [200, 400, 200]
+    assert "report_run_id" in json.loads(answers[2]["body"])
+    assert {"name", "value"} == set(answers[0]["headers"][0])
+    meta.meta.faults.add("batch_null", skip=1)
+    answers = meta.http.post("/", data={"batch": json.dumps(calls[:2])}).json()
+    assert (answers[0]["code"], answers[1]) == (200, None)
+    refused = meta.http.post("/", data={"batch": json.dumps(calls[:1] * 51)}).json()
+    assert "Maximum batch size is 50" in refused["error"]["message"]
+
+
+def test_tokens_are_exchanged_and_asked_about(start):
+    """On every path that clients use; an expired token cannot be exchanged; only the app may ask about one."""
+    client = start()
+    app = {"client_id": "1234567890", "client_secret": "sandbox-secret"}
+    exchange = {**app, "grant_type": "fb_exchange_token", "fb_exchange_token": TOKEN}
+    long = client.ok("/v26.0/oauth/access_token", **exchange)
+    assert long["expires_in"] == 60 * 86_400
+    assert (
+        client.http.post("/oauth/access_token/", data=exchange).json()["access_token"] != long["access_token"]
+    )
+    assert client.error("/oauth/access_token", **{**exchange, "fb_exchange_token": "dead"}) == (190, 463)
+    token = client.ok("/oauth/access_token", **app, grant_type="client_credentials")["access_token"]
+    asked = client.ok("/debug_token", input_token=long["access_token"], access_token=token)["data"]
+    assert (asked["is_valid"], asked["scopes"][0]) == (True, "ads_read")
+    assert asked["expires_at"] > 0
+    assert not client.ok("/v26.0/debug_token", input_token="dead", access_token=token)["data"]["is_valid"]
+    assert client.error("/debug_token", input_token=TOKEN, access_token=TOKEN)[0] == 190
+
+
+@pytest.mark.parametrize("name", sorted(set(ERROR_FAULTS) - {"error"}))
+def test_every_error_can_be_had(meta, name):
+    """In the one envelope, with a trace id, and gone after it was told to come once."""
+    meta.meta.faults.add(name)
+    answer = meta.get(f"/v26.0/act_{EUROPE}/insights", date_preset="yesterday")
+    assert answer.status_code >= 400
+    error = answer.json()["error"]
+    assert {"message", "type", "code", "fbtrace_id"} <= error.keys()
+    assert str(error["code"]) in ERROR_FAULTS[name]
+    assert "data" in meta.ok(f"/v26.0/act_{EUROPE}/insights", date_preset="yesterday")
+
+
+def test_an_error_may_come_as_a_success_or_be_any_other(meta):
+    """Status 200 with an error in it; and one that nobody listed."""
+    meta.meta.faults.add("service_fault", http_200=True)
+    assert meta.get("/v26.0/me").status_code == 200
+    meta.meta.faults.add("error", code=12345, subcode=9, message="new", status=418)
+    meta.meta.faults.clear("service_fault")
+    answer = meta.get("/v26.0/me")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (418, 12345)
+
+
+def test_faults_aim_at_an_account(meta):
+    """One account is refused, another is not."""
+    meta.meta.faults.add("permission", None, match={"account": EUROPE})
+    assert meta.error(f"/v26.0/act_{EUROPE}/insights") == (200, None)
+    assert meta.ok(f"/v26.0/act_{JAPAN}/insights", time_range=days("2026-10-30"))["data"]
+
+
+def test_secrets_are_recorded_as_fingerprints_only(meta):
+    """Wherever they stood."""
+    meta.http.get("/v26.0/me", params={"access_token": TOKEN})
+    meta.http.post("/v26.0/me", data={"access_token": TOKEN})
+    told = json.dumps(meta.meta.recorder.as_dicts())
+    assert TOKEN not in told
+    assert "sha256:" in told
+
+
+def test_removed_parameters_are_refused_in_the_version_that_removed_them(meta):
+    """v26.0 knows no `pretty`; v25.0 still does."""
+    assert meta.error("/v26.0/me", pretty="1") == (100, None)
+    assert meta.ok("/v25.0/me", pretty="1")["id"]

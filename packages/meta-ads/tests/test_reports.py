@@ -1,0 +1,161 @@
+"""Large reads: smaller pages, report runs, resubmitted and split, and in the end the very rows of an easy read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import msgspec
+import pytest
+from pydantic import SecretStr
+
+from weathervane.meta_ads import InsightsReader, MetaAdsClient, MetaAdsCredentials
+from weathervane.meta_ads.reports import _Started
+from weathervane.source.errors import IncompleteError
+from weathervane.source.ingestion import Ingestion
+
+from .bench import ONE_CALL, REPORTS, asked
+
+
+def submitted(bench):
+    """The parameters of all report runs that were asked for."""
+    return asked(bench.requests("report"))
+
+
+@pytest.mark.parametrize(
+    "fault", ["reduce_data", "unknown_error", "data_limit", "sync_timeout", "sync_timeout_2"]
+)
+def test_pages_become_smaller_when_meta_asks_for_less(bench, fault):
+    """Halved, and they stay so; the rows are those of an easy read (sheet 16.10)."""
+    bench.meta.faults.add(fault, 2, match={"level": "adset", "kind": "insights"})
+    bench.run(replace(ONE_CALL, page_size=80, slice_days={"adset": 92}))
+    bench.holds_the_truth()
+    limits = [one["limit"] for one in asked(bench.requests("insights")) if one["level"] == "adset"]
+    assert limits[:3] == ["80", "40", "20"]
+    assert set(limits[3:]) == {"20"}
+
+
+def test_a_call_that_is_always_too_much_becomes_a_report_run(bench):
+    """And so do all that follow; nothing was committed twice."""
+    bench.meta.faults.add("reduce_data", None, match={"level": "adset", "kind": "insights"})
+    bench.run(replace(ONE_CALL, slice_days=dict.fromkeys(ONE_CALL.slice_days, 10)))
+    bench.holds_the_truth()
+    limits = [one["limit"] for one in asked(bench.requests("insights")) if one["level"] == "adset"]
+    assert limits == ["500", "250", "125", "62", "31", "15", "10"]
+    assert len(submitted(bench)) > 3
+
+
+def test_too_much_in_the_middle_of_a_list_commits_nothing(bench):
+    """The slice is read again, then by a report run."""
+    bench.meta.faults.add(
+        "reduce_data", None, match={"level": "adset", "kind": "insights", "first_page": False}
+    )
+    with pytest.raises(IncompleteError, match="reduce the amount"):
+        bench.run(replace(ONE_CALL, page_size=20))
+    assert bench.rows() == []
+
+
+@pytest.mark.parametrize("polls", [0, 1, 4])
+def test_a_run_at_100_percent_is_not_read_before_it_is_completed(begin, polls):
+    """Early results are a part without a word (sheet 16.7)."""
+    bench = begin(run_polls=polls)
+    bench.run(REPORTS)
+    bench.holds_the_truth()
+    kinds = [one.note["kind"] for one in bench.requests("report", "poll", "results")]
+    assert kinds.count("poll") == (polls + 1) * kinds.count("report")
+
+
+@pytest.mark.parametrize("fault", ["async_failed", "async_skipped"])
+def test_a_run_that_fails_is_submitted_once_more(bench, fault):
+    """The same days and objects."""
+    bench.meta.faults.add(fault, match={"level": "adset"})
+    bench.run(REPORTS)
+    bench.holds_the_truth()
+    ranges = [one["time_range"] for one in submitted(bench)]
+    assert ranges[0] == ranges[1]
+    assert len(ranges) == len(set(ranges)) + 1
+
+
+@pytest.mark.parametrize("fault", ["async_failed", "async_skipped"])
+def test_a_run_that_fails_twice_is_split_by_days(bench, fault):
+    """Into halves that meet."""
+    bench.meta.faults.add(fault, 2, match={"level": "adset"})
+    bench.run(REPORTS)
+    bench.holds_the_truth()
+    ranges = [one["time_range"] for one in submitted(bench)]
+    assert ranges[0] == ranges[1]
+    assert ranges[2] not in ranges[:2]
+
+
+@pytest.mark.parametrize("level", ["campaign", "adset", "ad"])
+def test_a_day_that_fails_is_split_by_objects(begin, level):
+    """Campaigns, then what is below them; deleted ones too. Whole days fail here, parts of the account do not."""
+    bench = begin(history_days=14)
+    bench.meta.faults.add("async_failed", None, match={"filtered": False}, code=-3, subcode=1504045)
+    bench.run(replace(REPORTS, slice_days=dict.fromkeys(REPORTS.slice_days, 4)), level=level)
+    bench.holds_the_truth(level)
+    assert any("campaign.id" in one["filtering"] for one in submitted(bench))
+
+
+def test_what_cannot_be_made_smaller_is_an_error(begin):
+    """After the last object was tried by itself; nothing is committed."""
+    bench = begin(history_days=2)
+    bench.meta.faults.add("async_failed", None, code=-3, subcode=1504045)
+    with pytest.raises(IncompleteError, match="cannot be made smaller"):
+        bench.run(REPORTS, level="ad")
+    assert any("ad.id" in one["filtering"] for one in submitted(bench))
+    assert bench.rows("meta_ads_ad") == []
+
+
+def test_a_run_that_never_ends_is_given_up_and_submitted_again(bench):
+    """After its hour, by a clock that the test moves."""
+    bench.meta.faults.add("async_stuck")
+    bench.run(replace(REPORTS, poll_seconds=(600.0,)), clock=bench.clock, sleep=bench.clock.sleep)
+    bench.holds_the_truth()
+    assert sum(bench.clock.slept) >= 3600
+
+
+def test_the_number_of_a_run_may_be_a_number(bench):
+    """Meta's docs print it once as one."""
+    for body in (b'{"report_run_id":6023920149050}', b'{"report_run_id":"6023920149050"}'):
+        assert str(msgspec.json.decode(body, type=_Started).report_run_id) == "6023920149050"
+
+
+@contextlib.contextmanager
+def process(*command):
+    """Runs a module as a process of its own; gives what it says in its line when it is ready."""
+    with subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True) as running:
+        try:
+            yield json.loads(running.stdout.readline())
+        finally:
+            running.send_signal(signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_a_month_of_2000_ads_is_ingested_in_bounded_memory(tmp_path):
+    """A month takes no more than a week, actions and commits included. Meta and the lake are processes of their own."""
+    world = ["--account", "101,EUR,Europe/Paris", "--campaigns", "10", "--adsets", "20", "--ads", "10"]
+    world += ["--history-days", "200", "--run-polls", "0"]
+    days = {"end": date(2026, 10, 31), "now": datetime(2026, 11, 1, 6, tzinfo=UTC)}
+    peaks, rows = [], []
+    with (
+        process("weathervane.meta_ads.sandbox", *world) as meta,
+        process("weathervane.lake.server", "--lake", str(tmp_path), "--port", "0") as lake,
+    ):
+        credentials = MetaAdsCredentials(access_token=SecretStr("EAAsandbox"), api_url=meta["url"])
+        for tenant, first in (("week", date(2026, 10, 25)), ("month", date(2026, 10, 2))):
+            with MetaAdsClient(tenant, credentials) as client:
+                reader = InsightsReader(client, level="ad", start=first, **days)
+                with Ingestion(lake["address"], tenant, reader, tenant) as ingestion:
+                    while (slice := ingestion.next_slice()) is not None:
+                        ingestion.write(slice)
+                    rows.append(ingestion.summary().row_count)
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    assert rows[1] > 4 * rows[0] > 30_000
+    assert peaks[1] - peaks[0] < 40, f"MiB at most after each run: {peaks}"

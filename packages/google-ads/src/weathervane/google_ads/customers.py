@@ -1,0 +1,165 @@
+"""Which accounts a tenant has: every enabled client under the managers that its user reaches, each once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from weathervane.google_ads.answers import PER_ACCOUNT, AccountNotEnabledError, RefusedError
+from weathervane.google_ads.client import GoogleAdsClient
+from weathervane.source.errors import ConfigurationError, ContractError, CredentialsError, SourceError
+
+__all__ = ["Accounts", "Customer", "Skipped", "find_accounts"]
+
+log = logging.getLogger(__name__)
+
+_TREE = (
+    "SELECT customer_client.id, customer_client.level, customer_client.manager, customer_client.status,"
+    " customer_client.time_zone, customer_client.currency_code, customer_client.descriptive_name FROM customer_client"
+)
+
+
+@dataclass(frozen=True)
+class Customer:
+    """An account that has figures, and the way to it."""
+
+    id: str
+    name: str
+    currency: str
+    timezone: ZoneInfo
+    """Its days begin and end here."""
+    login: str | None
+    """The manager through which it is reached; None for direct access."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An account that is not read, and why."""
+
+    id: str
+    name: str
+    reason: str
+    """Its status (CANCELED, SUSPENDED, CLOSED) or CUSTOMER_NOT_ENABLED."""
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """What was found."""
+
+    customers: tuple[Customer, ...]
+    skipped: tuple[Skipped, ...]
+    denied: Mapping[str, SourceError]
+    """Roots that may not even be listed, though the user is said to reach them."""
+
+
+class _Client(msgspec.Struct, rename="camel"):
+    id: str
+    level: str = "0"
+    manager: bool = False
+    status: str = ""
+    time_zone: str = "UTC"
+    currency_code: str = ""
+    descriptive_name: str = ""
+
+
+class _Row(msgspec.Struct, rename="camel"):
+    customer_client: _Client
+
+
+def find_accounts(client: GoogleAdsClient) -> Accounts:
+    """The accounts of the tenant's credentials.
+
+    Managers have no figures and are not in it. An account below two managers is there once.
+
+    Raises:
+        ConfigurationError: No account is enabled, there are too many, or a configured one is not reached.
+        SourceError: Google cannot be asked.
+    """
+    credentials = client.credentials
+    roots = [credentials.login_customer_id] if credentials.login_customer_id else client.accessible()
+    found: dict[str, Customer | Skipped] = {}
+    managers: dict[str, str | None] = {}
+    denied: dict[str, SourceError] = {}
+    for root in roots:
+        try:
+            _expand(client, root, credentials.login_customer_id, found, managers)
+        except RefusedError as error:
+            if error.reason not in PER_ACCOUNT:
+                raise
+            denied[root] = error
+    if credentials.customers:
+        found = _chosen(client, found, managers)
+    customers = tuple(one for one in found.values() if isinstance(one, Customer))
+    skipped = tuple(one for one in found.values() if isinstance(one, Skipped))
+    for one in skipped:
+        log.warning("%s: account %s (%s) is not read: %s", client.tenant, one.id, one.name, one.reason)
+    if not customers and denied:
+        raise next(iter(denied.values()))
+    if not customers:
+        told = f"none of the {len(found)} accounts that are reached is an enabled client"
+        raise ConfigurationError(told, reason="NO_CUSTOMERS")
+    if len(customers) > client.settings.max_customers:
+        raise ConfigurationError(
+            f"{len(customers)} accounts are more than one tenant can have ({client.settings.max_customers}); split"
+            " them among tenants by customer_ids",
+            reason="TOO_MANY_CUSTOMERS",
+        )
+    return Accounts(customers, skipped, denied)
+
+
+def _expand(
+    client: GoogleAdsClient,
+    root: str,
+    login: str | None,
+    found: dict[str, Customer | Skipped],
+    managers: dict[str, str | None],
+) -> None:
+    """Adds a root and all below it."""
+    try:
+        rows = client.rows(root, _TREE, _Row, login=login)
+    except AccountNotEnabledError as error:
+        found.setdefault(root, Skipped(root, "", error.reason))
+        return
+    for row in rows:
+        one = row.customer_client
+        # What is below a root is reached through it; the root itself is reached directly.
+        way = login or (root if one.id != root else None)
+        if one.manager:
+            managers.setdefault(one.id, way)
+        elif one.status != "ENABLED":
+            found.setdefault(one.id, Skipped(one.id, one.descriptive_name, one.status or "UNKNOWN"))
+        elif one.id not in found or way is None:
+            found[one.id] = Customer(
+                one.id, one.descriptive_name, one.currency_code, _zone(one.time_zone), way
+            )
+
+
+def _chosen(
+    client: GoogleAdsClient, found: dict[str, Customer | Skipped], managers: dict[str, str | None]
+) -> dict[str, Customer | Skipped]:
+    """The configured ones among all that are reached."""
+    chosen: dict[str, Customer | Skipped] = {}
+    for number in client.credentials.customers:
+        if number in found:
+            chosen[number] = found[number]
+        elif number in managers:
+            rows = client.rows(number, _TREE, _Row, login=managers[number])
+            below = {row.customer_client.id for row in rows}
+            chosen |= {one: account for one, account in found.items() if one in below}
+        else:
+            raise CredentialsError(
+                f"the configured account {number} is not among those that the user reaches",
+                reason="CUSTOMER_NOT_REACHED",
+            )
+    return chosen
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ContractError(f"{name[:60]!r} is no time zone that is known here", reason="TIME_ZONE") from None

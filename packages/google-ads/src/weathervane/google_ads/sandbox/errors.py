@@ -1,0 +1,123 @@
+"""Google Ads' errors: the code, the HTTP status that goes with it, and the JSON around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["STATUS_NAMES", "GoogleAdsError", "error_body", "plain_error", "status_of"]
+
+STATUS_NAMES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+_MESSAGES = {
+    400: "Request contains an invalid argument.",
+    401: (
+        "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid"
+        " authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project."
+    ),
+    403: "The caller does not have permission",
+    404: "Requested entity was not found.",
+    429: "Resource has been exhausted (e.g. check quota).",
+    500: "Internal error encountered.",
+    503: "The service is currently unavailable.",
+    504: "Deadline expired before operation could complete.",
+}
+
+_CATEGORY_STATUS = {
+    "authenticationError": 401,
+    "authorizationError": 403,
+    "quotaError": 429,
+    "internalError": 500,
+}
+
+
+class GoogleAdsError(Exception):
+    """A refusal, as one entry of a GoogleAdsFailure.
+
+    Args:
+        category: the member of `errorCode`, for example `queryError`.
+        code: its enum's name, for example `UNRECOGNIZED_FIELD`.
+        message: one sentence.
+        field: the name of the request's field that is to blame.
+        trigger: the text that is to blame.
+        details: an `ErrorDetails` in JSON.
+        status: the HTTP status, when it is not the category's.
+    """
+
+    def __init__(
+        self,
+        category: str,
+        code: str,
+        message: str,
+        *,
+        field: str | None = None,
+        trigger: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.category = category
+        self.code = code
+        self.message = message
+        self.field = field
+        self.trigger = trigger
+        self.details = dict(details or {})
+        self.status = status or status_of(category, code)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error as JSON, ready for `GoogleAdsFailure.errors`."""
+        found: dict[str, Any] = {"errorCode": {self.category: self.code}, "message": self.message}
+        if self.trigger is not None:
+            found["trigger"] = {"stringValue": self.trigger}
+        if self.field is not None:
+            found["location"] = {"fieldPathElements": [{"fieldName": self.field}]}
+        if self.details:
+            found["details"] = self.details
+        return found
+
+
+def status_of(category: str, code: str) -> int:
+    """The HTTP status of an error code."""
+    if category == "internalError" and code == "DEADLINE_EXCEEDED":
+        return 504
+    return _CATEGORY_STATUS.get(category, 400)
+
+
+def error_body(version: str, errors: list[GoogleAdsError], request_id: str) -> dict[str, Any]:
+    """The JSON object of a refusal; searchStream wraps it in a list."""
+    status = errors[0].status
+    return {
+        "error": {
+            "code": status,
+            "message": _MESSAGES.get(status, "Error"),
+            "status": STATUS_NAMES.get(status, "UNKNOWN"),
+            "details": [
+                {
+                    "@type": f"type.googleapis.com/google.ads.googleads.{version}.errors.GoogleAdsFailure",
+                    "errors": [error.as_dict() for error in errors],
+                    "requestId": request_id,
+                }
+            ],
+        }
+    }
+
+
+def plain_error(status: int, message: str | None = None, details: list[Any] | None = None) -> dict[str, Any]:
+    """A refusal by Google's front end, which knows no GoogleAdsFailure."""
+    error: dict[str, Any] = {
+        "code": status,
+        "message": message or _MESSAGES.get(status, "Error"),
+        "status": STATUS_NAMES.get(status, "UNKNOWN"),
+    }
+    if details:
+        error["details"] = details
+    return {"error": error}

@@ -1,0 +1,182 @@
+"""The query language: what is taken means what Google says, and what is refused has Google's code."""
+
+from __future__ import annotations
+
+import pytest
+
+FIGURES = "metrics.impressions, metrics.cost_micros"
+LAST = "segments.date DURING LAST_7_DAYS"
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("campaign.id FROM campaign", "EXPECTED_SELECT"),
+        ("SELECT campaign.id", "EXPECTED_FROM"),
+        ("SELECT campaign.id FROM", "BAD_RESOURCE_TYPE_IN_FROM_CLAUSE"),
+        ("SELECT * FROM campaign", "BAD_FIELD_NAME"),
+        ("SELECT campaign.id FROM metrics", "BAD_RESOURCE_TYPE_IN_FROM_CLAUSE"),
+        ("SELECT campaign.nme FROM campaign", "UNRECOGNIZED_FIELD"),
+        ("SELECT metrics.costMicros FROM campaign", "UNRECOGNIZED_FIELD"),
+        ("SELECT metrics.video_views FROM campaign", "UNRECOGNIZED_FIELD"),
+        ("SELECT campaign.start_date FROM campaign", "UNRECOGNIZED_FIELD"),
+        ("SELECT campaign.video_brand_safety_suitability FROM campaign", "UNRECOGNIZED_FIELD"),
+        ("SELECT ad_group.id FROM campaign", "PROHIBITED_RESOURCE_TYPE_IN_SELECT_CLAUSE"),
+        (
+            "SELECT campaign.id FROM campaign WHERE ad_group.id = 1",
+            "PROHIBITED_RESOURCE_TYPE_IN_WHERE_CLAUSE",
+        ),
+        ("SELECT segments.date, metrics.clicks FROM campaign", "EXPECTED_FILTERS_ON_DATE_RANGE"),
+        (
+            "SELECT segments.date, metrics.clicks FROM campaign WHERE segments.date >= '2026-11-01'",
+            "EXPECTED_FILTERS_ON_DATE_RANGE",
+        ),
+        (
+            f"SELECT metrics.clicks FROM campaign WHERE {LAST} AND segments.device = 'MOBILE'",
+            "EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE",
+        ),
+        (
+            f"SELECT segments.conversion_action, metrics.clicks FROM campaign WHERE {LAST}",
+            "PROHIBITED_SEGMENT_WITH_METRIC_IN_SELECT_OR_WHERE_CLAUSE",
+        ),
+        ("SELECT metrics.clicks FROM customer_client", "PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE"),
+        ("SELECT campaign.id FROM campaign WHERE campaign.status = 'OPEN'", "BAD_ENUM_CONSTANT"),
+        ("SELECT campaign.id FROM campaign WHERE campaign.id = 'x'", "BAD_NUMBER"),
+        ("SELECT campaign.id FROM campaign WHERE campaign.status > 'PAUSED'", "OPERATOR_FIELD_MISMATCH"),
+        ("SELECT campaign.id FROM campaign WHERE campaign.id IN ()", "PROHIBITED_EMPTY_LIST_IN_CONDITION"),
+        ("SELECT campaign.id FROM campaign WHERE campaign.id = 1 OR campaign.id = 2", "EXPECTED_AND"),
+        ("SELECT campaign.id FROM campaign WHERE campaign.name = 'x", "STRING_NOT_TERMINATED"),
+        (
+            "SELECT campaign.id FROM campaign WHERE segments.date DURING THIS_YEAR",
+            "INVALID_VALUE_WITH_DURING_OPERATOR",
+        ),
+        ("SELECT campaign.id FROM campaign WHERE segments.date = '11/01/2026'", "INVALID_DATE_FORMAT"),
+        (
+            "SELECT campaign.id FROM campaign WHERE segments.month = '2026-11-05'",
+            "MISALIGNED_DATE_FOR_FILTER",
+        ),
+        (
+            "SELECT campaign.id FROM campaign ORDER BY campaign.name",
+            "EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE",
+        ),
+        ("SELECT campaign.id FROM campaign ORDER campaign.id", "EXPECTED_BY"),
+        ("SELECT campaign.id FROM campaign LIMIT 0", "LIMIT_VALUE_TOO_LOW"),
+        ("SELECT campaign.id FROM campaign LIMIT x", "BAD_LIMIT_VALUE"),
+        ("SELECT campaign.id FROM campaign PARAMETERS drafts=true", "BAD_PARAMETER_NAME"),
+        ("SELECT campaign.id FROM campaign GROUP BY campaign.id", "UNEXPECTED_INPUT"),
+    ],
+)
+def test_what_is_no_query_is_refused_by_its_code(acme, query, code):
+    """The enum says what is wrong."""
+    assert acme.refused(query) == (400, f"queryError.{code}")
+
+
+def test_a_field_is_there_in_the_versions_that_have_it(acme):
+    """`video_brand_safety_suitability` left campaign with v24."""
+    acme.version = "v23"
+    assert acme.stream("SELECT campaign.video_brand_safety_suitability FROM campaign")
+
+
+@pytest.mark.parametrize(
+    ("version", "code"), [("v23", "INVALID_DATE"), ("v26", "REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED")]
+)
+def test_days_are_kept_for_37_months(acme, version, code):
+    """Older ones are an error and not an empty answer; whole months without the day's segment are kept longer."""
+    acme.version = version
+    daily = "SELECT segments.date, metrics.clicks FROM campaign WHERE segments.date BETWEEN"
+    assert acme.stream(f"{daily} '2023-10-22' AND '2023-11-01'") == []
+    assert acme.refused(f"{daily} '2023-10-21' AND '2023-11-01'") == (400, f"dateRangeError.{code}")
+    monthly = "SELECT segments.month, metrics.clicks FROM campaign WHERE segments.date BETWEEN"
+    assert acme.stream(f"{monthly} '2020-01-01' AND '2020-01-31'") == []
+
+
+def test_last_days_exclude_today(acme):
+    """LAST_7_DAYS ends yesterday."""
+    days = {
+        row["segments"]["date"]
+        for row in acme.stream(f"SELECT segments.date, {FIGURES} FROM customer WHERE {LAST}")
+    }
+    assert (min(days), max(days)) == ("2026-11-15", "2026-11-21")
+
+
+def test_a_date_that_is_not_selected_gives_totals(acme):
+    """One row for each campaign, which is the sum of its days; without any segment zeros are shown too."""
+    daily = acme.stream(f"SELECT campaign.id, segments.date, metrics.clicks FROM campaign WHERE {LAST}")
+    total = acme.stream(f"SELECT campaign.id, metrics.clicks FROM campaign WHERE {LAST}")
+    for row in total:
+        mine = [one for one in daily if one["campaign"]["id"] == row["campaign"]["id"]]
+        assert int(row["metrics"]["clicks"]) == sum(int(one["metrics"]["clicks"]) for one in mine)
+    assert len({row["campaign"]["id"] for row in daily}) < len(total), (
+        "a campaign that ended has a row of zeros"
+    )
+
+
+def test_every_segment_multiplies_the_rows(acme):
+    """The sums stay."""
+    plain = acme.stream(f"SELECT segments.date, metrics.clicks FROM customer WHERE {LAST}")
+    split = acme.stream(
+        f"SELECT segments.date, segments.device, segments.ad_network_type, metrics.clicks FROM customer WHERE {LAST}"
+    )
+    assert len(split) > 2 * len(plain)
+    clicks = [sum(int(row["metrics"]["clicks"]) for row in rows) for rows in (plain, split)]
+    assert clicks[0] == clicks[1]
+    mobile = acme.stream(
+        "SELECT segments.date, segments.device, metrics.clicks FROM customer"
+        f" WHERE {LAST} AND segments.device = 'MOBILE'"
+    )
+    assert {row["segments"]["device"] for row in mobile} == {"MOBILE"}
+
+
+def test_performance_max_has_no_ads(acme):
+    """Campaigns add up to the account; ad groups and ads lack its spend."""
+
+    def spend(resource: str) -> int:
+        rows = acme.stream(f"SELECT metrics.cost_micros, segments.date FROM {resource} WHERE {LAST}")
+        return sum(int(row["metrics"]["costMicros"]) for row in rows)
+
+    assert spend("customer") == spend("campaign") > spend("ad_group") == spend("ad_group_ad") > 0
+
+
+@pytest.mark.parametrize(
+    ("condition", "names"),
+    [
+        ("campaign.name = 'Brand'", {"Brand"}),
+        ("campaign.name != 'Brand'", {"Generic", "Summer sale", "Everything"}),
+        ("campaign.name IN ('Brand', 'Generic')", {"Brand", "Generic"}),
+        ("campaign.name NOT IN ('Brand', 'Generic')", {"Summer sale", "Everything"}),
+        ("campaign.name LIKE '%er%'", {"Generic", "Summer sale", "Everything"}),
+        ("campaign.name NOT LIKE 'b%'", {"Generic", "Summer sale", "Everything"}),
+        ("campaign.name REGEXP_MATCH '[BG].*'", {"Brand", "Generic"}),
+        ("campaign.status = REMOVED", {"Summer sale"}),
+        ("campaign.advertising_channel_type = 'PERFORMANCE_MAX'", {"Everything"}),
+        ("campaign.id > 0 AND campaign.id <= 99999999999", {"Brand", "Generic", "Summer sale", "Everything"}),
+        ('campaign.bidding_strategy IS NULL AND campaign.name = "Brand"', {"Brand"}),
+        ("campaign.bidding_strategy IS NOT NULL", set()),
+    ],
+)
+def test_conditions_filter(acme, condition, names):
+    """Removed campaigns are there unless they are filtered out."""
+    rows = acme.stream(f"SELECT campaign.name FROM campaign WHERE {condition}")
+    assert {row["campaign"]["name"] for row in rows} == names
+
+
+def test_order_limit_and_metric_conditions(acme):
+    """Applied to the summed figures."""
+    query = f"select campaign.name, metrics.clicks from campaign where {LAST} and metrics.clicks > 0"
+    clicks = [
+        int(row["metrics"]["clicks"]) for row in acme.stream(f"{query} ORDER BY metrics.clicks DESC LIMIT 2")
+    ]
+    every = sorted((int(row["metrics"]["clicks"]) for row in acme.stream(query)), reverse=True)
+    assert clicks == every[:2]
+    assert 0 not in every
+
+
+def test_ratios_follow_from_the_sums(acme):
+    """And are absent where they would be divided by zero."""
+    fields = "metrics.ctr, metrics.clicks, metrics.impressions, metrics.average_cpc"
+    rows = acme.stream(f"SELECT campaign.id, {fields} FROM campaign WHERE {LAST}")
+    for metrics in (row["metrics"] for row in rows):
+        if metrics["clicks"] == "0":
+            assert "averageCpc" not in metrics
+        else:
+            assert metrics["ctr"] == pytest.approx(int(metrics["clicks"]) / int(metrics["impressions"]))

@@ -1,0 +1,184 @@
+"""What Google's answers mean: one judgement for both shapes of an error, by its enum and never by its text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from weathervane.google_ads.answers import (
+    AccountNotEnabledError,
+    OutOfRetentionError,
+    QueryTooHeavyError,
+    QuotaError,
+    classifier,
+    refusal_of,
+)
+from weathervane.google_ads.sandbox.errors import GoogleAdsError, error_body
+from weathervane.source.errors import (
+    ConfigurationError,
+    ContractError,
+    CredentialsError,
+    SourceError,
+    UnavailableError,
+)
+from weathervane.source.http import Accept, Fail, Retry
+
+classify = classifier(quota_delay=3_600)
+
+
+def answer(status: int, body: Any, **headers: str) -> httpx.Response:
+    """An answer as it arrives."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return httpx.Response(status, content=content, headers=headers)
+
+
+def refused(code: str, details: Mapping[str, Any] | None = None, *, array: bool = False) -> httpx.Response:
+    """A refusal as the API writes it."""
+    category, _, enum = code.partition(".")
+    error = GoogleAdsError(category, enum, "A text that nobody reads.", details=details)
+    body = error_body("v26", [error], "dQSB-3UevUPdukZ_RQEPIw")
+    return answer(error.status, [body] if array else body)
+
+
+QUOTA = {"quotaErrorDetails": {"rateScope": "DEVELOPER", "rateName": "Operations", "retryDelay": "17941s"}}
+
+
+def test_both_shapes_are_one_error():
+    """Category, enum, message, request id, delay and scope, from an object and from an array."""
+    one, other = (
+        refusal_of(refused("quotaError.RESOURCE_EXHAUSTED", QUOTA, array=array)) for array in (False, True)
+    )
+    assert one == other
+    assert (one.category, one.code, one.request_id) == (
+        "quotaError",
+        "RESOURCE_EXHAUSTED",
+        "dQSB-3UevUPdukZ_RQEPIw",
+    )
+    assert (one.retry_delay, one.scope, one.message) == (17_941.0, "DEVELOPER", "A text that nobody reads.")
+    verdicts = [
+        classify(refused("quotaError.RESOURCE_EXHAUSTED", QUOTA, array=array)) for array in (False, True)
+    ]
+    for verdict in verdicts:
+        assert isinstance(verdict, Retry)
+        assert isinstance(verdict.error, QuotaError)
+        assert (verdict.after, verdict.error.refusal) == (17_941.0, one)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("authenticationError.OAUTH_TOKEN_REVOKED", CredentialsError),
+        ("authenticationError.OAUTH_TOKEN_DISABLED", CredentialsError),
+        ("authenticationError.GOOGLE_ACCOUNT_DELETED", CredentialsError),
+        ("authenticationError.NOT_ADS_USER", CredentialsError),
+        ("authenticationError.TWO_STEP_VERIFICATION_NOT_ENROLLED", CredentialsError),
+        ("authenticationError.ORGANIZATION_NOT_APPROVED", CredentialsError),
+        ("authenticationError.CUSTOMER_NOT_FOUND", ConfigurationError),
+        ("authenticationError.CLIENT_CUSTOMER_ID_INVALID", ConfigurationError),
+        ("requestError.INVALID_CUSTOMER_ID", ConfigurationError),
+        ("headerError.INVALID_LOGIN_CUSTOMER_ID", ConfigurationError),
+        ("requestError.UNSUPPORTED_VERSION", ConfigurationError),
+        ("authorizationError.USER_PERMISSION_DENIED", CredentialsError),
+        ("authorizationError.CUSTOMER_NOT_ENABLED", AccountNotEnabledError),
+        ("authorizationError.METRIC_ACCESS_DENIED", CredentialsError),
+        ("authorizationError.CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION", CredentialsError),
+        ("authorizationError.DEVELOPER_TOKEN_NOT_APPROVED", CredentialsError),
+        ("authorizationError.PROJECT_DISABLED", CredentialsError),
+        ("quotaError.ACCESS_PROHIBITED", CredentialsError),
+        ("queryError.UNRECOGNIZED_FIELD", ConfigurationError),
+        ("queryError.PROHIBITED_SEGMENT_WITH_METRIC_IN_SELECT_OR_WHERE_CLAUSE", ConfigurationError),
+        ("queryError.REQUESTED_METRICS_FOR_MANAGER", ConfigurationError),
+        ("dateRangeError.REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED", OutOfRetentionError),
+        ("dateRangeError.INVALID_DATE", OutOfRetentionError),
+        ("requestError.PAGE_SIZE_NOT_SUPPORTED", ContractError),
+        ("requestError.EXPIRED_PAGE_TOKEN", UnavailableError),
+        ("internalError.DEADLINE_EXCEEDED", QueryTooHeavyError),
+        ("mutateError.SOMETHING_NEW", ContractError),
+    ],
+)
+def test_a_refusal_that_no_retry_mends(code, kind):
+    """Its enum is the reason, and its text holds the request id."""
+    verdict = classify(refused(code, array=True))
+    assert isinstance(verdict, Fail)
+    assert isinstance(verdict.error, kind)
+    assert verdict.error.reason == code.partition(".")[2]
+    assert "request id dQSB-3UevUPdukZ_RQEPIw" in str(verdict.error)
+    assert not verdict.refresh
+
+
+@pytest.mark.parametrize("code", ["OAUTH_TOKEN_EXPIRED", "OAUTH_TOKEN_INVALID"])
+def test_a_token_that_ended_is_refreshed(code):
+    """Once: the transport sees to it."""
+    verdict = classify(refused(f"authenticationError.{code}"))
+    assert isinstance(verdict, Fail)
+    assert verdict.refresh
+
+
+@pytest.mark.parametrize(
+    ("code", "delay", "after"),
+    [
+        ("quotaError.RESOURCE_EXHAUSTED", "62513s", 62_513.0),
+        ("quotaError.RESOURCE_EXHAUSTED", None, 3_600.0),
+        ("quotaError.RESOURCE_TEMPORARILY_EXHAUSTED", "5s", 5.0),
+        ("quotaError.RESOURCE_TEMPORARILY_EXHAUSTED", "0.500s", 0.5),
+        ("quotaError.RESOURCE_TEMPORARILY_EXHAUSTED", None, None),
+        ("quotaError.EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION", "30s", 30.0),
+        ("internalError.INTERNAL_ERROR", None, None),
+        ("internalError.TRANSIENT_ERROR", None, None),
+    ],
+)
+def test_a_refusal_that_passes(code, delay, after):
+    """Google's own delay is kept; without one the daily quota is left alone for an hour."""
+    details = {"quotaErrorDetails": {"retryDelay": delay}} if delay else None
+    verdict = classify(refused(code, details))
+    assert isinstance(verdict, Retry)
+    assert verdict.after == after
+
+
+def test_an_error_behind_good_chunks_spoils_them():
+    """Status 200 and rows do not make it a good answer."""
+    error = error_body("v26", [GoogleAdsError("internalError", "INTERNAL_ERROR", "Oops.")], "r")
+    assert isinstance(classify(answer(200, [{"results": [{}]}, error])), Retry)
+    assert isinstance(classify(answer(200, [{"results": [{}]}, {"requestId": "r"}])), Accept)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (200, b'[{"results":[{"campaign"', Retry),
+        (200, b"<html>", Retry),
+        (200, b"", Retry),
+        (200, b'{"data":' + b"[" * 5_000, Fail),
+        (502, b"<html>", Retry),
+        (503, b'{"error":{"code":503,"status":"UNAVAILABLE"}}', Retry),
+        (401, b'{"error":{"code":401,"status":"UNAUTHENTICATED"}}', Fail),
+        (429, b'{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}', Retry),
+        (400, b'{"error":{"code":400,"message":"Invalid JSON payload","status":"INVALID_ARGUMENT"}}', Fail),
+        (404, b"<html>", Fail),
+    ],
+)
+def test_answers_that_the_api_did_not_write(status, body, kind):
+    """The front end's errors, gateways' pages and torn bodies."""
+    try:
+        verdict: Any = classify(answer(status, body))
+    except SourceError as error:  # as the transport takes it
+        verdict = Retry(error) if error.retriable else Fail(error)
+    assert isinstance(verdict, kind)
+
+
+def test_details_of_other_types_are_skipped():
+    """ErrorInfo, BadRequest and RetryInfo may stand before the failure; a RetryInfo's delay counts."""
+    body = error_body("v26", [GoogleAdsError("quotaError", "RESOURCE_TEMPORARILY_EXHAUSTED", "Slow.")], "r")
+    body["error"]["details"][:0] = [
+        {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "X", "metadata": {"a": "b"}},
+        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"},
+    ]
+    verdict = classify(answer(429, [body]))
+    assert isinstance(verdict, Retry)
+    assert (verdict.error.reason, verdict.after) == ("RESOURCE_TEMPORARILY_EXHAUSTED", 7.0)
+    plain = {"error": {"code": 503, "status": "UNAVAILABLE", "details": body["error"]["details"][1:2]}}
+    assert classify(answer(503, plain)).after == 7.0

@@ -1,0 +1,219 @@
+"""One account at Klaviyo's API: calls, pages, and the account itself.
+
+Auth, pacing and retries happen below, in the kit's transport; an answer that comes back here is a good one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import httpx
+import msgspec
+
+from weathervane.klaviyo.answers import classify, pause
+from weathervane.klaviyo.credentials import KeyAuth, KlaviyoCredentials
+from weathervane.klaviyo.settings import KlaviyoSettings
+from weathervane.source.errors import ContractError, UnavailableError
+from weathervane.source.http import HttpLimits, Verdict, vendor_client
+from weathervane.source.paging import Page, paginate, same_origin
+from weathervane.source.quota import PauseGate, shared
+
+__all__ = ["Account", "KlaviyoClient", "Resource", "ResourcePage"]
+
+_T = TypeVar("_T")
+JSON_API = "application/vnd.api+json"
+
+
+class _Ref(msgspec.Struct):
+    type: str
+    id: str
+
+
+class _Relationship(msgspec.Struct):
+    data: list[_Ref] | _Ref | None = None
+
+
+class Resource(msgspec.Struct):
+    """A JSON:API resource, its attributes as they were sent."""
+
+    type: str
+    id: str
+    attributes: msgspec.Raw = msgspec.Raw(b"{}")
+    relationships: dict[str, _Relationship] = {}
+
+    def related(self, name: str) -> list[str] | None:
+        """The ids of a relationship; None when the answer does not name them."""
+        found = self.relationships.get(name)
+        if found is None or found.data is None:
+            return None
+        return [one.id for one in found.data] if isinstance(found.data, list) else [found.data.id]
+
+    def said(self) -> dict[str, Any]:
+        """The attributes as values.
+
+        Raises:
+            ContractError: They are no object.
+        """
+        attributes = msgspec.json.decode(self.attributes)
+        if not isinstance(attributes, dict):
+            raise ContractError(
+                f"the attributes of a {self.type[:40]} are no object", reason="UNEXPECTED_JSON"
+            )
+        return attributes
+
+
+class _Links(msgspec.Struct):
+    next: str | None = None
+
+
+class ResourcePage(msgspec.Struct):
+    """One page of a list."""
+
+    data: list[Resource]
+    included: list[Resource] = []
+    links: _Links = msgspec.field(default_factory=_Links)
+
+
+class _One(msgspec.Struct):
+    data: Resource
+    included: list[Resource] = []
+
+
+class _AccountAttributes(msgspec.Struct):
+    timezone: str
+    preferred_currency: str | None = None
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a key sees of its account."""
+
+    id: str
+    currency: str | None
+    """Klaviyo gives conversion values in it."""
+    timezone: ZoneInfo
+    """In which reports' windows are meant, whatever offset they name."""
+
+
+class EndpointGates:
+    """A gate per endpoint: Klaviyo counts each by itself, per account.
+
+    What one endpoint's answers say of its quota pauses that endpoint for everybody who reads the account.
+    """
+
+    def __init__(self, max_wait: float) -> None:
+        self._max_wait = max_wait
+        self._gates: dict[str, PauseGate] = {}
+
+    def before(self, request: httpx.Request) -> None:
+        """Waits while the endpoint's minute is used up."""
+        self._gate(request).before(request)
+
+    def after(self, response: httpx.Response, verdict: Verdict) -> None:
+        """Learns from an answer."""
+        self._gate(response.request).after(response, verdict)
+
+    def _gate(self, request: httpx.Request) -> PauseGate:
+        name = _endpoint(request.url.path)
+        gate = PauseGate(f"Klaviyo's {name}", pauses=pause, max_wait=self._max_wait)
+        return self._gates.setdefault(name, gate)
+
+
+class KlaviyoClient:
+    """Reads one account. Use it in a `with` block."""
+
+    def __init__(
+        self, tenant: str, credentials: KlaviyoCredentials, settings: KlaviyoSettings | None = None
+    ) -> None:
+        self.tenant = tenant
+        self.credentials = credentials
+        self.settings = settings or KlaviyoSettings()
+        self._base = f"{credentials.api_url.rstrip('/')}/api/"
+        # One gate per key and endpoint, whoever reads it in this process.
+        gates = shared(
+            ("klaviyo", self._base, credentials.api_key), lambda: EndpointGates(self.settings.max_wait)
+        )
+        self._http = vendor_client(
+            self._base,
+            auth=KeyAuth(credentials.api_key),
+            classify=classify,
+            pace=gates,
+            limits=HttpLimits(max_wait=self.settings.max_wait),
+            headers={"Accept": JSON_API, "revision": credentials.revision},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def account(self) -> Account:
+        """The account of the key; needs the scope accounts:read."""
+        page = _decoded(self._http.get("accounts").content, ResourcePage)
+        if not page.data:
+            raise ContractError("Klaviyo shows no account for this key", reason="NO_ACCOUNT")
+        said = _decoded(bytes(page.data[0].attributes), _AccountAttributes)
+        try:
+            zone = ZoneInfo(said.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ContractError(
+                f"the account's time zone {said.timezone[:40]!r} is not known here", reason="TIME_ZONE"
+            ) from None
+        return Account(page.data[0].id, said.preferred_currency, zone)
+
+    def pages(self, path: str, parameters: Mapping[str, str]) -> Iterator[ResourcePage]:
+        """The pages of a list, to the last one.
+
+        Raises:
+            IncludeRefusedError: The list does not take this include.
+            ContractError: A next link leads to another host, or the pages run in a loop.
+            SourceError: As its kind says.
+        """
+
+        def fetch(link: str | None) -> Page[ResourcePage, str]:
+            response = self._http.get(link or path, params=None if link else dict(parameters))
+            page = _decoded(response.content, ResourcePage)
+            following = page.links.next
+            return Page([page], None if following is None else same_origin(following, self._base))
+
+        for page in paginate(fetch, what=path):
+            yield from page.items
+
+    def list(self, path: str) -> list[Resource]:
+        """A short list that hangs below a record. NotFoundError: there is no such record any more."""
+        return [one for page in self.pages(path, {}) for one in page.data]
+
+    def one(self, path: str, include: str = "") -> ResourcePage:
+        """A single record, as a page of one. NotFoundError: there is none (any more)."""
+        response = self._http.get(path, params={"include": include} if include else {})
+        found = _decoded(response.content, _One)
+        return ResourcePage([found.data], found.included)
+
+    def post(self, path: str, body: Any) -> bytes:
+        """Sends a document; the answer's body."""
+        content = msgspec.json.encode(body)
+        return self._http.post(path, content=content, headers={"Content-Type": JSON_API}).content
+
+
+def _decoded(body: bytes, shape: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        raise ContractError(
+            f"Klaviyo's answer has an unexpected shape: {error}", reason="UNEXPECTED_JSON"
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise UnavailableError("Klaviyo's answer is not whole", reason="MALFORMED_JSON") from None
+
+
+def _endpoint(path: str) -> str:
+    """`/api/campaign-messages/01J.../campaign-variations` -> `campaign-messages/{id}/campaign-variations`."""
+    parts = path.strip("/").split("/")[1:]
+    return "/".join("{id}" if number == 1 else part for number, part in enumerate(parts))

@@ -1,0 +1,184 @@
+"""Reading an account: one whole snapshot of its campaigns, then a report for each quarter that may have grown."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from weathervane.klaviyo.campaigns import CAMPAIGNS, MESSAGES, TIME, VARIATIONS
+from weathervane.klaviyo.client import KlaviyoClient
+from weathervane.klaviyo.filters import at_least, at_most
+from weathervane.klaviyo.known import Known
+from weathervane.klaviyo.legacy import LegacyModel
+from weathervane.klaviyo.omni import OmniModel
+from weathervane.klaviyo.reports import REPORTS
+from weathervane.klaviyo.reports_reader import ReportsReader
+from weathervane.klaviyo.settings import LEGACY_VERSION
+from weathervane.klaviyo.snapshot import Row, Snapshot, packed
+from weathervane.lake import LakeClient
+from weathervane.source.checkpoints import format_checkpoint, parse_checkpoint
+from weathervane.source.dataset import Dataset
+from weathervane.source.errors import DeferredError
+from weathervane.source.ingestion import Piece, Slice, SliceEnd
+from weathervane.source.normalise import Normalised, normalise
+
+__all__ = ["CampaignsReader"]
+
+_SENT = ("sent", "sending")
+# Before any campaign: Klaviyo was founded in 2012.
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class _Model(Protocol):
+    def read(self, bounds: Sequence[str], unchanged: Any) -> Snapshot: ...
+    def adopt(self, campaign_id: str, snapshot: Snapshot, unchanged: Any) -> bool: ...
+
+
+class CampaignsReader:
+    """Reads one account's campaigns, messages, variations and, when there is a conversion metric, reports.
+
+    Campaigns are few, and a deletion, a child's edit or a flip of `archived` need not show in any time of change: so
+    each run reads all of them. The checkpoint, `updated_at`, tells how new the newest was; nothing is asked by it.
+    `reported <metric>` is the first day of the newest quarter that was reported.
+
+    Args:
+        client: The account.
+        lake: What earlier runs found.
+        start: First day by the campaigns' time of change, in the account's time zone; None reads all. With a day,
+            nothing is marked as deleted.
+        end: Last day; None means up to now.
+        now: When the run began.
+
+    Raises:
+        SourceError: The key may not read the account.
+    """
+
+    source = "klaviyo"
+
+    def __init__(
+        self,
+        client: KlaviyoClient,
+        lake: LakeClient,
+        *,
+        start: date | None = None,
+        end: date | None = None,
+        now: datetime | None = None,
+    ) -> None:
+        self._client = client
+        self._lake = lake
+        self._now = now or datetime.now(UTC)
+        self._days = (start, end)
+        self._account = client.account()
+        legacy = client.credentials.revision == LEGACY_VERSION
+        self._model: _Model = LegacyModel(client) if legacy else OmniModel(client)
+        self._constants = {"tenant_id": client.tenant, "account_id": self._account.id}
+        self._reports = ReportsReader(client, self._account, self._days, self._now)
+        self._sent: list[datetime] | None = None
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """Reports are among them only for who wants them."""
+        reports = (REPORTS,) if self._client.credentials.wants_reports else ()
+        return (CAMPAIGNS, MESSAGES, VARIATIONS, *reports)
+
+    @property
+    def deferred(self) -> DeferredError | None:
+        """Why, and for how long, the rest of the reports is left to a later run; None when nothing is."""
+        return self._reports.deferred
+
+    def next_slice(self, checkpoint: str | None) -> Slice | None:
+        """The snapshot, then a slice for each report."""
+        before = _times(checkpoint)
+        if self._sent is None:
+            bounds = self._bounds()
+            name = f"campaigns changed {' and '.join(bounds)}" if bounds else "all campaigns"
+            return Slice(name, {"conditions": bounds, "before": before})
+        if not self._client.credentials.wants_reports:
+            return None
+        return self._reports.next_slice(self._sent, before)
+
+    def read(self, slice: Slice) -> Generator[Piece, None, SliceEnd]:
+        """One slice."""
+        if "quarter" in slice.bounds:
+            return (yield from self._reports.read(slice, self._constants))
+        return (yield from self._read_campaigns(slice.bounds["conditions"], dict(slice.bounds["before"])))
+
+    def _read_campaigns(
+        self, conditions: Sequence[str], before: dict[str, datetime]
+    ) -> Generator[Piece, None, SliceEnd]:
+        known = Known.load(self._lake, self._client.tenant)
+        snapshot = self._model.read(conditions, known.unchanged)
+        if not conditions:
+            # Gone is only what its own address says is gone: lists may miss what flips between two of them.
+            for campaign_id in sorted(known.campaigns - snapshot.campaigns.keys()):
+                self._model.adopt(campaign_id, snapshot, known.unchanged)
+        snapshot.settle(known.channels)
+        for message_id in snapshot.gone:
+            since = known.messages.get(message_id, {}).get("deleted_at") or self._now
+            snapshot.messages[message_id]["deleted_at"] = since.isoformat()
+        campaigns = self._rows(CAMPAIGNS, snapshot.campaigns.values())
+        messages = self._rows(MESSAGES, snapshot.messages.values())
+        yield Piece(CAMPAIGNS.name, campaigns)
+        yield Piece(MESSAGES.name, messages)
+        yield from self._said(snapshot)
+        if not conditions:
+            live = {one for one, row in known.messages.items() if row["deleted_at"] is None}
+            yield from self._deleted(CAMPAIGNS, "campaign_id", known.campaigns - snapshot.campaigns.keys())
+            yield from self._deleted(MESSAGES, "message_id", live - snapshot.messages.keys())
+            # Never back, when the newest campaign was deleted; but a time to come is damage, and is let go.
+            earlier = [
+                one for one in (before.pop("updated_at", None),) if one is not None and one <= self._now
+            ]
+            newest = campaigns.rows.column("updated_at").to_pylist()
+            if newest or earlier:
+                before["updated_at"] = max([*newest, *earlier])
+        rows = [*known.messages.values(), *messages.rows.to_pylist()]
+        self._sent = [row["send_time"] for row in rows if row["status"] in _SENT and row["send_time"]]
+        return SliceEnd(format_checkpoint(before) if before else None)
+
+    def _said(self, snapshot: Snapshot) -> Generator[Piece, None, None]:
+        """What the messages say, replaced message by message."""
+        read = sorted(snapshot.variations.keys() & snapshot.messages.keys())
+        rows = self._rows(VARIATIONS, (one for message_id in read for one in snapshot.variations[message_id]))
+        # A message with a row set aside is no complete account of itself: its old rows stay.
+        spoilt = set(rows.quarantined.column("row_key").to_pylist())
+        whole = [one for one in read if not any(f'"{one}"' in key for key in spoilt)]
+        yield Piece(VARIATIONS.name, rows)
+        schema = pa.schema([VARIATIONS.schema.field("message_id")])
+        members = pa.RecordBatch.from_arrays([pa.array(whole, pa.string())], schema=schema)
+        yield Piece(VARIATIONS.name, members=members)
+
+    def _deleted(self, dataset: Dataset, key: str, ids: Iterable[str]) -> Generator[Piece, None, None]:
+        gone = sorted(ids)
+        if not gone:
+            return
+        tenant = pa.array([self._client.tenant] * len(gone), pa.string())
+        arrays = [tenant, pa.array(gone, pa.string()), pa.array([self._now] * len(gone), TIME)]
+        changes = pa.RecordBatch.from_arrays(arrays, names=["tenant_id", key, "deleted_at"])
+        yield Piece(dataset.name, changes=changes)
+
+    def _rows(self, dataset: Dataset, rows: Iterable[Row]) -> Normalised:
+        return normalise(dataset, packed(rows), constants=self._constants)
+
+    def _bounds(self) -> tuple[str, ...]:
+        """The conditions of the run's days; none when it has no days."""
+        start, end = self._days
+        if start is None and end is None:
+            return ()
+        zone = self._account.timezone
+        # Klaviyo refuses a bound that is not past.
+        latest = self._now - self._client.settings.future_margin
+        since = datetime.combine(start, time(), zone) if start else _BEGINNING
+        bounds = [at_least("updated_at", min(since, latest))]
+        if end is not None:
+            until = datetime.combine(end + timedelta(days=1), time(), zone) - timedelta(seconds=1)
+            bounds += [at_most("updated_at", until)] if until < latest else []
+        return tuple(bounds)
+
+
+def _times(checkpoint: str | None) -> dict[str, datetime]:
+    """A checkpoint's times. One in the future is no error here: nothing is asked by it."""
+    return parse_checkpoint(checkpoint, now=datetime.max.replace(tzinfo=UTC) - timedelta(days=1))

@@ -1,0 +1,146 @@
+"""Reading reports: which quarters, one call each, and what to do when the day's quota ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+import msgspec
+
+from weathervane.klaviyo.answers import NotFoundError
+from weathervane.klaviyo.client import Account, KlaviyoClient
+from weathervane.klaviyo.reports import REPORTS, Quarter, quarters_of, report_request
+from weathervane.lake import ColumnRange
+from weathervane.source.checkpoints import format_checkpoint
+from weathervane.source.errors import ConfigurationError, ContractError, DeferredError
+from weathervane.source.ingestion import Piece, Slice, SliceEnd
+from weathervane.source.normalise import normalise
+from weathervane.source.records import split_records
+
+__all__ = ["ReportsReader"]
+
+log = logging.getLogger(__name__)
+
+Times = dict[str, datetime]
+
+
+class _Links(msgspec.Struct):
+    next: str | None = None
+
+
+class _Following(msgspec.Struct):
+    links: _Links | None = None
+
+
+class ReportsReader:
+    """Reads one report for each quarter that may have grown.
+
+    Args:
+        client: The account's API.
+        account: The account.
+        days: First and last day of the run, if it was given some.
+        now: When the run began.
+    """
+
+    def __init__(
+        self, client: KlaviyoClient, account: Account, days: tuple[date | None, date | None], now: datetime
+    ) -> None:
+        self._client = client
+        self._account = account
+        self._days = days
+        self._now = now
+        self._metric = client.credentials.conversion_metric_id or ""
+        self._quarters: list[Quarter] | None = None
+        self._body: bytes | None = None
+        self.deferred: DeferredError | None = None
+        """Set when a quota was used up: the rest of the reports is left to a later run."""
+
+    def next_slice(self, sent: Sequence[datetime], before: Times) -> Slice | None:
+        """Fetches the next report and gives the slice for it; None when there is none left.
+
+        It is fetched before there is a slice: the end of a quota is no failed slice.
+
+        Args:
+            sent: When messages were sent.
+            before: The checkpoint's times.
+
+        Raises:
+            ConfigurationError: There is no conversion metric, or not in this account.
+        """
+        if self._quarters is None:
+            self._quarters = self._choose(sent, before)
+        if not self._quarters:
+            return None
+        quarter = self._quarters.pop(0)
+        try:
+            request = report_request(quarter, self._metric, self._now, self._account.timezone)
+            self._body = self._client.post("campaign-values-reports", request)
+        except DeferredError as error:
+            log.warning("reports from %s on are left to a later run: %s", quarter, error)
+            self.deferred = error.with_context(tenant=self._client.tenant, dataset=REPORTS.name)
+            return None
+        day = quarter.first.isoformat()
+        window = (
+            ColumnRange("period_start", day, day),
+            ColumnRange("conversion_metric_id", self._metric, self._metric),
+        )
+        bounds = {"quarter": quarter, "before": before}
+        return Slice(f"report {quarter} of {self._metric}", bounds, {REPORTS.name: window})
+
+    def read(self, slice: Slice, constants: Mapping[str, Any]) -> Generator[Piece, None, SliceEnd]:
+        """The rows of the report that was fetched."""
+        quarter: Quarter = slice.bounds["quarter"]
+        if self._body is None:
+            raise ContractError(f"the report of {quarter} was not fetched", reason="NO_REPORT")
+        records, following = split_records(self._body, "data.attributes.results", _Following)
+        if following.links is not None and following.links.next is not None:
+            raise ContractError("a report has a second page, which is not documented", reason="REPORT_PAGES")
+        period = {"period_start": quarter.first, "period_end": quarter.last}
+        more = {"conversion_metric_id": self._metric, "currency": self._account.currency}
+        yield Piece(REPORTS.name, normalise(REPORTS, records, constants={**constants, **period, **more}))
+        before: Times = dict(slice.bounds["before"])
+        if not any(self._days):
+            # Chosen days leave gaps before them, which the next whole run must not take for done.
+            first = datetime.combine(quarter.first, time(), UTC)
+            before[self._progress] = max(first, before.get(self._progress, first))
+        return SliceEnd(format_checkpoint(before) if before else None)
+
+    @property
+    def _progress(self) -> str:
+        """The checkpoint's name for the newest quarter that was reported; another metric begins anew."""
+        return f"reported {self._metric}"
+
+    def _choose(self, sent: Sequence[datetime], before: Times) -> list[Quarter]:
+        """The quarters to ask for, oldest first, so that one date says how far the first run came."""
+        if not self._metric:
+            raise ConfigurationError(
+                "reports need conversion_metric_id: the id of the metric to count as conversions, usually that of"
+                " Placed Order",
+                reason="NO_CONVERSION_METRIC",
+            )
+        zone = self._account.timezone
+        quarters = quarters_of(sent, zone)
+        start, end = self._days
+        if quarters and (start or end):
+            first, last = Quarter.of(start or quarters[0].first), Quarter.of(end or quarters[-1].first)
+            quarters = [one for one in quarters if first <= one <= last]
+        elif quarters and (reported := before.get(self._progress)) is not None:
+            # By the newest sending and not by our clock: what comes in, comes in for something that was sent.
+            newest = max(sent).astimezone(zone).date()
+            since = Quarter.of(newest - self._client.settings.report_look_back)
+            quarters = [one for one in quarters if one >= min(since, Quarter.of(reported.date()))]
+        if quarters:
+            self._check_metric()
+        return quarters
+
+    def _check_metric(self) -> None:
+        # A wrong id would cost one of the day's 225 reports to find out.
+        try:
+            self._client.one(f"metrics/{self._metric}")
+        except NotFoundError:
+            raise ConfigurationError(
+                f"the account has no metric {self._metric[:40]}; give the id of its own Placed Order",
+                reason="NO_SUCH_METRIC",
+            ) from None

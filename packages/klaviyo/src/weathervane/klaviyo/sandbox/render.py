@@ -1,0 +1,198 @@
+"""What a revision shows of a record: the omni resources, and the flat campaigns of the revisions before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from weathervane.klaviyo.sandbox.revisions import is_omni
+from weathervane.klaviyo.sandbox.world import Record, World, parse
+
+__all__ = ["LEGACY_CHANNELS", "Renderer", "legacy_status"]
+
+LEGACY_CHANNELS: Mapping[str, str] = {
+    "email": "email",
+    "sms": "sms",
+    "push": "mobile_push",
+    "mobile_push": "mobile_push",
+}
+"""A variation's channel -> its name in the legacy filter; WhatsApp has none there."""
+_STATUSES = ("sending", "scheduled", "draft", "sent", "cancelled")
+_FIXED: Mapping[str, tuple[str, ...]] = {
+    "campaign": ("campaign-audiences", "campaign-messages", "tags"),
+    "campaign-message": ("campaign", "campaign-variations"),
+    "campaign-variation": ("campaign-message",),
+    "campaign-audience": ("campaign",),
+}
+
+
+class Renderer:
+    """Makes resources for one request.
+
+    Args:
+        world: the account's records.
+        base: where this account is served, `http://127.0.0.1:1234`.
+        revision: what the request asked for.
+    """
+
+    def __init__(self, world: World, base: str, revision: str) -> None:
+        self._world = world
+        self._base = base
+        self.omni = is_omni(revision)
+
+    def resource(self, record: Record, shown: tuple[str, ...] = ()) -> dict[str, Any]:
+        """A record as a resource.
+
+        Args:
+            record: the record.
+            shown: relationships whose ids are shown besides the links.
+        """
+        kind, self_link = record["type"], f"{self._base}/api/{record['type']}s/{record['id']}"
+        made: dict[str, Any] = {"type": kind, "id": record["id"]}
+        if self.omni or kind in ("tag", "metric"):
+            made["attributes"] = record["attributes"]
+            names = _FIXED.get(kind, ())
+        else:
+            made["attributes"] = self._legacy(record)
+            self_link += "/"
+            names = ("campaign-messages", "tags") if kind == "campaign" else ("campaign",)
+            shown = ("campaign-messages", "tags", *shown) if kind == "campaign" else shown
+        if names:
+            made["relationships"] = {
+                name: self._relationship(record, name, shown, self_link) for name in names
+            }
+        made["links"] = {"self": self_link}
+        return made
+
+    def _relationship(self, record: Record, name: str, shown: tuple[str, ...], link: str) -> dict[str, Any]:
+        link = link.rstrip("/")
+        made: dict[str, Any] = {
+            "links": {"self": f"{link}/relationships/{name}", "related": f"{link}/{name}"}
+        }
+        if name not in shown:
+            return made
+        if name in record:
+            ids = [{"type": one["type"], "id": one["id"]} for one in self._world.children(record, name)]
+            return {"data": ids, **made}
+        above = None if record["parent"] is None else {"type": name, "id": record["parent"]}
+        return {"data": above, **made}
+
+    def related(self, record: Record, name: str) -> list[Record]:
+        """The records of a relationship, up or down."""
+        if name in record:
+            return self._world.children(record, name)
+        above = self._world.find(name, record["parent"] or "")
+        return [] if above is None else [above]
+
+    def channels(self, record: Record) -> list[str]:
+        """The legacy channels of a campaign or a message."""
+        if record["type"] == "campaign":
+            below = self._world.children(record, "campaign-messages")
+            return sorted({one for message in below for one in self.channels(message)})
+        found = [
+            one["attributes"]["definition"] for one in self._world.children(record, "campaign-variations")
+        ]
+        words = [(one.get("details") or {}).get("channel") for one in found]
+        return sorted({LEGACY_CHANNELS.get(word, word) for word in words if word and word != "whatsapp"})
+
+    def value(self, record: Record, field: str) -> Any:
+        """What a filter or a sort compares."""
+        if field == "id":
+            return record["id"]
+        if field == "campaign_id":
+            return record["parent"]
+        if field == "messages.channel":
+            return self.channels(record)
+        shown = record["attributes"] if self.omni else self._legacy(record)
+        return shown[field] if field in shown else (shown.get("definition") or {}).get(field)
+
+    def keep(self, record: Record, said: Mapping[str, Any]) -> None:
+        """Let the legacy revisions show a record as it was said, member by member until something changes it."""
+        record["legacy"] = {"said": said, "meant": deepcopy(self._derived(record))}
+
+    def _legacy(self, record: Record) -> dict[str, Any]:
+        made, kept = self._derived(record), record.get("legacy", {"said": {}, "meant": {}})
+        same = (name for name in kept["said"] if made.get(name) == kept["meant"].get(name))
+        return made | {name: kept["said"][name] for name in same}
+
+    def _derived(self, record: Record) -> dict[str, Any]:
+        make: Mapping[str, Callable[[Record], dict[str, Any]]] = {
+            "campaign": self._legacy_campaign,
+            "campaign-message": self._legacy_message,
+        }
+        return make[record["type"]](record)
+
+    def _legacy_campaign(self, record: Record) -> dict[str, Any]:
+        attributes, world = record["attributes"], self._world
+        definition = attributes["definition"]
+        messages = [one["attributes"]["definition"] for one in world.children(record, "campaign-messages")]
+        audiences = [one["attributes"]["definition"] for one in world.children(record, "campaign-audiences")]
+        options = [one.get("send_options") or {} for one in messages]
+        times = sorted((one["send_time"] for one in options if one.get("send_time")), key=parse)
+        tracked = [one["tracking_options"] for one in messages if one.get("tracking_options")]
+        tracking: dict[str, Any] = tracked[0] if tracked else {}
+        status = legacy_status([one.get("status") for one in messages])
+        strategy: dict[str, Any] = {"method": "static" if times else "immediate"}
+        if times:
+            strategy |= {"datetime": times[0], "options": {"is_local": False}}
+        return {
+            "name": definition.get("name"),
+            "status": status,
+            "archived": definition.get("archived"),
+            "audiences": {
+                "included": [one for audience in audiences for one in audience.get("included") or ()],
+                "excluded": [one for audience in audiences for one in audience.get("excluded") or ()],
+            },
+            "send_options": {"use_smart_sending": True},
+            "tracking_options": {
+                "add_tracking_params": tracking.get("is_add_utm", False),
+                "custom_tracking_params": [],
+                "is_tracking_clicks": tracking.get("is_tracking_clicks", False),
+                "is_tracking_opens": tracking.get("is_tracking_opens", False),
+            },
+            "send_strategy": strategy,
+            "created_at": attributes.get("created_at"),
+            "scheduled_at": attributes.get("created_at")
+            if status in ("Scheduled", "Sending", "Sent")
+            else None,
+            "updated_at": attributes.get("updated_at"),
+            "send_time": times[0] if times else None,
+        }
+
+    def _legacy_message(self, record: Record) -> dict[str, Any]:
+        attributes = record["attributes"]
+        below = [
+            one["attributes"]["definition"] for one in self._world.children(record, "campaign-variations")
+        ]
+        details = (below[0].get("details") or {}) if below else {}
+        names: tuple[str, ...] = (
+            "subject",
+            "preview_text",
+            "from_email",
+            "from_label",
+            "reply_to_email",
+            "cc_email",
+            "bcc_email",
+        )
+        if details.get("channel") != "email":
+            names = ("title", "body")
+        time = (attributes["definition"].get("send_options") or {}).get("send_time")
+        return {
+            "definition": {
+                "channel": LEGACY_CHANNELS.get(details.get("channel", ""), details.get("channel")),
+                "label": attributes["definition"].get("name"),
+                "content": {name: details[name] for name in names if name in details},
+            },
+            "send_times": [{"datetime": time, "is_local": False}] if time else [],
+            "created_at": attributes.get("created"),
+            "updated_at": attributes.get("updated"),
+        }
+
+
+def legacy_status(statuses: list[str | None]) -> str:
+    """A campaign's legacy status: that of the message which has most before it."""
+    for word in _STATUSES:
+        if word in statuses:
+            return word.title()
+    return statuses[0] if statuses and statuses[0] else "Draft"

@@ -1,0 +1,143 @@
+"""Klaviyo keeps the promises that every source keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from weathervane.klaviyo.sandbox import RunningKlaviyo, running_klaviyo
+from weathervane.klaviyo.service import KLAVIYO
+from weathervane.source.testing import CHECKS, Check, Fault, staged
+
+KEY = "pk_canary_7f31b"
+METRIC = "RESQ6t"
+PARIS = ZoneInfo("Europe/Paris")
+
+
+class PretendKlaviyo:
+    """Klaviyo as the conformance suite sees it."""
+
+    definition = KLAVIYO
+    secrets = (KEY,)
+
+    @contextmanager
+    def running(self) -> Iterator[Account]:
+        """An account of twenty campaigns, in which nothing happens by itself."""
+        # Generous quotas: they are counted in real time, and these tests are not about pace.
+        with running_klaviyo(campaigns=20, life=False, api_key=KEY, quota_factor=1e6) as running:
+            yield Account(running)
+
+
+class Account:
+    """An account that is being served."""
+
+    def __init__(self, running: RunningKlaviyo) -> None:
+        self._running = running
+        self._account = running.account
+
+    def environment(self, tenant: str) -> Mapping[str, str]:
+        """The key, the metric that reports count, and the sandbox's address."""
+        prefix = f"WEATHERVANE_KLAVIYO__{tenant.upper()}"
+        return {
+            f"{prefix}__API_KEY": KEY,
+            f"{prefix}__CONVERSION_METRIC_ID": METRIC,
+            f"{prefix}__API_URL": self._running.url,
+        }
+
+    def truth(self, dataset: str, tenant: str) -> list[Mapping[str, Any]]:
+        """What the account holds, a few columns of each row."""
+        make = {
+            "klaviyo_campaigns": _campaign,
+            "klaviyo_campaign_messages": _message,
+            "klaviyo_campaign_variations": _variation,
+            "klaviyo_campaign_reports": _report,
+        }[dataset]
+        return [{"tenant_id": tenant, **make(one)} for one in self._account.truth(dataset)]
+
+    def change(self) -> None:
+        """An hour later a draft is renamed, one is sent, and a new one is made."""
+        self._account.advance(3600)
+        first = sorted(self._account.world.records["campaign"])[0]
+        self._account.change("touch", id=first)
+        self._account.change("send", id=self._account.change("new_campaign")["id"])
+        self._account.change("new_campaign", status="scheduled")
+
+    def spoil(self) -> Mapping[str, int]:
+        """Three campaigns have a number for a name."""
+        for one in sorted(self._account.world.records["campaign"])[:3]:
+            self._account.change("update", id=one, set={"name": 5})
+        return {"klaviyo_campaigns": 3}
+
+    def break_down(self, fault: Fault) -> None:
+        """Klaviyo's own ways of it."""
+        if fault is Fault.REFUSED:
+            self._account.change("revoke_key")
+        elif fault is Fault.THROTTLED:
+            self._account.faults.add("throttled", match={"endpoint": "campaigns"})
+        else:
+            # A good answer, but for its data: the nearest that a vendor without counts comes to a page that lacks some.
+            self._account.faults.add("no_data", None, match={"endpoint": "campaigns"})
+
+    def mend(self) -> None:
+        """All is well."""
+        self._account.faults.clear()
+        self._account.change("revoke_key", revoked=False)
+
+
+def _campaign(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    attributes = one["attributes"]
+    return {
+        "campaign_id": one["id"],
+        "name": attributes["definition"]["name"],
+        "archived": attributes["definition"]["archived"],
+        "updated_at": datetime.fromisoformat(attributes["updated_at"]),
+        "deleted_at": None,
+    }
+
+
+def _message(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    definition = one["attributes"]["definition"]
+    time = definition["send_options"]["send_time"]
+    return {
+        "message_id": one["id"],
+        "campaign_id": one["campaign_id"],
+        "status": definition["status"],
+        "send_time": datetime.fromisoformat(time) if time else None,
+    }
+
+
+def _variation(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    details = one["attributes"]["definition"]["details"]
+    return {
+        "message_id": one["message_id"],
+        "variation_id": one["id"],
+        "channel": details["channel"],
+        "subject": details.get("subject"),
+    }
+
+
+def _report(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    groups, day = one["groupings"], datetime.fromisoformat(one["send_time"]).astimezone(PARIS)
+    return {
+        "conversion_metric_id": METRIC,
+        "period_start": date(day.year, 3 * ((day.month - 1) // 3) + 1, 1),
+        "campaign_id": groups["campaign_id"],
+        "message_id": groups["campaign_message_id"],
+        "channel": groups["send_channel"].removesuffix("-notification"),
+        "opens_unique": int(one["statistics"]["opens_unique"]),
+        "conversion_value": Decimal(str(one["statistics"]["conversion_value"])),
+    }
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_source_keeps_the_promise(check: Check, prefect: None, tmp_path: Path) -> None:
+    """See `weathervane.source.testing.checks` for what each one says."""
+    with staged(PretendKlaviyo(), tmp_path / "lake") as stage:
+        check(stage)

@@ -1,0 +1,162 @@
+"""Reports: what messages brought, once each, whatever is read again and whenever a quota ends."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from weathervane.klaviyo.reports import Quarter, quarters_of, report_request
+from weathervane.source.errors import ConfigurationError
+
+from .bench import METRIC, REPORTS
+
+
+def test_each_message_is_reported_once_in_the_quarter_of_its_sending(begin):
+    """One call a quarter for all campaigns and channels; counts, money and channel as the account's (fact 15)."""
+    bench = begin(campaigns=40)
+    summary = bench.run(reports=True)
+    bench.holds_the_account()
+    bench.holds_the_reports()
+    asked = [json.loads(one.body)["data"]["attributes"] for one in bench.requests("campaign-values-reports")]
+    assert [one["timeframe"]["start"] for one in asked] == [
+        "2026-04-01T00:00:00",
+        "2026-07-01T00:00:00",
+        "2026-10-01T00:00:00",
+    ]
+    assert {one["conversion_metric_id"] for one in asked} == {METRIC}
+    assert not [name for one in asked for name in one["statistics"] if "rate" in name]
+    assert summary.metadata["slices"] == 4
+    assert bench.checkpoint(REPORTS)[f"reported {METRIC}"] == "2026-10-01T00:00:00Z"
+    assert {row["channel"] for row in bench.rows(REPORTS)} == {"email", "sms", "push", "whatsapp"}
+
+
+def test_read_again_a_report_replaces_itself(begin):
+    """Nothing doubles: without changes no row moves, later the numbers have grown (fact 15)."""
+    bench = begin(campaigns=40)
+    bench.run(reports=True)
+    first = bench.rows(REPORTS)
+    again = bench.run(reports=True).metadata["datasets"][REPORTS]
+    assert (again["new_rows"], again["updated_rows"], again["removed_rows"]) == (0, 0, 0)
+    assert bench.rows(REPORTS) == first
+    bench.account.advance(2 * 86_400)
+    assert bench.run(reports=True).metadata["datasets"][REPORTS]["updated_rows"] > 0
+    bench.holds_the_reports()
+
+
+def test_only_quarters_that_may_still_grow_are_asked_for_again(begin):
+    """Ninety days before the newest sending: two calls, which the minute's quota lets through."""
+    bench = begin(campaigns=40)
+    bench.run(reports=True)
+    bench.account.recorder.clear()
+    bench.run(reports=True)
+    asked = [json.loads(one.body)["data"]["attributes"] for one in bench.requests("campaign-values-reports")]
+    assert [one["timeframe"]["start"] for one in asked] == ["2026-07-01T00:00:00", "2026-10-01T00:00:00"]
+
+
+def test_a_campaign_that_vanished_leaves_the_quarters_that_are_read_again(begin):
+    """The report no longer names it; older quarters keep what they said."""
+    bench = begin(campaigns=40)
+    bench.run(reports=True)
+    newest = max(bench.rows(REPORTS), key=lambda row: row["period_start"])
+    bench.account.change("delete", id=newest["campaign_id"])
+    counts = bench.run(reports=True).metadata["datasets"][REPORTS]
+    assert counts["removed_rows"] >= 1
+    assert newest["message_id"] not in {row["message_id"] for row in bench.rows(REPORTS)}
+
+
+def test_the_end_of_a_quota_is_no_failure_and_the_next_run_goes_on(begin):
+    """The run keeps what it has, says what waits and for how long, and asks once (fact 10)."""
+    bench = begin(campaigns=40)
+    facts = {"endpoint": "campaign-values-reports"}
+    bench.account.faults.add("throttled", times=None, skip=1, match=facts, retry_after=73_473)
+    summary = bench.run(reports=True)
+    assert summary.metadata["state"] == "loaded"
+    assert bench.reader.deferred.retry_after == 73_473
+    assert bench.reader.deferred.dataset == REPORTS
+    assert len(bench.requests("campaign-values-reports")) == 2
+    assert {row["period_start"] for row in bench.rows(REPORTS)} == {date(2026, 4, 1)}
+    bench.holds_the_account()
+    bench.account.faults.clear()
+    bench.run(reports=True)
+    assert bench.reader.deferred is None
+    bench.holds_the_reports()
+
+
+def test_two_metrics_stand_beside_each_other(bench):
+    """One's window never removes the other's rows."""
+    other = next(one for one in bench.ids("metric") if one != METRIC)
+    bench.run(reports=True)
+    rows = len(bench.rows(REPORTS))
+    bench.run(reports=True, credentials={"conversion_metric_id": other})
+    assert len(bench.rows(REPORTS)) > rows
+    assert {row["conversion_metric_id"] for row in bench.rows(REPORTS)} == {METRIC, other}
+
+
+def test_days_choose_the_quarters(begin):
+    """Those that the days touch; the checkpoint's own progress is not lost."""
+    bench = begin(campaigns=40)
+    bench.run(reports=True)
+    bench.account.recorder.clear()
+    bench.run(reports=True, start=date(2026, 5, 5), end=date(2026, 8, 1))
+    asked = [json.loads(one.body)["data"]["attributes"] for one in bench.requests("campaign-values-reports")]
+    assert [one["timeframe"]["start"][:10] for one in asked] == ["2026-04-01", "2026-07-01"]
+    assert bench.checkpoint()[f"reported {METRIC}"] == "2026-10-01T00:00:00Z"
+    bench.holds_the_reports()
+
+
+def test_days_before_the_first_whole_run_hide_nothing_from_it(begin):
+    """What lies before them is still read."""
+    bench = begin(campaigns=40)
+    bench.run(reports=True, start=date(2026, 10, 1))
+    assert {row["period_start"] for row in bench.rows(REPORTS)} == {date(2026, 10, 1)}
+    bench.run(reports=True)
+    bench.holds_the_reports()
+
+
+def test_without_a_metric_there_are_no_reports(bench):
+    """Not asked for, no table; asked for without a metric, an error before any report is asked (fact 16)."""
+    bench.run()
+    assert bench.rows(REPORTS) == []
+    with pytest.raises(ConfigurationError, match="need conversion_metric_id"):
+        bench.run(credentials={"reports": True})
+    assert bench.requests("campaign-values-reports") == []
+
+
+def test_an_account_that_never_sent_has_no_reports(begin):
+    """There is no quarter to ask for."""
+    bench = begin(campaigns=0)
+    bench.account.change("new_campaign")
+    bench.run(reports=True)
+    assert bench.requests("campaign-values-reports") == []
+
+
+@pytest.mark.parametrize(
+    ("day", "name", "last"),
+    [
+        (date(2026, 1, 1), "2026-Q1", date(2026, 3, 31)),
+        (date(2028, 2, 29), "2028-Q1", date(2028, 3, 31)),
+        (date(2026, 6, 30), "2026-Q2", date(2026, 6, 30)),
+        (date(2026, 9, 1), "2026-Q3", date(2026, 9, 30)),
+        (date(2026, 12, 31), "2026-Q4", date(2026, 12, 31)),
+    ],
+)
+def test_a_quarter_is_three_months(day, name, last):
+    """Of the calendar."""
+    quarter = Quarter.of(day)
+    assert (str(quarter), quarter.last, Quarter.of(quarter.last)) == (name, last, quarter)
+    assert Quarter.of(quarter.next.first) == quarter.next
+
+
+def test_quarters_and_windows_are_meant_in_the_accounts_time_zone():
+    """A sending just before midnight UTC is of the next quarter in Tokyo; no window ends in the future."""
+    zone = ZoneInfo("Asia/Tokyo")
+    sent = datetime(2026, 9, 30, 15, 30, tzinfo=UTC)
+    (quarter,) = quarters_of([sent], zone)
+    assert str(quarter) == "2026-Q4"
+    body = report_request(quarter, METRIC, sent, zone)["data"]["attributes"]
+    assert body["timeframe"] == {"start": "2026-10-01T00:00:00", "end": "2026-10-01T00:00:00"}
+    later = report_request(quarter, METRIC, datetime(2027, 5, 1, tzinfo=UTC), zone)["data"]["attributes"]
+    assert later["timeframe"]["end"] == "2026-12-31T23:00:00"

@@ -1,0 +1,23 @@
+"""The demo as a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_demo(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs the demo to its end."""
+    return subprocess.run(
+        [sys.executable, "deploy/demo.py"],
+        cwd=ROOT,
+        env={**os.environ, "WEATHERVANE_DEMO_HOME": str(home), **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )

@@ -104,7 +104,8 @@ def test_a_table_that_rests_keeps_its_newest_version(
     """However old it is. A longer retention keeps more."""
     for version in range(5):
         made(folder, version, 400 - version)
-    assert upkeep.vacuum(ORDERS, retention_hours=398 * 24, dry_run=True).files_deleted == 1
+    # Half a day off: a storage's clock may be some milliseconds behind this machine's.
+    assert upkeep.vacuum(ORDERS, retention_hours=398 * 24 - 12, dry_run=True).files_deleted == 1
     told = upkeep.vacuum(ORDERS)
     assert (told.files_deleted, told.files_kept, told.oldest_version) == (3, 1, 4)
     assert values(lake) == [(1, 4)]

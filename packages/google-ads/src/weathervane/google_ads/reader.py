@@ -55,7 +55,7 @@ class MetricsReader:
         self._start, self._end = start, end
         self._now = (now or datetime.now(UTC)).astimezone(UTC)
         self._todo: deque[Customer] | None = None
-        self._accounts: frozenset[str] = frozenset()
+        self._accounts = 0
         # Each with how much of the run is done after it.
         self._windows: Iterator[tuple[Customer, Window, float]] = iter(())
         # By report and account: so many days are too large an answer, as was seen in this run.
@@ -77,16 +77,17 @@ class MetricsReader:
             self._check_days()
             accounts = find_accounts(self._client)
             self._todo, self.skipped = deque(accounts.customers), list(accounts.skipped)
-            self._accounts = frozenset(one.id for one in self._todo)
+            self._accounts = len(self._todo)
             self.failed |= accounts.denied
         while (found := next(self._windows, None)) is None:
             if not self._todo:
                 self._fail_for_the_failed()
                 return None
             planned = self._planned(self._todo.popleft(), position)
-            count = len(self._accounts)
-            before = count - len(self._todo) - 1
-            parts = [(before + number / len(planned)) / count for number in range(1, len(planned) + 1)]
+            before = self._accounts - len(self._todo) - 1
+            parts = [
+                (before + number / len(planned)) / self._accounts for number in range(1, len(planned) + 1)
+            ]
             self._windows = iter([(*one, done) for one, done in zip(planned, parts, strict=True)])
         return self._slice(*found, position)
 
@@ -170,7 +171,7 @@ class MetricsReader:
             bounds={
                 "customer": customer,
                 "window": window,
-                "checkpoint": after.text(self._accounts),
+                "checkpoint": after.text(),
                 "done": done,
             },
             window={dataset.name: ranges for dataset in self.datasets},

@@ -63,5 +63,5 @@ class GoogleAdsSettings:
     """Bytes of any answer: of a single day, which cannot be halved. It is held in memory."""
     quota_delay: float = 3_600.0
     """Seconds to stay away when the day's operations are used up and Google does not say for how long."""
-    max_customers: int = 500
-    """Accounts of one tenant: their days, whichever they are, are kept in one checkpoint of at most 4,096 bytes."""
+    max_customers: int = 2_000
+    """Accounts of one tenant: their days, whichever they are, fit the 64 KiB that a checkpoint may have."""

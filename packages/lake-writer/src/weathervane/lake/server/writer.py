@@ -111,7 +111,7 @@ class LakeWriter:
                     if table is not None and (first := _first_answer(table, spec, request)) is not None:
                         return first
                     # What is refused leaves nothing, in the quarantine neither.
-                    pass
+                    check_checkpoint(spec, None if table is None else table.checkpoint())
                     self._quarantine(spec, received.quarantined)
                 return self._retrying(spec.table, lambda: self._try_commit(spec, layout, received, request))
         finally:

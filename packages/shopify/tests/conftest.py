@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-import stamina
 
 from weathervane.lake import LakeClient
-from weathervane.lake.testing import running_lake
 from weathervane.shopify.sandbox import RunningShopify, running_shopify
 
 from .bench import SMALL, Bench
 
-# Before anything imports Prefect.
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-
-_tenants = itertools.count(1)
-
-
-@pytest.fixture(autouse=True)
-def no_waiting() -> Iterator[None]:
-    """Tries again at once, as often as the code says."""
-    stamina.set_testing(True, attempts=100, cap=True)
-    yield
-    stamina.set_testing(False)
-
-
-@pytest.fixture(scope="session")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeClient]:
-    """The real lake."""
-    with running_lake(tmp_path_factory.mktemp("lake")) as client:
-        yield client
+pytest_plugins = ["weathervane.source.testing.fixtures"]
 
 
 def small_shop(**options: Any) -> AbstractContextManager[RunningShopify]:
@@ -47,21 +24,21 @@ def small_shop(**options: Any) -> AbstractContextManager[RunningShopify]:
 
 
 @pytest.fixture
-def begin(lake: LakeClient) -> Iterator[Callable[..., Bench]]:
+def begin(lake: LakeClient, new_tenant: Callable[[], str]) -> Iterator[Callable[..., Bench]]:
     """Opens shops of the test's own; see `small_shop`."""
     with contextlib.ExitStack() as stack:
 
         def begin(**options: Any) -> Bench:
-            return Bench(lake, stack.enter_context(small_shop(**options)), f"tenant{next(_tenants)}")
+            return Bench(lake, stack.enter_context(small_shop(**options)), new_tenant())
 
         yield begin
 
 
 @pytest.fixture(scope="module")
-def standing(lake: LakeClient) -> Iterator[Bench]:
+def standing(lake: LakeClient, new_tenant: Callable[[], str]) -> Iterator[Bench]:
     """A shop for all tests of a module that leave it as it is: read once, and then all its orders were touched."""
     with small_shop() as running:
-        bench = Bench(lake, running, f"tenant{next(_tenants)}")
+        bench = Bench(lake, running, new_tenant())
         bench.run(settings=SMALL)
         bench.shop.advance(3600)
         for one in bench.order_ids():
@@ -73,12 +50,3 @@ def standing(lake: LakeClient) -> Iterator[Bench]:
 def bench(begin: Callable[..., Bench]) -> Bench:
     """A shop of twelve orders, one of them with 130 lines, and three products."""
     return begin()
-
-
-@pytest.fixture(scope="session")
-def prefect() -> Iterator[None]:
-    """A real Prefect server for the few tests that need one."""
-    from weathervane.source.testing import running_prefect
-
-    with running_prefect():
-        yield

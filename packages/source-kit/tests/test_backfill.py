@@ -353,6 +353,19 @@ def test_what_cannot_be_is_one_clear_line(arguments: list[str], told: str, tenan
     assert re.match(f"error: {told}", line)
 
 
+def test_of_several_deployments_one_is_named(
+    worker: Worker, api: SyncPrefectClient, deployment: UUID
+) -> None:
+    """As long as the package's own prefect.yaml names none of them."""
+    other = api.create_deployment(
+        flow_id=api.create_flow(ingest_pretend_things), name="hourly", tags=["weathervane"]
+    )
+    with pytest.raises(ConfigurationError, match=r"\(hourly, pretend\): name one with --deployment"):
+        fill(worker)
+    assert fill(worker, deployment="hourly")[0]
+    assert {run.deployment_id for run in runs_of(api, worker.tenant)} == {other}
+
+
 def test_without_a_deployment_the_command_says_what_makes_one(
     worker: Worker, api: SyncPrefectClient, deployment: UUID
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 import stamina
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
 from prefect.states import Completed, Crashed, Pending, Running
 
@@ -43,6 +43,12 @@ def scheduled(api: SyncPrefectClient, *, tags: tuple[str, ...] = (TAG,)) -> Flow
     return api.create_flow_run_from_deployment(deployment)
 
 
+def enter(api: SyncPrefectClient, run: FlowRun, *states: State[Any]) -> None:
+    """Puts a run into states, as its worker and its process do."""
+    for state in states:
+        api.set_flow_run_state(run.id, state)
+
+
 def wait_for_events(api: SyncPrefectClient, *runs: FlowRun) -> None:
     """Until the server has taken the event that they were scheduled.
 
@@ -55,7 +61,7 @@ def wait_for_events(api: SyncPrefectClient, *runs: FlowRun) -> None:
     )
     for attempt in stamina.retry_context(on=AssertionError, attempts=None, timeout=120, wait_max=1):
         with attempt:
-            assert len(api.read_events(wanted).events) == len(runs)
+            assert len(api.read_events(wanted, limit=50).events) == len(runs)
 
 
 def history(api: SyncPrefectClient, run: FlowRun) -> list[str | None]:
@@ -67,25 +73,26 @@ def history(api: SyncPrefectClient, run: FlowRun) -> list[str | None]:
 def test_dead_runs_are_noticed_and_resumed_and_no_others(api: SyncPrefectClient) -> None:
     """A silent run is crashed and scheduled again; one that ended, never ran or is not ours is left alone."""
     ended_well, never_ran, not_ours = scheduled(api), scheduled(api), scheduled(api, tags=())
-    lost, dead = scheduled(api), scheduled(api)
-    wait_for_events(api, ended_well, never_ran, not_ours, lost, dead)
-    for run, *states in (
-        (ended_well, Running(), Completed(name="Loaded")),
-        (never_ran, Crashed(message="no such image")),
-        (not_ours, Running()),
-        # Last, so that by the time of theirs the others had the time for whatever may befall them.
-        (lost, Pending()),
-        (dead, Running()),
-    ):
-        for state in states:
-            api.set_flow_run_state(run.id, state)
+    wait_for_events(api, ended_well, never_ran, not_ours)
+    enter(api, ended_well, Running(), Completed(name="Loaded"))
+    enter(api, never_ran, Crashed(message="no such image"))
+    enter(api, not_ours, Running())
     left_alone = {run.id: history(api, run) for run in (ended_well, never_ran, not_ours)}
     assert api.read_flow_run(never_ran.id).run_count == 0
-    for attempt in stamina.retry_context(on=AssertionError, attempts=None, timeout=300, wait_max=1):
+    # Begun later: by the time of theirs the others had the time for whatever may befall them. And more than once: on
+    # SQLite, where one of two who write at once is refused, Prefect 3.8.8 now and then loses an event for good.
+    for attempt in stamina.retry_context(on=AssertionError, attempts=4, timeout=None, wait_max=0.1):
         with attempt:
-            assert history(api, dead) == ["Scheduled", "Running", "Crashed", RESUMING]
-            assert history(api, lost) == ["Scheduled", "Pending", RESUMING]
-    assert "No heartbeat for 20 seconds" in api.read_flow_run_states(dead.id)[-2].message
+            lost, dead = scheduled(api), scheduled(api)
+            wait_for_events(api, lost, dead)
+            enter(api, lost, Pending())
+            enter(api, dead, Running())
+            for look in stamina.retry_context(on=AssertionError, attempts=None, timeout=90, wait_max=1):
+                with look:
+                    assert history(api, dead)[:4] == ["Scheduled", "Running", "Crashed", RESUMING]
+                    assert history(api, lost)[:3] == ["Scheduled", "Pending", RESUMING]
+    crashed = next(state for state in api.read_flow_run_states(dead.id) if state.name == "Crashed")
+    assert crashed.message == "No heartbeat for 20 seconds: the run's process, worker or machine is gone."
     assert {run.id: history(api, run) for run in (ended_well, never_ran, not_ours)} == left_alone
 
 

@@ -22,10 +22,6 @@ import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.events import EventPage
 from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterTags,
-    FlowFilter,
-    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterIdempotencyKey,
 )
@@ -40,7 +36,8 @@ from prefect.types import DateTime
 from weathervane.rpc import StatusError
 from weathervane.source.definition import SourceDefinition
 from weathervane.source.deployed_news import News, Patience
-from weathervane.source.deploying import TAG, DeployError, installed_packages, read_definitions
+from weathervane.source.deploying import TAG
+from weathervane.source.deploying.choice import candidates, meant
 from weathervane.source.report import COMMITTED, ENDED
 from weathervane.source.runs import RunEvent, RunRequest
 
@@ -168,14 +165,8 @@ class DeployedRuns:
         return run
 
     async def _deployment(self, api: PrefectClient, flow: str) -> DeploymentResponse | None:
-        """The flow's deployment; of several, the one that the package's `prefect.yaml` names."""
-        found = await api.read_deployments(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
-            deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG])),
-        )
-        if len(found) > 1:
-            own = await asyncio.to_thread(self._own_deployments, flow)
-            found = [one for one in found if one.name in own] or found
+        found = await api.read_deployments(**candidates(flow))
+        found = await asyncio.to_thread(meant, found, self._definition.name, flow)
         if len(found) > 1:
             names = ", ".join(sorted(one.name for one in found))
             raise _refusal(
@@ -183,13 +174,6 @@ class DeployedRuns:
                 f"{flow} has several deployments with the tag {TAG}: {names}; leave it on the one to run",
             )
         return found[0] if found else None
-
-    def _own_deployments(self, flow: str) -> set[str]:
-        try:
-            packages = installed_packages([self._definition.name.replace("_", "-")])
-            return {one.entry.name for one in read_definitions(packages) if one.flow.name == flow}
-        except DeployError:
-            return set()
 
     def _key(self, request_id: str) -> str:
         return f"weathervane-start-ingest:{self._definition.name}:{request_id}"

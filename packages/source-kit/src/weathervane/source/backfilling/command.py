@@ -79,7 +79,7 @@ def backfill(
             reason="NO_PREFECT",
         )
     with prefect_server(url) as api:
-        chosen = find_deployment(api, found.name, deployment)
+        chosen = find_deployment(api, definition.name, found.name, deployment)
         runs = BackfillRuns(api, chosen, request)
         limit = chosen.global_concurrency_limit
         plan = _planned(

@@ -26,6 +26,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 from weathervane.source._pages import every
 from weathervane.source.definition import Days
+from weathervane.source.deploying.choice import candidates, meant
 from weathervane.source.errors import ConfigurationError
 from weathervane.source.tasks import BACKFILL
 
@@ -171,31 +172,33 @@ class BackfillRuns:
         return every(self._api.read_flow_runs, flow_filter=of_flow, flow_run_filter=chosen)
 
 
-def find_deployment(api: SyncPrefectClient, flow: str, name: str = "") -> DeploymentResponse:
+def find_deployment(api: SyncPrefectClient, source: str, flow: str, name: str = "") -> DeploymentResponse:
     """The deployment of a flow.
 
     Args:
         api: The server.
+        source: The source's name.
         flow: The flow's name.
-        name: The deployment's, needed when there are several.
+        name: The deployment's; without one, that of the source's package is taken.
 
     Raises:
-        ConfigurationError: There is none, or more than one.
+        ConfigurationError: There is none, or more than one could be meant.
     """
-    found = api.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])))
-    names = ", ".join(sorted(one.name for one in found))
+    found = api.read_deployments(**candidates(flow))
     if not found:
         raise ConfigurationError(
             f"the Prefect server has no deployment of {flow}: register it with `weathervane-deploy`",
             reason="NO_DEPLOYMENT",
         )
-    chosen = [one for one in found if name in ("", one.name)]
+    names = ", ".join(sorted(one.name for one in found))
+    chosen = [one for one in found if one.name == name] if name else meant(found, source, flow)
     if not chosen:
         raise ConfigurationError(
             f"{flow} has no deployment {name[:80]!r}; it has {names}", reason="NO_DEPLOYMENT"
         )
     if len(chosen) > 1:
         raise ConfigurationError(
-            f"{flow} has several deployments ({names}): name one with --deployment", reason="MANY_DEPLOYMENTS"
+            f"{flow} has several deployments ({names}): name one with --deployment",
+            reason="SEVERAL_DEPLOYMENTS",
         )
     return chosen[0]

@@ -1,0 +1,54 @@
+"""What the tests of every source share.
+
+In a source's `conftest.py`, where Prefect is not yet imported:
+
+```python
+pytest_plugins = ["weathervane.source.testing.fixtures"]
+```
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+import stamina
+
+from weathervane.lake import LakeClient
+from weathervane.lake.testing import running_lake
+from weathervane.source.testing.prefect_server import running_prefect
+
+# Before anything imports Prefect.
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+
+
+@pytest.fixture(autouse=True)
+def no_waiting() -> Iterator[None]:
+    """Tries again at once, as often as the code says."""
+    stamina.set_testing(True, attempts=100, cap=True)
+    yield
+    stamina.set_testing(False)
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeClient]:
+    """The real lake, one for all tests: each takes tenants of its own."""
+    with running_lake(tmp_path_factory.mktemp("lake")) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def new_tenant() -> Callable[[], str]:
+    """Names a tenant that no other test has."""
+    numbers = itertools.count(1)
+    return lambda: f"tenant{next(numbers)}"
+
+
+@pytest.fixture(scope="session")
+def prefect() -> Iterator[None]:
+    """A real Prefect server for the few tests that need one."""
+    with running_prefect():
+        yield

@@ -56,8 +56,8 @@ SUPPORTED = sorted(
 )
 PYTHONS = [version for version in SUPPORTED if runs(version)] or SUPPORTED[:1]
 
-# Tests wait for servers and processes of their own; those of a file share them.
-TWO_FILES_AT_ONCE = ("--numprocesses=2", "--dist=loadfile")
+# Tests wait for servers and processes of their own, so two cores serve three; those of a file share them.
+THREE_FILES_AT_ONCE = ("--numprocesses=3", "--dist=loadfile")
 
 # Ctrl-C reaches what runs as well as nox: it stops its parts in order, which nox would cut short after half a second.
 IN_ITS_OWN_TIME: dict[str, Any] = {"interrupt_timeout": 120.0, "terminate_timeout": 120.0}
@@ -201,7 +201,7 @@ def test_one(session: nox.Session, package: str, constraints: Path) -> None:
         session.run("uv", "pip", "install", "--quiet", "--no-deps", f"--target={folder}", requirement)
         session.env[variable] = str(folder)
     session.chdir(f"packages/{package}")
-    pytest(session, "tests", *TWO_FILES_AT_ONCE)
+    pytest(session, "tests", *THREE_FILES_AT_ONCE)
 
 
 @each_python
@@ -260,21 +260,21 @@ def house(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """The way of a row from a pretend vendor to a second Delta reader, every part running."""
     install_house(session, groups=("test",))
-    pytest(session, "tests/e2e", *TWO_FILES_AT_ONCE)
+    pytest(session, "tests/e2e", *THREE_FILES_AT_ONCE)
 
 
 @nox.session(default=False)
 def deployed(session: nox.Session) -> None:
     """Schedules, a worker that is killed, the stack: minutes of waiting for what Prefect does by its own clock."""
     install_house(session, groups=("test",))
-    pytest(session, "tests/deployed", *TWO_FILES_AT_ONCE)
+    pytest(session, "tests/deployed")  # one after the other: each file is a whole stack
 
 
 @nox.session
 def chaos(session: nox.Session) -> None:
     """Kill each part at each step; the lake is right afterwards."""
     install_house(session, groups=("test",))
-    pytest(session, "tests/chaos", "--numprocesses=2")
+    pytest(session, "tests/chaos", "--numprocesses=3")
 
 
 @nox.session
@@ -282,7 +282,7 @@ def deploy_files(session: nox.Session) -> None:
     """What deploy/ tells Docker, Compose and Kubernetes, checked by their own tools; no engine is needed."""
     install_house(session, groups=("test", "deploy"))
     session.create_tmp()  # images' environments are then on the disk of uv's links
-    pytest(session, "tests/deploy", *TWO_FILES_AT_ONCE)
+    pytest(session, "tests/deploy", *THREE_FILES_AT_ONCE)
 
 
 @nox.session(default=False)

@@ -25,6 +25,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from blocks import save_credentials
 from postgres import NoPostgresError, start_postgres
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from processes import Stack, StartError, port_near
 from showing import console, registered, show
 from vendors import VENDORS, Pretend
@@ -123,7 +124,6 @@ def _start(
             f"  No PostgreSQL ({error}): Prefect runs on SQLite, which serves one person.", markup=False
         )
     environment = threads.submit(stack.prefect, home / "prefect", port(UI_PORT), server).result()
-    os.environ.update(environment)
     environment["WEATHERVANE_LAKE_ADDRESS"] = lake.result()["address"]
     environment["WEATHERVANE_PAUSES"] = str(home / "pauses")
     vendors = [one.result() for one in pretend]
@@ -132,16 +132,18 @@ def _start(
     ]
     console.print("  Registering the deployments, and the pretend tenants' credentials as blocks ...")
     deploy(environment["PREFECT_API_URL"])
-    documents = [
-        name
-        for vendor, running in zip(VENDORS, vendors, strict=True)
-        for name in save_credentials(vendor.source, running.environment)
-    ]
     # What our own modules warn of stands in a run's log beside Prefect's lines.
     runs = environment | {"PREFECT_LOGGING_EXTRA_LOGGERS": "weathervane"}
-    threads.submit(stack.worker, "worker", runs, limit=RUNS).result()
-    addresses = [one.result() for one in sources]
-    deployments = registered()
+    # This process has read its settings already: without this, Prefect's client would start a server of its own.
+    with temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}):
+        documents = [
+            name
+            for vendor, running in zip(VENDORS, vendors, strict=True)
+            for name in save_credentials(vendor.source, running.environment)
+        ]
+        threads.submit(stack.worker, "worker", runs, limit=RUNS).result()
+        addresses = [one.result() for one in sources]
+        deployments = registered()
     ready: dict[str, Any] = {
         "ui": environment["PREFECT_API_URL"].removesuffix("/api"),
         "api": environment["PREFECT_API_URL"],

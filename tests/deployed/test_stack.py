@@ -140,6 +140,7 @@ def test_every_deployment_is_scheduled_and_a_person_sees_where_everything_is(sta
         assert name in said, said
     assert stack.says["database"] == ("SQLite" if stack.home.name == "sqlite" else "PostgreSQL")
     assert ("No PostgreSQL" in said) == (stack.home.name == "sqlite")
+    assert "temporary server" not in said, "it spoke to a Prefect server that it does not have"
 
 
 def test_the_lake_writer_and_the_sources_answer(stack: Running) -> None:

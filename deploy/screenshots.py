@@ -144,15 +144,13 @@ def _take(shots: Shots, api_url: str) -> None:
         shots.take("slices", f"/artifacts/artifact/{artifacts[f'{key}-slices']}", "quarantined")
         (block,) = (one["id"] for one in ask("/block_documents/filter") if one["name"] == "shopify-acme")
         shots.take("block", f"/blocks/block/{block}", "Client Secret")
-        if freshness := deployments.get("lake-freshness"):
-            checked = str(api.create_flow_run_from_deployment(freshness).id)
-            _wait(
-                lambda: [run for run in runs(id={"any_": [checked]}) if run["state_type"] in _ENDED],
-                started,
-            )
-            latest = {one["key"]: one["latest_id"] for one in ask("/artifacts/latest/filter")}
-            (key,) = (key for key in latest if "freshness" in key)
-            shots.take("freshness", f"/artifacts/artifact/{latest[key]}", TENANT)
+        checked = str(api.create_flow_run_from_deployment(deployments["lake-freshness"]).id)
+        _wait(
+            lambda: [run for run in runs(id={"any_": [checked]}) if run["state_type"] in _ENDED],
+            started,
+        )
+        artifacts = {one["key"]: one["latest_id"] for one in ask("/artifacts/latest/filter")}
+        shots.take("freshness", f"/artifacts/artifact/{artifacts[f'freshness-{TENANT}']}", "shopify_orders")
 
 
 def _wait(ready: Callable[[], _Found | None], started: float) -> _Found:

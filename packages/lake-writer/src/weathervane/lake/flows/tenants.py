@@ -149,7 +149,7 @@ def each_table(
     Args:
         tenant: The tenant.
         what: The artifact's name.
-        columns: Those of the rows, between `dataset` and `state`.
+        columns: Those of the rows, after `dataset` and `state`.
         work: Gives a table's row, with its `state`; None for a table that is not shown.
 
     Raises:
@@ -169,9 +169,8 @@ def each_table(
                 errors.append(error)
                 row = {"state": f"failed: {error}"}
             if row is not None:
-                rows.append(
-                    {"dataset": table.dataset, **dict.fromkeys(columns, ""), **row, "state": row["state"]}
-                )
+                known = {"dataset": table.dataset, "state": row["state"]}
+                rows.append(known | dict.fromkeys(columns, "") | row)
     _show(rows, what, tenant)
     if errors:
         message = f"{len(errors)} of {len(tables)} tables failed: {listed([str(error) for error in errors])}"

@@ -17,7 +17,8 @@ from weathervane.google_ads import (
 )
 from weathervane.google_ads.sandbox import RunningGoogleAds
 from weathervane.lake import LakeClient, NotFoundError, TableRef
-from weathervane.source.ingestion import Ingestion, IngestionSummary, SliceResult
+from weathervane.source.ingestion import Ingestion, IngestionSummary
+from weathervane.source.slices import SliceResult
 
 Row = Mapping[str, Any]
 

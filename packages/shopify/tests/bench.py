@@ -20,7 +20,8 @@ from weathervane.shopify.orders_reader import OrdersReader
 from weathervane.shopify.products_reader import ProductsReader
 from weathervane.shopify.sandbox import RunningShopify
 from weathervane.shopify.settings import ShopifySettings
-from weathervane.source.ingestion import Ingestion, IngestionSummary, SliceResult
+from weathervane.source.ingestion import Ingestion, IngestionSummary
+from weathervane.source.slices import SliceResult
 
 ORDERS, LINES = "shopify_orders", "shopify_order_lines"
 PRODUCTS, VARIANTS = "shopify_products", "shopify_product_variants"

@@ -23,7 +23,8 @@ from weathervane.source.definition import (
     SourceDefinition,
 )
 from weathervane.source.errors import CredentialsError, ThrottledError
-from weathervane.source.ingestion import IngestionSummary, Slice
+from weathervane.source.ingestion import IngestionSummary
+from weathervane.source.slices import Slice
 from weathervane.source.tasks import ingest, parse_day
 from weathervane.source.testing import Fault
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 from weathervane.lake import ControlTotal, LakeClient, TableRef
 from weathervane.source.checkpoints import format_checkpoint, format_time, parse_checkpoint
 from weathervane.source.dataset import Column, Dataset
-from weathervane.source.ingestion import Piece, Slice, SliceEnd
 from weathervane.source.normalise import normalise
+from weathervane.source.slices import Piece, Slice, SliceEnd
 
 CANARY = "canary-51c0e"
 """A secret that nothing may ever show."""

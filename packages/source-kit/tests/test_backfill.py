@@ -27,7 +27,7 @@ from weathervane.source.backfilling import backfill, cut, runs
 from weathervane.source.cli import source_app
 from weathervane.source.definition import Days, SourceDefinition
 from weathervane.source.errors import ConfigurationError, DeferredError, IncompleteError
-from weathervane.source.ingestion import Slice
+from weathervane.source.slices import Slice
 
 from .pretend_flows import PRETEND, PretendSandbox, ingest_pretend_things
 from .pretend_source import CANARY, THINGS, ListVendor, lake_truth

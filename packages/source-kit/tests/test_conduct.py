@@ -37,8 +37,9 @@ from weathervane.source.errors import (
     DeferredError,
     IncompleteError,
 )
-from weathervane.source.ingestion import IngestionSummary, Slice
+from weathervane.source.ingestion import IngestionSummary
 from weathervane.source.report import summary_line
+from weathervane.source.slices import Slice
 
 from .pretend_flows import PretendCredentials, PretendSandbox, ingest_pretend_things
 from .pretend_source import CANARY, ListVendor, lake_truth

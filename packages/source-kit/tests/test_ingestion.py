@@ -22,8 +22,9 @@ from weathervane.lake import (
 from weathervane.lake.testing import running_lake
 from weathervane.source.checkpoints import format_checkpoint
 from weathervane.source.errors import CursorError, IncompleteError, UnavailableError
-from weathervane.source.ingestion import Ingestion, IngestionSummary, Piece, Slice, SliceEnd
+from weathervane.source.ingestion import Ingestion, IngestionSummary
 from weathervane.source.progress import Progress, listening
+from weathervane.source.slices import Piece, Slice, SliceEnd
 
 from .pretend_source import MIDNIGHT, PARTS, THINGS, ListReader, ListVendor, lake_truth
 

@@ -25,8 +25,9 @@ from weathervane.source.errors import (
     IncompleteError,
     UnavailableError,
 )
-from weathervane.source.ingestion import IngestionSummary, Slice
+from weathervane.source.ingestion import IngestionSummary
 from weathervane.source.progress import Progress, listening
+from weathervane.source.slices import Slice
 
 from .pretend_flows import ingest_pretend_things
 from .pretend_source import CANARY, ListReader, ListVendor, lake_truth

@@ -17,8 +17,8 @@ from weathervane.google_ads.reports import Report
 from weathervane.google_ads.tally import Tally, chunks_of
 from weathervane.lake import ColumnRange
 from weathervane.source.errors import ConfigurationError, CredentialsError, IncompleteError, SourceError
-from weathervane.source.ingestion import Piece, Slice, SliceEnd
 from weathervane.source.normalise import normalise
+from weathervane.source.slices import Piece, Slice, SliceEnd
 
 __all__ = ["MetricsReader"]
 

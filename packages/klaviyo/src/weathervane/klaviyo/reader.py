@@ -22,8 +22,8 @@ from weathervane.lake import LakeClient
 from weathervane.source.checkpoints import format_checkpoint, parse_checkpoint
 from weathervane.source.dataset import Dataset
 from weathervane.source.errors import DeferredError
-from weathervane.source.ingestion import Piece, Slice, SliceEnd
 from weathervane.source.normalise import Normalised, normalise
+from weathervane.source.slices import Piece, Slice, SliceEnd
 
 __all__ = ["CampaignsReader"]
 

@@ -15,9 +15,9 @@ from weathervane.klaviyo.reports import REPORTS, Quarter, quarters_of, report_re
 from weathervane.lake import ColumnRange
 from weathervane.source.checkpoints import format_checkpoint
 from weathervane.source.errors import ConfigurationError, ContractError, DeferredError
-from weathervane.source.ingestion import Piece, Slice, SliceEnd
 from weathervane.source.normalise import normalise
 from weathervane.source.records import split_records
+from weathervane.source.slices import Piece, Slice, SliceEnd
 
 __all__ = ["ReportsReader"]
 

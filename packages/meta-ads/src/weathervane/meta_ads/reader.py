@@ -18,8 +18,8 @@ from weathervane.meta_ads.client import Account, MetaAdsClient
 from weathervane.meta_ads.datasets import BREAKDOWNS, datasets_for, fields_of
 from weathervane.meta_ads.reports import InsightsRead, Part
 from weathervane.source.errors import ContractError, CursorError, IncompleteError
-from weathervane.source.ingestion import Piece, Slice, SliceEnd
 from weathervane.source.normalise import normalise
+from weathervane.source.slices import Piece, Slice, SliceEnd
 
 __all__ = ["InsightsReader"]
 

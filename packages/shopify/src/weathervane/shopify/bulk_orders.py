@@ -17,8 +17,8 @@ from weathervane.shopify.orders import BULK_LINES, PARENTS, PARTS
 from weathervane.shopify.queries import changed_since, search_literal
 from weathervane.source.dataset import Dataset
 from weathervane.source.errors import IncompleteError
-from weathervane.source.ingestion import Piece
 from weathervane.source.normalise import Normalised, normalise
+from weathervane.source.slices import Piece
 
 __all__ = ["read_bulk"]
 

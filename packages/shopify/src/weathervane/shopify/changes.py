@@ -20,10 +20,10 @@ from weathervane.shopify.queries import changed_since
 from weathervane.source.checkpoints import format_checkpoint, format_time, parse_checkpoint
 from weathervane.source.dataset import Dataset
 from weathervane.source.errors import ConfigurationError, IncompleteError
-from weathervane.source.ingestion import Piece, Slice
 from weathervane.source.members import members_of
 from weathervane.source.normalise import Normalised, normalise
 from weathervane.source.records import split_records
+from weathervane.source.slices import Piece, Slice
 
 __all__ = ["ChangeReader", "PagesEnd", "Shape", "Span"]
 

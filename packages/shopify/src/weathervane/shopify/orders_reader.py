@@ -17,7 +17,7 @@ from weathervane.shopify.queries import changed_since
 from weathervane.shopify.scopes import check_scope, day_bounds, readable
 from weathervane.source.checkpoints import format_time
 from weathervane.source.errors import ConfigurationError
-from weathervane.source.ingestion import Piece, Slice, SliceEnd
+from weathervane.source.slices import Piece, Slice, SliceEnd
 
 __all__ = ["OrdersReader"]
 

@@ -17,7 +17,7 @@ from weathervane.shopify.pages import PageInfo, PageSize, decode
 from weathervane.shopify.products import PARTS, PRODUCTS, VARIANTS
 from weathervane.shopify.scopes import check_scope, day_bounds
 from weathervane.source.checkpoints import format_time
-from weathervane.source.ingestion import Piece, Slice, SliceEnd
+from weathervane.source.slices import Piece, Slice, SliceEnd
 
 __all__ = ["ProductsReader"]
 

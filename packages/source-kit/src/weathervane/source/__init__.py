@@ -21,21 +21,14 @@ from weathervane.source.errors import (
     ThrottledError,
     UnavailableError,
 )
-from weathervane.source.ingestion import (
-    Ingestion,
-    IngestionSummary,
-    Piece,
-    Reader,
-    Slice,
-    SliceEnd,
-    SliceResult,
-)
+from weathervane.source.ingestion import Ingestion, IngestionSummary
 from weathervane.source.members import members_of
 from weathervane.source.normalise import Normalised, normalise, row_keys
 from weathervane.source.paging import Page, paginate, same_origin
 from weathervane.source.patching import patched_rows
 from weathervane.source.progress import Progress, announce, listening
 from weathervane.source.records import split_lines, split_records
+from weathervane.source.slices import Piece, Reader, Slice, SliceEnd, SliceResult
 
 __all__ = [
     "Column",

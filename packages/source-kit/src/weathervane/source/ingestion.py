@@ -9,39 +9,25 @@ made twice.
 
 from __future__ import annotations
 
-import uuid
-from collections import defaultdict
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import pyarrow as pa
 
-from weathervane.lake import (
-    ColumnRange,
-    ControlTotal,
-    LakeClient,
-    ReplaceWindow,
-    TableRef,
-    Upload,
-    WriteMode,
-    WriteResult,
-    WriteSpec,
-)
+from weathervane.lake import LakeClient, ReplaceWindow, TableRef, WriteMode, WriteResult, WriteSpec
+from weathervane.source._uploads import Uploads, together, write_id
 from weathervane.source.dataset import Dataset
 from weathervane.source.errors import IncompleteError, SourceError
-from weathervane.source.normalise import Normalised
 from weathervane.source.patching import patched_rows
 from weathervane.source.progress import Progress, announce
+from weathervane.source.slices import Reader, Slice, SliceEnd, SliceResult
 
-__all__ = ["Ingestion", "IngestionSummary", "Piece", "Reader", "Slice", "SliceEnd", "SliceResult"]
+__all__ = ["Ingestion", "IngestionSummary"]
 
 Merge = Callable[[LakeClient, TableRef, pa.RecordBatch, tuple[str, ...]], list[pa.RecordBatch]]
-
-_WRITES = uuid.UUID("6d3bb5a2-9f0e-4d0c-8a51-4f1f5d0f5a11")
 
 
 @dataclass(frozen=True)
@@ -58,79 +44,6 @@ class IngestionSummary:
     row_count: int
     source: str
     metadata: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Slice:
-    """One part of a run: read whole, then written in one commit per dataset."""
-
-    name: str
-    """Unique within a run and the same when the run is tried again; a person reads it: `updated 2026-11-01 .. now`."""
-    bounds: Mapping[str, Any] = field(default_factory=dict)
-    """What the reader needs to read it."""
-    window: Mapping[str, Sequence[ColumnRange]] = field(default_factory=dict)
-    """By dataset: the part of the table that this slice is a complete account of, e.g. an account and a range of days.
-    Rows there that the slice does not hold have vanished at the vendor, and are removed and counted."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Some rows of a slice."""
-
-    dataset: str
-    rows: Normalised | None = None
-    """Whole rows, and those that did not fit."""
-    members: pa.RecordBatch | None = None
-    """For a dataset with `replace_members`: the parents whose rows this slice holds completely."""
-    changes: pa.RecordBatch | None = None
-    """Key columns and a few others, to be laid over the rows that the lake holds (a deletion's time)."""
-
-
-@dataclass(frozen=True)
-class SliceEnd:
-    """What a reader says when it has read a slice whole."""
-
-    checkpoint: str | None
-    """Where a run goes on after this slice; None leaves the checkpoint where it is."""
-    control_totals: Mapping[str, Sequence[ControlTotal]] = field(default_factory=dict)
-    """By dataset: the vendor's own figures beside ours. A pair that differs makes the slice incomplete."""
-    done: float | None = None
-    """How much of the run is done after this slice, 0 to 1; None when nobody can say. It moves a bar, nothing else."""
-
-
-class Reader(Protocol):
-    """How a source reads: what `Ingestion` drives."""
-
-    @property
-    def source(self) -> str:
-        """The source's name."""
-        ...
-
-    @property
-    def datasets(self) -> Sequence[Dataset]:
-        """All that its slices fill; the first one carries the run's position."""
-        ...
-
-    def next_slice(self, checkpoint: str | None) -> Slice | None:
-        """The slice that follows the committed checkpoint; None when the run has read everything."""
-        ...
-
-    def read(self, slice: Slice) -> Generator[Piece, None, SliceEnd]:
-        """Reads one slice. It may be asked for the same slice again, after a failure, and then begins anew.
-
-        Raises IncompleteError when the vendor's answer was not whole: nothing of the slice is then committed.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class SliceResult:
-    """The receipts of one slice, by dataset."""
-
-    slice: Slice
-    receipts: Mapping[str, WriteResult]
-    done: float | None = None
-    """See `SliceEnd.done`."""
 
 
 class Ingestion:
@@ -212,7 +125,7 @@ class Ingestion:
         first = self.reader.datasets[0]
         try:
             specs = {dataset.name: self._spec(dataset, slice) for dataset in self.reader.datasets}
-            with _Uploads(self._lake, specs) as uploads:
+            with Uploads(self._lake, specs) as uploads:
                 end = self._transfer(slice, uploads)
                 _compare(end)
                 receipts = {}
@@ -227,7 +140,7 @@ class Ingestion:
                             f"rows of {dataset.name} that were read earlier were committed meanwhile",
                             reason="COMMITTED_MEANWHILE",
                         )
-                    receipts[dataset.name] = _together([*uploads.earlier(dataset.name), receipt])
+                    receipts[dataset.name] = together([*uploads.earlier(dataset.name), receipt])
                     self._announce(slice, receipts[dataset.name])
         except SourceError as error:
             raise error.with_context(tenant=self.tenant, dataset=first.name, slice=slice.name) from error
@@ -279,7 +192,7 @@ class Ingestion:
             "checkpoint": self.checkpoints[dataset.name],
         }
 
-    def _transfer(self, slice: Slice, uploads: _Uploads) -> SliceEnd:
+    def _transfer(self, slice: Slice, uploads: Uploads) -> SliceEnd:
         pieces = self.reader.read(slice)
         while True:
             try:
@@ -308,7 +221,7 @@ class Ingestion:
         name = f"{self._run_id}\n{self.tenant}\n{dataset.name}\n{slice.name}\n{self.checkpoint}"
         return WriteSpec(
             table=self.table(dataset),
-            write_id=f"{dataset.name}:{uuid.uuid5(_WRITES, name)}",
+            write_id=write_id(dataset.name, name),
             mode=WriteMode.REPLACE_WINDOW if window else WriteMode.UPSERT,
             schema=dataset.schema,
             unique_keys=dataset.unique_keys,
@@ -336,69 +249,3 @@ def _compare(end: SliceEnd) -> None:
                     f"{dataset}: the vendor says {total.expected} {total.name}, and we read {total.actual}",
                     reason="CONTROL_TOTAL",
                 )
-
-
-_COUNTS = (
-    "rows_received",
-    "rows_inserted",
-    "rows_updated",
-    "rows_unchanged",
-    "rows_collapsed",
-    "rows_deleted",
-    "rows_quarantined",
-    "bytes_written",
-    "bytes_removed",
-)
-
-
-def _together(receipts: Sequence[WriteResult]) -> WriteResult:
-    """What a run's attempts did to one table, as one receipt: the last one, with the counts of all."""
-    counts = {name: sum(getattr(receipt, name) for receipt in receipts) for name in _COUNTS}
-    return replace(receipts[-1], **counts)
-
-
-class _Uploads:
-    """The open writes of a slice. Each is opened by its first rows: a reader may wait long before it has any."""
-
-    def __init__(self, lake: LakeClient, specs: Mapping[str, WriteSpec]) -> None:
-        self._lake = lake
-        self._specs = specs
-        self._open: dict[str, Upload] = {}
-        self._earlier: defaultdict[str, list[WriteResult]] = defaultdict(list)
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
-    def of(self, dataset: str) -> Upload:
-        """The upload of a dataset."""
-        if dataset not in self._open:
-            self._open[dataset] = self._stack.enter_context(self._begin(self._specs[dataset]))
-        return self._open[dataset]
-
-    def earlier(self, dataset: str) -> Sequence[WriteResult]:
-        """The receipts of what earlier attempts of this run committed of this slice."""
-        return self._earlier[dataset]
-
-    def _begin(self, spec: WriteSpec) -> Upload:
-        upload = self._lake.begin(spec)
-        while upload.already_committed:
-            # An earlier attempt came as far as this table. What is read now may be newer, or more: a slice that did
-            # not move the checkpoint is read again, hours later when the run was put off. It is written too, as what
-            # follows that commit; taken for a repeat, it would be lost.
-            self._stack.enter_context(upload)
-            done = self._lake.get_write(spec.table, spec.write_id).result
-            if done is None:
-                raise IncompleteError(
-                    f"write {spec.write_id} is there and has no receipt", reason="NO_RECEIPT"
-                )
-            self._earlier[spec.table.dataset].append(done)
-            name = f"{spec.table.dataset}:{uuid.uuid5(_WRITES, spec.write_id)}"
-            spec = replace(spec, write_id=name, expected_checkpoint=done.checkpoint)
-            upload = self._lake.begin(spec)
-        return upload

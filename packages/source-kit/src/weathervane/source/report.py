@@ -38,7 +38,8 @@ from prefect.utilities.urls import url_for
 
 from weathervane.lake import LakeError
 from weathervane.source.errors import DeferredError, IncompleteError, SourceError
-from weathervane.source.ingestion import Ingestion, IngestionSummary, SliceResult
+from weathervane.source.ingestion import Ingestion, IngestionSummary
+from weathervane.source.slices import SliceResult
 
 __all__ = ["COMMITTED", "ENDED", "RunReport", "artifact_key", "reporting", "summary_line"]
 

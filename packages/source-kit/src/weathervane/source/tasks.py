@@ -26,10 +26,11 @@ from weathervane.lake import (
     lake_address,
 )
 from weathervane.source.errors import ConfigurationError, SourceError
-from weathervane.source.ingestion import Ingestion, IngestionSummary, Reader, Slice, SliceResult
+from weathervane.source.ingestion import Ingestion, IngestionSummary
 from weathervane.source.normalise import row_keys
 from weathervane.source.patching import patched_rows
 from weathervane.source.report import reporting
+from weathervane.source.slices import Reader, Slice, SliceResult
 
 __all__ = [
     "BACKFILL",

@@ -133,6 +133,21 @@ def test_each_deployment_is_run_by_its_schedule_for_every_tenant(morning: Mornin
     assert morning.deployed.differences(others) == []
 
 
+def test_the_lakes_own_deployments_are_run_by_a_worker(morning: Morning) -> None:
+    """With their default parameters, for every tenant, after the tenants' rows have come."""
+    stage = morning.deployed
+    ends = {
+        "compact_lake/lake-compaction": "Compacted",
+        "vacuum_lake/lake-vacuum": "Vacuumed",
+        "check_freshness/lake-freshness": "Fresh",
+    }
+    runs = {name: stage.api.create_flow_run_from_deployment(stage.deployment(name)).id for name in ends}
+    for name, run in runs.items():
+        ended = stage.await_end(run)
+        assert ended.state_name == ends[name], (name, ended.state)
+        assert "2 tenants" in str(ended.state and ended.state.message)
+
+
 def test_nights_that_were_missed_are_made_up_for_once(morning: Morning) -> None:
     """Of three runs that are due when the worker comes back one does the work, the newest."""
     runs = morning.due[ORDERS]

@@ -11,7 +11,7 @@ import pytest
 import stamina
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
@@ -36,6 +36,7 @@ from weathervane.source.errors import (
     CredentialsError,
     DeferredError,
     IncompleteError,
+    UnavailableError,
 )
 from weathervane.source.ingestion import IngestionSummary
 from weathervane.source.report import summary_line
@@ -232,6 +233,10 @@ def test_a_deployments_run_for_every_tenant_starts_one_run_each(
     assert summary.metadata["runs"] == {"acme": str(child.id)}
     assert parent.state.message == "started 1 of 2 tenants: acme; still going on or waiting: busy"
     assert api.read_flow_run(waiting.id).state_type is StateType.SCHEDULED
+    (links,) = artifacts(api, parent).items()
+    assert links[0] == "pretend-things-every-tenant"
+    assert f"/runs/flow-run/{child.id})" in links[1].data
+    assert "busy: an earlier run is still going on" in links[1].data
 
 
 def test_after_a_downtime_the_newest_run_does_the_work_of_all(
@@ -287,6 +292,40 @@ def test_a_pause_of_hours_puts_the_run_off_and_frees_its_process(
     assert lake_truth(lake) == acme.truth()
 
 
+def test_a_run_that_is_put_off_after_a_retry_is_found_by_workers(
+    api: SyncPrefectClient, acme: ListVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prefect marks a run that is tried again in its process, and shows no marked run to a worker."""
+    monkeypatch.setattr(tasks.write_incremental, "retries", 0)
+    api.create_work_pool(WorkPoolCreate(name="put-off", type="process"))
+    deployment = api.create_deployment(
+        flow_id=api.create_flow(ingest_pretend_things), name="pooled", work_pool_name="put-off"
+    )
+    troubles = iter(
+        [
+            UnavailableError("down", reason="VENDOR_DOWN"),
+            DeferredError("quota used up", reason="THROTTLED", retry_after=7200),
+        ]
+    )
+
+    def fail(slice: Slice) -> None:
+        raise next(troubles)
+
+    acme.on_read = fail
+    run = api.create_flow_run_from_deployment(deployment, parameters={"tenant_id": "acme"})
+    api.set_flow_run_state(run.id, Pending(), force=True)
+    with pytest.raises(Pause):
+        run_flow(
+            ingest_pretend_things.with_options(retry_delay_seconds=0), flow_run=api.read_flow_run(run.id)
+        )
+    run = api.read_flow_run(run.id)
+    assert (run.state_name, run.run_count, run.empirical_policy.retries) == ("Deferred", 2, 4)
+    found = api.get_scheduled_flow_runs_for_work_pool(
+        "put-off", scheduled_before=datetime.now(UTC) + timedelta(hours=3)
+    )
+    assert [one.flow_run.id for one in found] == [run.id]
+
+
 def test_a_run_that_keeps_dying_is_left_to_a_person(
     api: SyncPrefectClient, deployed: Any, acme: ListVendor
 ) -> None:
@@ -298,6 +337,10 @@ def test_a_run_that_keeps_dying_is_left_to_a_person(
     api.set_flow_run_state(run.id, Pending(), force=True)
     with pytest.raises(ConfigurationError, match="died 5 times"):
         run_flow(ingest_pretend_things, flow_run=api.read_flow_run(run.id))
+    # The person mended it, and presses Retry.
+    api.set_flow_run_state(run.id, Pending(), force=True)
+    run_flow(ingest_pretend_things, flow_run=api.read_flow_run(run.id))
+    assert api.read_flow_run(run.id).state_name == "Loaded"
 
 
 def test_a_run_that_was_cancelled_on_a_machine_that_died_is_not_resumed(
@@ -330,6 +373,11 @@ def test_a_run_that_had_ended_and_is_taken_for_lost_ends_as_it_had(
     assert (now.state_type, now.state_name, now.run_count) == (end.type, end.name, 2)
     with pytest.raises(NotFoundError):
         lake_truth(lake)
+    # A person presses Retry.
+    api.set_flow_run_state(run.id, Pending(), force=True)
+    run_flow(ingest_pretend_things, flow_run=api.read_flow_run(run.id))
+    assert api.read_flow_run(run.id).state_name == "Loaded"
+    assert lake_truth(lake) == acme.truth()
 
 
 def test_programs_hear_of_each_slice_and_of_the_end(

@@ -45,15 +45,6 @@ def ingest_klaviyo_campaigns(
     def work(tenant: str, credentials: KlaviyoCredentials) -> IngestionSummary:
         start, end = parse_day("start_date", start_date), parse_day("end_date", end_date)
         with KlaviyoClient(tenant, credentials) as client, LakeClient(lake_address()) as lake:
-            reader = CampaignsReader(client, lake, start=start, end=end)
-            summary = ingest(tenant, reader)
-        if reader.deferred is not None:
-            summary.metadata["deferred"] = {
-                "dataset": reader.deferred.dataset,
-                "retry_after": reader.deferred.retry_after,
-                "reason": reader.deferred.reason,
-                "message": str(reader.deferred),
-            }
-        return summary
+            return ingest(tenant, CampaignsReader(client, lake, start=start, end=end))
 
     return conduct(tenant_id, KlaviyoCredentials, work)

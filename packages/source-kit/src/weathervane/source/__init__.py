@@ -28,7 +28,7 @@ from weathervane.source.paging import Page, paginate, same_origin
 from weathervane.source.patching import patched_rows
 from weathervane.source.progress import Progress, announce, listening
 from weathervane.source.records import split_lines, split_records
-from weathervane.source.slices import Piece, Reader, Slice, SliceEnd, SliceResult
+from weathervane.source.slices import Deferring, Piece, Reader, Slice, SliceEnd, SliceResult
 
 __all__ = [
     "Column",
@@ -39,6 +39,7 @@ __all__ = [
     "CursorError",
     "Dataset",
     "DeferredError",
+    "Deferring",
     "FatalError",
     "Finding",
     "FlowDefinition",

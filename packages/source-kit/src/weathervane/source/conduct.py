@@ -28,7 +28,7 @@ from prefect.exceptions import Pause
 from prefect.runtime import flow_run as runtime
 from prefect.states import Cancelled, Completed, Failed, Scheduled
 
-from weathervane.lake import RejectedError, StaleCheckpointError
+from weathervane.lake import LakeError, StaleCheckpointError
 from weathervane.source.credentials import SourceCredentials
 from weathervane.source.errors import ConfigurationError, DeferredError, IncompleteError, SourceError
 from weathervane.source.history import (
@@ -41,7 +41,7 @@ from weathervane.source.history import (
     states_of,
 )
 from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.report import summary_line
+from weathervane.source.report import report_dispatch, summary_line
 from weathervane.source.tasks import BACKFILL
 
 __all__ = ["EVERY_TENANT", "conduct", "run_name"]
@@ -92,11 +92,9 @@ def conduct(
             if run.run_count > (run.empirical_policy.retries or 0):
                 return _fails(api, run, error, name="Incomplete")
             raise
-        except (SourceError, RejectedError) as error:
+        except (SourceError, LakeError) as error:
             # A stale checkpoint is mended by beginning anew, which is what a flow's retry does.
-            if (isinstance(error, SourceError) and error.retriable) or isinstance(
-                error, StaleCheckpointError
-            ):
+            if error.retriable or isinstance(error, StaleCheckpointError):
                 raise
             return _fails(api, run, error)
         if (deferred := summary.metadata.get("deferred")) is not None:
@@ -149,9 +147,10 @@ def _defer(api: SyncPrefectClient, run: FlowRun, seconds: float, why: object) ->
     """Puts the run off and leaves its process, which frees its slot. A run of no deployment has no one to wake it."""
     if run.deployment_id is None:
         return
-    # Every beginning counts as an attempt; the pause shall not cost one.
+    # Every beginning counts as an attempt; the pause shall not cost one. A run that was tried again in its process
+    # would stay marked so, and no worker takes such a run (3.8.8).
     policy = run.empirical_policy.model_copy(
-        update={"retries": run.run_count + (run.empirical_policy.retries or 0)}
+        update={"retries": (run.empirical_policy.retries or 0) + 1, "retry_type": "reschedule"}
     )
     api.update_flow_run(run.id, empirical_policy=policy)
     state: State[Any] = Scheduled(
@@ -188,6 +187,7 @@ def _dispatch(api: SyncPrefectClient, run: FlowRun, tenants: Iterable[str]) -> S
             )
             started[tenant] = str(child.id)
     message = f"started {len(started)} of {len(tenants)} tenants: {', '.join(started) or 'none'}"
+    report_dispatch(started, busy)
     if busy:
         message += f"; still going on or waiting: {', '.join(sorted(busy))}"
     return Completed(name="Dispatched", message=message, data=_nothing("dispatched", runs=started))

@@ -57,24 +57,29 @@ def is_cancelled(states: list[State[Any]]) -> bool:
 
 def end_before(states: list[State[Any]]) -> State[Any] | None:
     """How the run had ended when it was resumed all the same: Prefect loses events when its database is busy, takes the
-    run for lost, and lets an ended one begin again.
+    run for lost, and lets an ended one begin again. None for one that has ended since: then a person began it again.
     """
     names = [state.name for state in states]
     if RESUMING not in names:
         return None
     resumed = len(names) - 1 - names[::-1].index(RESUMING)
+    if any(state.is_final() for state in states[resumed:]):
+        return None
     before = next((state for state in reversed(states[:resumed]) if state.name != RESUMING), None)
     ended = before is not None and before.is_final() and not before.is_crashed()
     return before if ended else None
 
 
 def check_deaths(states: list[State[Any]]) -> None:
-    """Gives up a run that keeps dying.
+    """Gives up a run that keeps dying. Deaths before an end count no more: a person began it again.
 
     Raises:
         ConfigurationError: DIED_TOO_OFTEN.
     """
-    deaths = sum(state.type is StateType.CRASHED for state in states)
+    deaths = 0
+    for state in states:
+        if state.is_final():
+            deaths = deaths + 1 if state.is_crashed() else 0
     if deaths >= _MAX_DEATHS:
         raise ConfigurationError(
             f"this run's process died {deaths} times; look for what kills it (memory?) in the worker's log",

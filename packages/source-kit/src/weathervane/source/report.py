@@ -5,6 +5,7 @@
 | `<key>-progress` | a bar, moved after each slice |
 | `<key>-slices` | a table of the receipts, one row a slice and dataset |
 | `<key>` | a summary: counts, checkpoints before and after, where the tables are, how it ended |
+| `<flow>-every-tenant` | of a run that started one for each tenant: links to them |
 
 | event, on the resource `prefect.flow-run.<id>` | payload |
 | --- | --- |
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, cast
@@ -41,7 +42,15 @@ from weathervane.source.errors import DeferredError, IncompleteError, SourceErro
 from weathervane.source.ingestion import Ingestion, IngestionSummary
 from weathervane.source.slices import SliceResult
 
-__all__ = ["COMMITTED", "ENDED", "RunReport", "artifact_key", "reporting", "summary_line"]
+__all__ = [
+    "COMMITTED",
+    "ENDED",
+    "RunReport",
+    "artifact_key",
+    "report_dispatch",
+    "reporting",
+    "summary_line",
+]
 
 COMMITTED = "weathervane.slice.committed"
 ENDED = "weathervane.run.ended"
@@ -67,6 +76,25 @@ def summary_line(summary: IngestionSummary) -> str:
         f"{counts['new_rows']:,} new and {counts['updated_rows']:,} updated rows in {counts['slices']:,} slices;"
         f" {counts['total_rows']:,} in the table; checkpoint {_shown(counts['checkpoint'])}"
     )
+
+
+def report_dispatch(runs: Mapping[str, str], busy: Collection[str]) -> None:
+    """Leaves links to the runs that a run for every tenant started.
+
+    Args:
+        runs: Their ids, by tenant.
+        busy: Tenants whose earlier run goes on, or waits.
+    """
+    lines = [f"- [{tenant}]({url_for('flow-run', run) or run})" for tenant, run in runs.items()]
+    lines += [f"- {tenant}: an earlier run is still going on, or waits" for tenant in sorted(busy)]
+    what = (runtime.get_flow_name() or "").removeprefix("ingest_")
+    title = f"{what}: {len(runs)} runs started"
+    try:
+        create_markdown_artifact(
+            "\n".join([f"# {title}", "", *lines]), artifact_key(what, "every-tenant"), title
+        )
+    except Exception as error:
+        log.warning("%s: the links to its runs could not be written (%s)", what, type(error).__name__)
 
 
 def _shown(checkpoint: str | None) -> str | None:
@@ -145,14 +173,17 @@ class RunReport:
     def end(self, error: BaseException | None) -> None:
         """Leaves the table and the summary, and tells that the run has ended."""
         if self._summary is not None:
-            state, message = str(self._summary.metadata["state"]), summary_line(self._summary)
+            deferred = self._summary.metadata.get("deferred")
+            state = "deferred" if deferred else str(self._summary.metadata["state"])
+            message = deferred["message"] if deferred else summary_line(self._summary)
         else:
             state, message = _became(error), _said(error)
 
         def show() -> None:
-            if self._bar is not None and self._summary is not None:
+            if self._bar is not None and state in ("loaded", "verified_empty"):
                 update_progress_artifact(self._bar, 100.0, self._where("complete"))
-            create_table_artifact(self._rows, f"{self._key}-slices", f"{self._title}: receipts by slice")
+            rows = [{**row, "checkpoint": _shown(row["checkpoint"])} for row in self._rows]
+            create_table_artifact(rows, f"{self._key}-slices", f"{self._title}: receipts by slice")
             create_markdown_artifact(self._markdown(state, message), self._key, f"{self._title}: {state}")
             payload: dict[str, Any] = {"state": state, "message": message}
             if self._summary is not None:

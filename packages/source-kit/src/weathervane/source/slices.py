@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from weathervane.lake import ColumnRange, ControlTotal, WriteResult
 from weathervane.source.dataset import Dataset
+from weathervane.source.errors import DeferredError
 from weathervane.source.normalise import Normalised
 
-__all__ = ["Piece", "Reader", "Slice", "SliceEnd", "SliceResult"]
+__all__ = ["Deferring", "Piece", "Reader", "Slice", "SliceEnd", "SliceResult"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,16 @@ class Reader(Protocol):
 
         Raises IncompleteError when the vendor's answer was not whole: nothing of the slice is then committed.
         """
+        ...
+
+
+@runtime_checkable
+class Deferring(Protocol):
+    """A reader that may leave a part for later, of which the rest of the run is independent."""
+
+    @property
+    def deferred(self) -> DeferredError | None:
+        """What is left, and when it can be had; None when the run has read all."""
         ...
 
 

@@ -30,7 +30,7 @@ from weathervane.source.ingestion import Ingestion, IngestionSummary
 from weathervane.source.normalise import row_keys
 from weathervane.source.patching import patched_rows
 from weathervane.source.report import reporting
-from weathervane.source.slices import Reader, Slice, SliceResult
+from weathervane.source.slices import Deferring, Reader, Slice, SliceResult
 
 __all__ = [
     "BACKFILL",
@@ -48,9 +48,9 @@ BACKFILL = "backfill"
 
 
 def mendable(task: Any, task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether trying again can help: what the error itself says; yes for an error that nobody foresaw."""
+    """Whether trying again can help: what the error itself says. What nobody foresaw is left to the flow's retries."""
     error = state.result(raise_on_failure=False)
-    return error.retriable if isinstance(error, SourceError | LakeError) else True
+    return isinstance(error, SourceError | LakeError) and error.retriable
 
 
 @task(task_run_name="keys of {batch.num_rows} rows", cache_policy=NO_CACHE, persist_result=False)
@@ -112,6 +112,14 @@ def ingest(tenant: str, reader: Reader) -> IngestionSummary:
         while (slice := ingestion.next_slice()) is not None:
             report.add(write_incremental(ingestion, slice))
         summary = ingestion.summary()
+        deferred = reader.deferred if isinstance(reader, Deferring) else None
+        if deferred is not None:
+            summary.metadata["deferred"] = {
+                "dataset": deferred.dataset,
+                "retry_after": deferred.retry_after,
+                "reason": deferred.reason,
+                "message": str(deferred),
+            }
         report.ended(summary)
         return summary
 

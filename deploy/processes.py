@@ -71,6 +71,8 @@ class Stack:
             except subprocess.TimeoutExpired:
                 part.process.kill()
                 part.process.wait()
+            if part.process.stdout is not None:
+                part.process.stdout.close()
             # What it left behind, of its own process group.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(part.process.pid, signal.SIGKILL)

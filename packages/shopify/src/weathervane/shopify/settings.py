@@ -25,8 +25,9 @@ class ShopifySettings:
     """Shopify: `first` is at most 250."""
     max_query_cost: int = 1000
     """Shopify: points that one query may request, on any plan."""
-    slice_rows: int = 5_000
-    """Orders or products of one slice of an incremental read: what a failure costs at most to read again."""
+    slice_rows: int = 10_000
+    """Orders or products of one slice of an incremental read: what a failure costs at most to read again. A slice is a
+    task run of Prefect's, so 100,000 objects are ten of them."""
     bulk_from: int = 500
     """From how many orders on a bulk operation is used instead of pages. An order costs about 60 points, and the
     smallest plan restores 100 a second; a bulk operation costs 10 in all."""

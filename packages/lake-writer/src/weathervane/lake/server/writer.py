@@ -203,7 +203,8 @@ class LakeWriter:
         check_checkpoint(spec, current)
         if added:
             table.add_columns(added)
-            table = self._tables.open(spec.table) or table
+            # Another server's commit may be before that one: everything is looked at again on what is there now.
+            raise CommitConflictError
         change = Change()
         try:
             if spec.mode is WriteMode.APPEND:

@@ -128,7 +128,9 @@ def _of_credentials(error: _Error, said: str) -> Verdict | None:
     code, subcode = error.code, error.error_subcode
     if code in (102, 190):
         why = _DEAD_TOKEN.get(subcode or 0, "Meta refuses it")
-        return Fail(CredentialsError(f"the access token is of no use: {why}. {said}", reason="TOKEN_REFUSED"))
+        # Not its message, which may be `Malformed access token` and the token.
+        told = f"Meta: code {code}" + (f"/{subcode}" if subcode is not None else "")
+        return Fail(CredentialsError(f"the access token is of no use: {why}. {told}", reason="TOKEN_REFUSED"))
     if code == 100 and "appsecret_proof" in error.message:
         return Fail(CredentialsError(f"the app's secret is missing or wrong. {said}", reason="APP_SECRET"))
     missing = code == 100 and (subcode == 3191001 or "Missing permissions" in error.message)

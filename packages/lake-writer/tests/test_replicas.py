@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 import stamina
 
-from weathervane.lake import BusyError, LakeClient, TableRef, WriteMode, WriteSpec
+from weathervane.lake import BusyError, LakeClient, StaleCheckpointError, TableRef, WriteMode, WriteSpec
+from weathervane.lake.server.tables import Table
 from weathervane.lake.testing import running_lake
 
 SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False)])
@@ -71,3 +73,30 @@ def test_a_replica_that_ends_takes_no_work_with_it(tmp_path: Path) -> None:
             for number in range(4, 8):
                 write(lake, number)
             assert lake.read(TableRef("acme", "orders")).read_all().num_rows == 8
+
+
+def test_a_run_that_adds_a_column_while_another_moves_the_checkpoint_is_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The column's commit goes on top of whatever is there; the run's own must not."""
+    wider = SCHEMA.append(pa.field("note", pa.string()))
+    orders = TableRef("acme", "orders")
+    with running_lake(tmp_path / "lake") as first, running_lake(tmp_path / "lake") as second:
+        write(first, 1)
+        add_columns = Table.add_columns
+
+        def overtaken(table: Table, columns: Sequence[pa.Field]) -> None:
+            """The other replica commits between this one's look at the table and its new column."""
+            monkeypatch.undo()
+            newer = WriteSpec(orders, "newer", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
+            second.write(newer, [], checkpoint="further")
+            add_columns(table, columns)
+
+        monkeypatch.setattr(Table, "add_columns", overtaken)
+        stale = WriteSpec(
+            orders, "stale", WriteMode.UPSERT, wider, unique_keys=("id",), check_checkpoint=True
+        )
+        with pytest.raises(StaleCheckpointError):
+            first.write(stale, [pa.record_batch([[2], ["old"]], schema=wider)], checkpoint="behind")
+        assert second.checkpoint(orders).value == "further"
+        assert second.read(orders, columns=["id"]).read_all().to_pylist() == [{"id": 1}]

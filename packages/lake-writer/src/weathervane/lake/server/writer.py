@@ -204,7 +204,7 @@ class LakeWriter:
         if added:
             table.add_columns(added)
             # Another server's commit may be before that one: everything is looked at again on what is there now.
-            raise CommitConflictError
+            return self._try_commit(spec, layout, received, request)
         change = Change()
         try:
             if spec.mode is WriteMode.APPEND:

@@ -127,6 +127,14 @@ def test_messages_for_people_are_not_told_and_the_trace_is():
     assert "trace AzT" in str(found.error)
 
 
+def test_a_token_that_is_echoed_is_not_told():
+    """Meta answers a badly pasted token with the token in its message."""
+    found = judge(answer(190, message="Malformed access token EAAcanary", fbtrace_id="AzT"))
+    assert isinstance(found, Fail)
+    assert "EAAcanary" not in str(found.error)
+    assert "(code 190, trace AzT)" in str(found.error)
+
+
 @pytest.mark.parametrize(
     ("headers", "app", "account", "regain"),
     [

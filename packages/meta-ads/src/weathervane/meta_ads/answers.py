@@ -94,8 +94,7 @@ def classifier(default_wait: float, abuse_pause: float) -> Callable[[httpx.Respo
 
 def _judge(error: _Error, response: httpx.Response, default_wait: float, abuse_pause: float) -> Verdict:
     code, subcode = error.code, error.error_subcode
-    said = f"Meta: {error.message[:200]} (code {code}" + (f"/{subcode}" if subcode is not None else "")
-    said += f", trace {error.fbtrace_id[:40]})" if error.fbtrace_id else ")"
+    said = f"Meta: {error.message[:200]} ({_numbers(error)})"
     verdict = _of_credentials(error, said) or _of_limits(error, response, said, default_wait, abuse_pause)
     if verdict is not None:
         return verdict
@@ -124,13 +123,19 @@ def _judge(error: _Error, response: httpx.Response, default_wait: float, abuse_p
     return Fail(ContractError(said, reason="REFUSED"))
 
 
+def _numbers(error: _Error) -> str:
+    """By what Meta's support finds it."""
+    numbers = f"code {error.code}" + (f"/{error.error_subcode}" if error.error_subcode is not None else "")
+    return numbers + (f", trace {error.fbtrace_id[:40]}" if error.fbtrace_id else "")
+
+
 def _of_credentials(error: _Error, said: str) -> Verdict | None:
     code, subcode = error.code, error.error_subcode
     if code in (102, 190):
         why = _DEAD_TOKEN.get(subcode or 0, "Meta refuses it")
         # Not its message, which may be `Malformed access token` and the token.
-        told = f"Meta: code {code}" + (f"/{subcode}" if subcode is not None else "")
-        return Fail(CredentialsError(f"the access token is of no use: {why}. {told}", reason="TOKEN_REFUSED"))
+        told = f"the access token is of no use: {why} ({_numbers(error)})"
+        return Fail(CredentialsError(told, reason="TOKEN_REFUSED"))
     if code == 100 and "appsecret_proof" in error.message:
         return Fail(CredentialsError(f"the app's secret is missing or wrong. {said}", reason="APP_SECRET"))
     missing = code == 100 and (subcode == 3191001 or "Missing permissions" in error.message)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,11 @@ import pytest
 from weathervane.lake import LakeClient
 from weathervane.lake.testing import running_lake
 
-from .pretend_source import ListVendor
+# It also sets what has to be in the environment before anything imports Prefect.
+from weathervane.source.testing.fixtures import prefect as prefect
 
-# Before anything imports Prefect.
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+from .pretend_source import ListVendor
+from .vendor_stub import Script, VendorStub, vendor_stub
 
 
 @pytest.fixture
@@ -45,13 +45,11 @@ def acme(vendor: ListVendor, lake: LakeClient, monkeypatch: pytest.MonkeyPatch) 
     return vendor
 
 
-@pytest.fixture(scope="session")
-def prefect() -> Iterator[None]:
-    """A real Prefect server for the whole session, and flows that do not wait for a heartbeat."""
-    from weathervane.source.testing import running_prefect
-
-    with running_prefect():
-        yield
+@pytest.fixture
+def serve() -> Iterator[Callable[[Script], VendorStub]]:
+    """Start vendors that answer by a script."""
+    with contextlib.ExitStack() as stack:
+        yield lambda script: stack.enter_context(vendor_stub(script))
 
 
 @pytest.fixture(autouse=True)

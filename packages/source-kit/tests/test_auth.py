@@ -1,11 +1,8 @@
 """Tokens are refreshed once, by one thread, and never quoted."""
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator
 
 import pytest
-import stamina
 
 from weathervane.source.errors import (
     ConfigurationError,
@@ -16,32 +13,16 @@ from weathervane.source.http import (
     decode_json,
     vendor_client,
 )
+from weathervane.source.testing.fixtures import no_waiting as no_waiting
 
 from .vendor_stub import (
     CANARY,
     Call,
     Script,
-    VendorStub,
     answer,
     everything_said_by,
     get,
-    vendor_stub,
 )
-
-
-@pytest.fixture(autouse=True)
-def no_waiting() -> Iterator[None]:
-    """Retry at once, as often as the code says."""
-    stamina.set_testing(True, attempts=100, cap=True)
-    yield
-    stamina.set_testing(False)
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Script], VendorStub]]:
-    """Start vendors that answer by a script."""
-    with contextlib.ExitStack() as stack:
-        yield lambda script: stack.enter_context(vendor_stub(script))
 
 
 class Tokens(RefreshingAuth):

@@ -1,13 +1,10 @@
 """Files behind signed links are fetched whole or not at all, and without credentials."""
 
-import contextlib
 import gzip
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-import stamina
 
 from weathervane.source.errors import (
     ContractError,
@@ -21,6 +18,7 @@ from weathervane.source.http import (
     classify_by_status,
     download,
 )
+from weathervane.source.testing.fixtures import no_waiting as no_waiting
 
 from .vendor_stub import (
     CANARY,
@@ -30,23 +28,7 @@ from .vendor_stub import (
     answer,
     bomb,
     everything_said_by,
-    vendor_stub,
 )
-
-
-@pytest.fixture(autouse=True)
-def no_waiting() -> Iterator[None]:
-    """Retry at once, as often as the code says."""
-    stamina.set_testing(True, attempts=100, cap=True)
-    yield
-    stamina.set_testing(False)
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Script], VendorStub]]:
-    """Start vendors that answer by a script."""
-    with contextlib.ExitStack() as stack:
-        yield lambda script: stack.enter_context(vendor_stub(script))
 
 
 def fetch(stub: VendorStub, path: Path, **options: object) -> int:

@@ -1,6 +1,5 @@
 """Calls to a vendor over real sockets: nothing that it answers hurts us or loses data."""
 
-import contextlib
 import gzip
 import ssl
 import time
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import stamina
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -31,34 +29,17 @@ from weathervane.source.http import (
     vendor_client,
 )
 from weathervane.source.paging import same_origin
+from weathervane.source.testing.fixtures import no_waiting as no_waiting
 
 from .vendor_stub import (
     CANARY,
     Call,
     FixedAuth,
-    Script,
-    VendorStub,
     answer,
     bomb,
     get,
     vendor_stub,
 )
-
-
-@pytest.fixture(autouse=True)
-def no_waiting() -> Iterator[None]:
-    """Retry at once, as often as the code says."""
-    stamina.set_testing(True, attempts=100, cap=True)
-    yield
-    stamina.set_testing(False)
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Script], VendorStub]]:
-    """Start vendors that answer by a script."""
-    with contextlib.ExitStack() as stack:
-        yield lambda script: stack.enter_context(vendor_stub(script))
-
 
 # --- answers that hurt --------------------------------------------------------------------------------------
 

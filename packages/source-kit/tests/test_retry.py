@@ -1,9 +1,7 @@
 """What is tried again, how often, and when."""
 
-import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -29,32 +27,16 @@ from weathervane.source.http import (
     retry_after,
     vendor_client,
 )
+from weathervane.source.testing.fixtures import no_waiting as no_waiting
 
 from .vendor_stub import (
     CANARY,
     LIMITS,
-    Script,
-    VendorStub,
     answer,
     everything_said_by,
     get,
     vendor_stub,
 )
-
-
-@pytest.fixture(autouse=True)
-def no_waiting() -> Iterator[None]:
-    """Retry at once, as often as the code says."""
-    stamina.set_testing(True, attempts=100, cap=True)
-    yield
-    stamina.set_testing(False)
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Script], VendorStub]]:
-    """Start vendors that answer by a script."""
-    with contextlib.ExitStack() as stack:
-        yield lambda script: stack.enter_context(vendor_stub(script))
 
 
 @pytest.mark.parametrize(

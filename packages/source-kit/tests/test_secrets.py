@@ -1,11 +1,8 @@
 """No error and no log line tells a secret."""
 
-import contextlib
 import logging
-from collections.abc import Callable, Iterator
 
 import pytest
-import stamina
 
 from weathervane.source.errors import (
     SourceError,
@@ -13,34 +10,16 @@ from weathervane.source.errors import (
 from weathervane.source.http import (
     vendor_client,
 )
+from weathervane.source.testing.fixtures import no_waiting as no_waiting
 
 from .vendor_stub import (
     CANARY,
     LIMITS,
     FixedAuth,
-    Script,
-    VendorStub,
     answer,
     everything_said_by,
     get,
-    vendor_stub,
 )
-
-
-@pytest.fixture(autouse=True)
-def no_waiting() -> Iterator[None]:
-    """Retry at once, as often as the code says."""
-    stamina.set_testing(True, attempts=100, cap=True)
-    yield
-    stamina.set_testing(False)
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Script], VendorStub]]:
-    """Start vendors that answer by a script."""
-    with contextlib.ExitStack() as stack:
-        yield lambda script: stack.enter_context(vendor_stub(script))
-
 
 HOSTILE = {
     "401": lambda c: answer({"t": CANARY}, 401, {"X-Request-Id": f"{CANARY} {CANARY}"}),

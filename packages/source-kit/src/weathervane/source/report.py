@@ -89,12 +89,8 @@ def report_dispatch(runs: Mapping[str, str], busy: Collection[str]) -> None:
     lines += [f"- {tenant}: an earlier run is still going on, or waits" for tenant in sorted(busy)]
     what = (runtime.get_flow_name() or "").removeprefix("ingest_")
     title = f"{what}: {len(runs)} runs started"
-    try:
-        create_markdown_artifact(
-            "\n".join([f"# {title}", "", *lines]), artifact_key(what, "every-tenant"), title
-        )
-    except Exception as error:
-        log.warning("%s: the links to its runs could not be written (%s)", what, type(error).__name__)
+    text = "\n".join([f"# {title}", "", *lines])
+    _try(what, lambda: create_markdown_artifact(text, artifact_key(what, "every-tenant"), title))
 
 
 def _shown(checkpoint: str | None) -> str | None:
@@ -227,13 +223,16 @@ class RunReport:
         return "\n".join(lines)
 
     def _try(self, show: Callable[[], None]) -> None:
-        if not self._on:
-            return
-        try:
-            show()
-        except Exception as error:
-            # Its text may hold the API's address, and that a password.
-            log.warning("%s: the run's report could not be written (%s)", self._title, type(error).__name__)
+        if self._on:
+            _try(self._title, show)
+
+
+def _try(title: str, show: Callable[[], object]) -> None:
+    try:
+        show()
+    except Exception as error:
+        # Its text may hold the API's address, and that a password.
+        log.warning("%s: the run's report could not be written (%s)", title, type(error).__name__)
 
 
 _COUNTS = (

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from weathervane.lake import (
     QUARANTINE_SCHEMA,
+    BusyError,
     ControlTotal,
     CorruptedError,
     LakeClient,
@@ -29,6 +30,7 @@ from weathervane.lake import (
     WriteMode,
     WriteSpec,
 )
+from weathervane.lake.server.tables import Table
 from weathervane.lake.testing import running_lake
 from weathervane.lake.v1 import lake_writer_pb2 as pb
 
@@ -340,6 +342,30 @@ def test_rows_set_aside_are_kept_and_counted(lake: LakeClient) -> None:
     kept = lake.read(TableRef("acme", "orders_quarantine")).read_all().to_pylist()
     assert [{name: row[name] for name in aside} for row in kept] == [aside]
     assert kept[0]["write_id"] == "w"
+
+
+def test_what_only_a_repeat_sets_aside_is_kept_too(lake: LakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that failed once its rejects were stored is read anew, and then holds others; none of them is lost."""
+    spec = WriteSpec(ORDERS, "w", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
+    commit = Table.commit
+
+    def full(table: Table, **what: Any) -> None:
+        if table.ref == ORDERS:
+            monkeypatch.undo()
+            raise OSError("no space left on device")
+        commit(table, **what)
+
+    def reject(key: str) -> pa.RecordBatch:
+        row = {"row_key": key, "column_name": "id", "value": key, "reason": "not a number", "record": "{}"}
+        return batch([row], QUARANTINE_SCHEMA)
+
+    monkeypatch.setattr(Table, "commit", full)
+    with pytest.raises(BusyError):
+        lake.write(spec, [], quarantined=[reject("first")])
+    assert lake.write(spec, [], quarantined=[reject("first"), reject("second")]).rows_quarantined == 2
+    kept = lake.read(TableRef("acme", "orders_quarantine")).read_all()
+    assert set(kept["row_key"].to_pylist()) == {"first", "second"}
+    assert set(kept["write_id"].to_pylist()) == {"w"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -46,15 +47,17 @@ TARGET = 5
 FIRST_DAY = date(2026, 11, 1)
 Key = tuple[date, str, int]
 Row = tuple[date, str, int, int | None, str | None]
+PartialKey = tuple[date | None, str | None, int | None]
 
 
 @dataclass(frozen=True)
 class Write:
-    """One write: rows, and the window that it replaces (days, and orders or all of them)."""
+    """One write: rows, the window that it replaces (days, and orders or all of them), and keys that were set aside."""
 
     rows: Sequence[Row]
     days: tuple[date, date] | None = None
     members: Sequence[str] | None = None
+    aside: Sequence[PartialKey] = ()
 
     @property
     def mode(self) -> WriteMode:
@@ -78,7 +81,8 @@ class Model:
                 newest[row[:3]] = row
         count = {"inserted": 0, "updated": 0, "unchanged": 0, "deleted": 0}
         count["collapsed"] = len(write.rows) - len(newest)
-        for key in [key for key in self.table if self.in_window(key, write) and key not in newest]:
+        window = [key for key in self.table if self.in_window(key, write) and not self.set_aside(key, write)]
+        for key in [key for key in window if key not in newest]:
             del self.table[key]
             count["deleted"] += 1
         for key, row in newest.items():
@@ -107,6 +111,14 @@ class Model:
             write.members is None or key[1] in write.members
         )
 
+    @staticmethod
+    def set_aside(key: Key, write: Write) -> bool:
+        """Whether this may be a row that the write set aside: what it could not read of a key may be anything."""
+        return any(
+            all(known in (None, part) for known, part in zip(aside, key, strict=True))
+            for aside in write.aside
+        )
+
 
 def batch(rows: Sequence[Sequence[object]], schema: pa.Schema = SCHEMA) -> pa.RecordBatch:
     """Rows as one batch."""
@@ -114,6 +126,12 @@ def batch(rows: Sequence[Sequence[object]], schema: pa.Schema = SCHEMA) -> pa.Re
     return pa.record_batch(
         [pa.array(column, item.type) for column, item in zip(columns, schema, strict=True)], schema=schema
     )
+
+
+def quarantined(write: Write) -> pa.RecordBatch:
+    """The rows that the write set aside."""
+    keys = [json.dumps([None if part is None else str(part) for part in key]) for key in write.aside]
+    return batch([[key, "note", None, "expected text", "{}"] for key in keys], QUARANTINE_SCHEMA)
 
 
 def spec(write: Write, write_id: str, versioned: bool = False) -> WriteSpec:
@@ -133,10 +151,10 @@ def send(writer: LakeWriter, write: Write, write_id: str, versioned: bool) -> Wr
         members = pa.Table.from_batches(
             [batch([[name] for name in write.members], pa.schema([SCHEMA.field(1)]))]
         )
-    received = Received(pa.Table.from_batches([batch(write.rows)]), QUARANTINE_SCHEMA.empty_table(), members)
-    return writer.commit(
-        spec(write, write_id, versioned), received, CommitRequest(1, len(write.rows), 0, b"")
-    )
+    aside = pa.Table.from_batches([quarantined(write)])
+    received = Received(pa.Table.from_batches([batch(write.rows)]), aside, members)
+    request = CommitRequest(1, len(write.rows), len(write.aside), b"")
+    return writer.commit(spec(write, write_id, versioned), received, request)
 
 
 days = st.integers(0, 7).map(lambda number: FIRST_DAY + timedelta(number))
@@ -153,6 +171,8 @@ writes = st.builds(
     st.lists(rows, max_size=25),
     st.none() | st.tuples(days, days).map(lambda pair: (min(pair), max(pair))),
     st.none() | st.lists(orders, max_size=3),
+    st.just(())
+    | st.lists(st.tuples(st.none() | days, st.none() | orders, st.none() | st.integers(1, 3)), max_size=3),
 )
 
 
@@ -165,7 +185,7 @@ def _day(number: int, *lines: int) -> list[Row]:
 @given(st.booleans(), st.lists(writes, min_size=1, max_size=6))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 def test_a_table_is_what_a_dictionary_would_be(versioned: bool, history: list[Write]) -> None:
-    """Upserts and window replacements with duplicates, NULLs and versions, over many small files."""
+    """Upserts and window replacements with duplicates, NULLs, versions and rows set aside, over many small files."""
     with TemporaryDirectory() as folder:
         lake = LakeSettings(root=folder, target_file_rows=TARGET)
         writer, model = LakeWriter(lake), Model(versioned)
@@ -173,7 +193,7 @@ def test_a_table_is_what_a_dictionary_would_be(versioned: bool, history: list[Wr
             expected = model.apply(write)
             receipt = send(writer, write, f"write-{number}", versioned)
             assert {name: getattr(receipt, f"rows_{name}") for name in expected} == expected
-            assert receipt.rows_received == len(write.rows)
+            assert receipt.rows_received == len(write.rows) + len(write.aside)
             assert receipt.total_rows == len(model.table)
             schema, batches = writer.read(ReadSpec(ORDERS))
             table = pa.Table.from_batches(batches, schema).to_pylist()
@@ -243,6 +263,27 @@ def test_rows_that_vanished_upstream_vanish_here(
     assert stored(lake) == before - gone
     assert receipt.total_rows == len(before - gone)
     assert lake.write(spec(write, "replace-2"), [batch(write.rows)], members=members).rows_deleted == 0
+
+
+@pytest.mark.parametrize(
+    ("aside", "kept"),
+    [
+        ([(date(2026, 1, 15), "B", 1)], {(1, 15, "B")}),
+        ([(date(2026, 1, 15), None, 1)], {(1, 15, "A"), (1, 15, "B")}),
+        ([(date(2026, 1, 1), "A", 1), (date(2026, 1, 31), "B", 2)], {(1, 1, "A")}),
+        ([(None, None, None)], {(1, day, order) for day in (1, 15, 31) for order in "AB"}),
+    ],
+)
+def test_a_row_that_was_set_aside_has_not_vanished(
+    lake: LakeClient, aside: Sequence[PartialKey], kept: set[tuple[int, int, str]]
+) -> None:
+    """Its older version stays until the row fits again; and what could not be read of its key may be any row's."""
+    lake.write(spec(STORED, "stored"), [batch(STORED.rows)])
+    write = Write([], JANUARY, aside=aside)
+    receipt = lake.write(spec(write, "replace"), [], quarantined=[quarantined(write)])
+    assert receipt.rows_deleted == 6 - len(kept)
+    assert stored(lake) == {(2, 1, "A"), *kept}
+    assert lake.write(spec(write, "whole"), []).rows_deleted == len(kept)
 
 
 def test_a_replacement_that_fails_removes_nothing(lake: LakeClient, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from weathervane.lake import QUARANTINE_SCHEMA
 from weathervane.source.dataset import Column, Dataset
-from weathervane.source.normalise import normalise, row_keys
+from weathervane.source.normalise import normalise
 
 TIME = pa.timestamp("us", "UTC")
 MONEY = pa.decimal128(18, 2)
@@ -486,33 +486,3 @@ def test_a_page_of_nothing_but_bad_rows_is_set_aside_whole() -> None:
     """The worst page still ends as one quarantined row per row received."""
     page = normalise(ORDERS, [order(n, test=n) for n in range(500)], constants=SHOP)
     assert page.quarantined.column("row_key").to_pylist() == [f'["acme","{n}"]' for n in range(500)]
-
-
-def test_row_keys_name_rows_and_only_them() -> None:
-    """The text is JSON, tells null from the text "null", and no two keys share one."""
-    parts = [None, "null", "", '"', "\\", '\\"', ",", '","', "a\nb\x1f", "é"]
-    pairs = [(a, b) for a in parts for b in parts]
-    batch = pa.RecordBatch.from_arrays(
-        [pa.array([a for a, _ in pairs], pa.string()), pa.array([b for _, b in pairs], pa.string())],
-        ["a", "b"],
-    )
-    keys = row_keys(batch, ["a", "b"]).to_pylist()
-    assert [tuple(json.loads(key)) for key in keys] == pairs
-    assert len(set(keys)) == len(pairs)
-
-
-def test_row_keys_of_other_types_are_their_text() -> None:
-    """Numbers, dates and times are written out, so that every key is an array of texts."""
-    batch = pa.RecordBatch.from_pydict(
-        {
-            "n": pa.array([1, None], pa.int64()),
-            "d": pa.array([date(2026, 11, 2)] * 2),
-            "t": pa.array([datetime(2026, 11, 2, 9, tzinfo=UTC)] * 2, TIME),
-            "m": pa.array([Decimal("1.50")] * 2, MONEY),
-            "b": pa.array([True, False]),
-        }
-    )
-    assert row_keys(batch, ["n", "d", "t", "m", "b"]).to_pylist() == [
-        '["1","2026-11-02","2026-11-02 09:00:00.000000Z","1.50","true"]',
-        '[null,"2026-11-02","2026-11-02 09:00:00.000000Z","1.50","false"]',
-    ]

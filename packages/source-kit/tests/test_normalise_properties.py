@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
@@ -15,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from weathervane.source.dataset import Column, Dataset
-from weathervane.source.normalise import Normalised, _settle, normalise, row_keys
+from weathervane.source.normalise import Normalised, _settle, normalise
 from weathervane.source.reading import read
 from weathervane.source.scrutiny import read_one_by_one
 from weathervane.source.shape import shape_of
@@ -275,18 +274,3 @@ def test_money_is_exact_or_set_aside(number: str, kind: pa.DataType) -> None:
     page = normalise(dataset, [json.dumps({"id": "1", "x": number}).encode()])
     expected = exactly(number, kind)
     assert page.rows.column("x").to_pylist() == ([] if expected is None else [expected])
-
-
-parts: list[Callable[[], st.SearchStrategy[Any]]] = [
-    lambda: maybe() | text,
-    lambda: maybe() | st.sampled_from('",\\nul[]'),
-]
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.lists(st.tuples(parts[0](), parts[1]()), max_size=10))
-def test_row_keys_are_json_and_injective(rows: list[tuple[str | None, str | None]]) -> None:
-    """A key's text is read back as exactly the key."""
-    columns = [pa.array([row[n] for row in rows], pa.string()) for n in (0, 1)]
-    keys = row_keys(pa.RecordBatch.from_arrays(columns, ["a", "b"]), ["a", "b"])
-    assert [tuple(json.loads(key)) for key in keys.to_pylist()] == rows

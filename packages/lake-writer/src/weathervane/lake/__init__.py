@@ -12,6 +12,7 @@ from weathervane.lake.errors import (
     RejectedError,
     StaleCheckpointError,
 )
+from weathervane.lake.keys import row_keys
 from weathervane.lake.maintenance import MaintenanceClient
 from weathervane.lake.model import (
     QUARANTINE_SCHEMA,
@@ -59,4 +60,5 @@ __all__ = [
     "WriteState",
     "WriteStatus",
     "lake_address",
+    "row_keys",
 ]

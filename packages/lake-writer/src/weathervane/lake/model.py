@@ -28,8 +28,9 @@ QUARANTINE_SCHEMA = pa.schema(
         pa.field("record", pa.string(), nullable=False),
     ]
 )
-"""A row that did not fit: its unique key as a JSON array, the first offending column, that column's value
-(at most 1,000 characters), one sentence why, and the whole original record, so that nothing is lost."""
+"""A row that did not fit: its unique key as a text of `row_keys` (a JSON array, null for what could not be read), the
+first offending column, that column's value (at most 1,000 characters), one sentence why, and the whole original record,
+so that nothing is lost."""
 
 
 class InvalidNameError(ValueError):

@@ -4,6 +4,7 @@ This menu imports neither Prefect nor gRPC's service, which take seconds: `weath
 `.cli`, `.http`, `.sandbox` and `.testing` are imported by their own names.
 """
 
+from weathervane.lake import row_keys
 from weathervane.source.checkpoints import format_checkpoint, format_time, parse_checkpoint, parse_time
 from weathervane.source.credentials import SourceCredentials, credentials_block
 from weathervane.source.dataset import Column, Convert, Dataset, JsonKind
@@ -23,7 +24,7 @@ from weathervane.source.errors import (
 )
 from weathervane.source.ingestion import Ingestion, IngestionSummary
 from weathervane.source.members import members_of
-from weathervane.source.normalise import Normalised, normalise, row_keys
+from weathervane.source.normalise import Normalised, normalise
 from weathervane.source.paging import Page, paginate, same_origin
 from weathervane.source.patching import patched_rows
 from weathervane.source.progress import Progress, announce, listening

@@ -9,9 +9,10 @@ from functools import lru_cache
 
 import pyarrow as pa
 
+from weathervane.lake import row_keys
 from weathervane.source.column import Column
 from weathervane.source.dataset import Dataset
-from weathervane.source.normalise import Normalised, normalise, row_keys
+from weathervane.source.normalise import Normalised, normalise
 from weathervane.source.records import split_lines
 
 __all__ = ["members_of"]

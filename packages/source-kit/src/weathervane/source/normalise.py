@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weathervane.lake import row_keys
 from weathervane.source.casting import cast_column, expectation
 from weathervane.source.dataset import Column, Dataset
 from weathervane.source.quarantine import (
@@ -29,7 +30,7 @@ from weathervane.source.reading import read
 from weathervane.source.records import split_lines
 from weathervane.source.shape import Sent, shape_of
 
-__all__ = ["Normalised", "normalise", "row_keys"]
+__all__ = ["Normalised", "normalise"]
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,6 @@ def normalise(
         pa.concat_batches([_empty(dataset.schema), *(piece.rows for piece in pieces)]),
         pa.concat_batches([_empty(QUARANTINE_SCHEMA), *(piece.quarantined for piece in pieces)]),
     )
-
-
-def row_keys(batch: pa.RecordBatch, unique_keys: Sequence[str]) -> pa.StringArray:
-    """One text per row that names it: a JSON array of the key's parts as text, e.g. `["acme","1001"]`.
-
-    Two rows have the same text only if all parts are the same; a null part is `null`, which no text is.
-    """
-    return _key_texts([batch.column(name) for name in unique_keys], batch.num_rows)
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:
@@ -189,23 +182,3 @@ def _judge_size(batch: pa.RecordBatch, misfits: dict[int, Misfit]) -> None:
         longest = max(texts, key=lambda name: lengths[name][row].as_py())
         reason = f"the row's texts are {totals[row].as_py():,} bytes, more than the lake takes in one row"
         misfits.setdefault(row, Misfit(longest, batch.column(longest)[row].as_py(), reason))
-
-
-def _key_texts(parts: Sequence[pa.Array], rows: int) -> pa.StringArray:
-    texts = [pc.if_else(pc.is_null(part), "null", _quoted(part)) for part in parts]
-    if not texts:
-        return pa.repeat(pa.scalar("[]"), rows)
-    inside = pc.binary_join_element_wise(*texts, ",")
-    return pc.binary_join_element_wise("[", inside, "]", "")
-
-
-def _quoted(part: pa.Array) -> pa.Array:
-    text = part if pa.types.is_string(part.type) else part.cast(pa.string())
-    if pa.types.is_string(part.type):
-        # Backslashes first: they are what escapes the others.
-        for plain, escaped in (("\\", "\\\\"), ('"', '\\"')):
-            text = pc.replace_substring(text, plain, escaped)
-        if pc.any(pc.match_substring_regex(text, r"[\x00-\x1f]")).as_py():
-            for code in range(32):
-                text = pc.replace_substring(text, chr(code), f"\\u{code:04x}")
-    return pc.binary_join_element_wise('"', text, '"', "")

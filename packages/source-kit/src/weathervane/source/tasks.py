@@ -24,10 +24,11 @@ from weathervane.lake import (
     WriteResult,
     WriteSpec,
     lake_address,
+    row_keys,
 )
+from weathervane.source.dataset import Dataset
 from weathervane.source.errors import ConfigurationError, SourceError
 from weathervane.source.ingestion import Ingestion, IngestionSummary
-from weathervane.source.normalise import row_keys
 from weathervane.source.patching import patched_rows
 from weathervane.source.report import reporting
 from weathervane.source.slices import Deferring, Reader, Slice, SliceResult
@@ -61,10 +62,10 @@ def build_key(batch: pa.RecordBatch, unique_keys: tuple[str, ...]) -> pa.StringA
 
 @task(task_run_name="{table} · changes", cache_policy=NO_CACHE, persist_result=False)
 def merge_incremental(
-    lake: LakeClient, table: TableRef, changes: pa.RecordBatch, unique_keys: tuple[str, ...]
+    lake: LakeClient, table: TableRef, changes: pa.RecordBatch, dataset: Dataset
 ) -> list[pa.RecordBatch]:
     """Lays changes that name only some columns over the rows which the lake holds; see `patched_rows`."""
-    return patched_rows(lake, table, changes, unique_keys)
+    return patched_rows(lake, table, changes, dataset)
 
 
 @task(

@@ -10,11 +10,15 @@ Comparison is exact, column by column; no hashes that might collide.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+
+from weathervane.lake.keys import key_parts
 
 # Column names hold only letters, digits and _, so names with a colon cannot meet one.
 _ROW = "row:"
@@ -71,12 +75,49 @@ class Incoming:
         return self._rows[numbers]
 
 
+class SetAside:
+    """The rows that a write did not take: what the table has of them stays, though the write does not hold it.
+
+    Args:
+        row_keys: Their keys, as texts of `row_keys`. A part that is null could not be read: it may be any value.
+        unique: The key columns.
+    """
+
+    def __init__(self, row_keys: Iterable[str], unique: Sequence[str]) -> None:
+        known: defaultdict[tuple[str, ...], list[tuple[str, ...]]] = defaultdict(list)
+        for parts in {key_parts(row_key, len(unique)) for row_key in row_keys}:
+            columns = tuple(name for name, part in zip(unique, parts, strict=True) if part is not None)
+            known[columns].append(tuple(part for part in parts if part is not None))
+        self._known = [
+            pl.DataFrame(values, dict.fromkeys(columns, pl.String), orient="row") if columns else None
+            for columns, values in known.items()
+        ]
+
+    def may_be(self, keys: pl.DataFrame) -> pl.Series:
+        """True for each row (key columns) that may be one of them."""
+        # Arrow's texts, not polars': those are what `row_keys` writes.
+        texts = pl.DataFrame({name: keys[name].to_arrow().cast(pa.string()) for name in keys.columns})
+        found = pl.Series([False]).new_from_index(0, keys.height)
+        for known in self._known:
+            if known is None:
+                return pl.Series([True]).new_from_index(0, keys.height)
+            marked = texts.join(
+                known.with_columns(pl.lit(True).alias(_NEW)),
+                on=known.columns,
+                how="left",
+                maintain_order="left",
+            )
+            found |= marked[_NEW].fill_null(False)
+        return found
+
+
 @dataclass(frozen=True)
 class Window:
-    """The rows of a table which a complete read accounts for."""
+    """The rows of a table which a complete read accounts for, but for those that were set aside."""
 
     condition: pl.Expr
     members: pl.DataFrame | None
+    aside: SetAside
 
     def rows(self, frame: pl.DataFrame) -> pl.Series:
         """True for each row of the frame that is in the window."""
@@ -151,6 +192,7 @@ def compare(
     if window is not None:
         inside = numbered.filter(window.rows(file)).select(_FILE_ROW)
         absent = inside.join(both.select(_FILE_ROW), on=_FILE_ROW, how="anti")[_FILE_ROW]
+        absent = absent.filter(~window.aside.may_be(file[absent].select(keys.unique)))
         dropped, deleted = pl.concat([dropped, absent]), len(absent)
     return FileChange(path, dropped, changed[_ROW], both[_ROW], deleted)
 

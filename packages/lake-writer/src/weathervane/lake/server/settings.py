@@ -26,9 +26,10 @@ class LakeSettings:
     max_concurrent_writes: int = 32
     """Writes that are being received or merged; the next one is told UNAVAILABLE and comes back. A run holds one
     for each dataset of a flow."""
-    idle_seconds: float = 900.0
-    """A stream that sends nothing for so long is ended, so that nobody holds a write's slot for ever. Long, because
-    a source may be waiting for its vendor; a peer that is dead or stopped is dropped by keepalive in half a minute."""
+    idle_seconds: float = 6 * 3600.0
+    """A stream that sends nothing for so long is ended, so that nobody holds a write's slot for ever. Longer than any
+    source waits for its vendor within a slice (five answers that time out are 25 minutes, a report that the vendor
+    prepares takes an hour); a peer that is dead or stopped is dropped by keepalive in half a minute."""
     target_file_rows: int = 100_000
     """Rows of a data file. Measured best for copy-on-write: about 3 MiB of Parquet, 15 ms to read, 90 ms to write."""
     target_file_bytes: int = 64 * 1024 * 1024

@@ -144,7 +144,8 @@ def _window(spec: WriteSpec, schema: pa.Schema, received: Received) -> merge.Win
     members = None
     if received.members is not None:
         members = _frame(received.members).unique()
-    return merge.Window(merge.condition(ranges, types), members)
+    aside = merge.SetAside(received.quarantined["row_key"].to_pylist(), spec.unique_keys)
+    return merge.Window(merge.condition(ranges, types), members, aside)
 
 
 def _window_touches(

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import grpc
@@ -112,7 +113,7 @@ class LakeWriter:
                         return first
                     # What is refused leaves nothing, in the quarantine neither.
                     check_checkpoint(spec, None if table is None else table.checkpoint())
-                    self._quarantine(spec, received.quarantined)
+                    self._quarantine(spec, received.quarantined, request)
                 return self._retrying(spec.table, lambda: self._try_commit(spec, layout, received, request))
         finally:
             del self._in_progress[delivery]
@@ -239,7 +240,7 @@ class LakeWriter:
         if not committed:
             table.store.delete(file.path for file in change.added)
 
-    def _quarantine(self, spec: WriteSpec, rows: pa.Table) -> None:
+    def _quarantine(self, spec: WriteSpec, rows: pa.Table, request: CommitRequest) -> None:
         n = rows.num_rows
         stamped = pa.Table.from_arrays(
             [
@@ -249,10 +250,12 @@ class LakeWriter:
             ],
             schema=_QUARANTINE_TABLE,
         )
-        aside = WriteSpec(_quarantine_ref(spec.table), spec.write_id, WriteMode.APPEND, _QUARANTINE_TABLE)
-        request = CommitRequest(0, n, 0, b"")
+        # An id of what was sent: the write may have failed after this, and what is read anew hold other rows.
+        write_id = sha256(spec.write_id.encode() + request.sha256).hexdigest()
+        aside = WriteSpec(_quarantine_ref(spec.table), write_id, WriteMode.APPEND, _QUARANTINE_TABLE)
         nothing = Received(stamped, QUARANTINE_SCHEMA.empty_table(), None)
-        self._retrying(aside.table, lambda: self._try_commit(aside, Layout(), nothing, request))
+        whole = CommitRequest(0, n, 0, b"")
+        self._retrying(aside.table, lambda: self._try_commit(aside, Layout(), nothing, whole))
 
 
 def _first_answer(table: Table, spec: WriteSpec, request: CommitRequest) -> WriteResult | None:

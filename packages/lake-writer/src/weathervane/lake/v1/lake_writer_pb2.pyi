@@ -59,7 +59,9 @@ class _FrameKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FrameKind.V
     FRAME_KIND_ROWS: _FrameKind.ValueType  # 1
     """Rows of the declared schema."""
     FRAME_KIND_QUARANTINE: _FrameKind.ValueType  # 2
-    """Rows that did not fit the declared schema, in the quarantine schema (see WriteHeader)."""
+    """Rows that did not fit the declared schema: row_key, column_name, value, reason, record, all strings. The row key is
+    a JSON array of the unique keys' values as text, null for each that could not be read.
+    """
     FRAME_KIND_MEMBERS: _FrameKind.ValueType  # 3
     """The members of the replaced window: rows of `ReplaceWindow.member_columns` only."""
 
@@ -71,7 +73,9 @@ FRAME_KIND_UNSPECIFIED: FrameKind.ValueType  # 0
 FRAME_KIND_ROWS: FrameKind.ValueType  # 1
 """Rows of the declared schema."""
 FRAME_KIND_QUARANTINE: FrameKind.ValueType  # 2
-"""Rows that did not fit the declared schema, in the quarantine schema (see WriteHeader)."""
+"""Rows that did not fit the declared schema: row_key, column_name, value, reason, record, all strings. The row key is
+a JSON array of the unique keys' values as text, null for each that could not be read.
+"""
 FRAME_KIND_MEMBERS: FrameKind.ValueType  # 3
 """The members of the replaced window: rows of `ReplaceWindow.member_columns` only."""
 Global___FrameKind: _TypeAlias = FrameKind  # noqa: Y015
@@ -251,7 +255,8 @@ Global___WriteHeader: _TypeAlias = WriteHeader  # noqa: Y015
 @_typing.final
 class ReplaceWindow(_message.Message):
     """The rows which a complete read accounts for: those that satisfy every range and, when member columns
-    are named, whose values of these columns appear in the MEMBERS frames.
+    are named, whose values of these columns appear in the MEMBERS frames. A row whose key may be that of a QUARANTINE
+    frame's row stays: it has not vanished.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -203,6 +203,29 @@ def test_a_commit_whose_answer_was_lost_is_known_again(lake: LakeClient, vendor:
     assert lake_truth(lake) == vendor.truth()
 
 
+def test_an_attempt_that_was_given_up_and_commits_after_all_costs_a_retry(
+    lake: LakeClient, vendor: ListVendor
+) -> None:
+    """What the next attempt has read meanwhile is other rows under the same id: it reads again, and lands them."""
+
+    def overtaken(slice: Slice) -> None:
+        vendor.on_read = lambda slice: None
+        vendor.put("v", 2, parts=("a", "c"))
+        with Ingestion(lake.target, "acme", ListReader(vendor, size=10), "run") as given_up:
+            given_up.write(slice)
+        vendor.put("w", 2, parts=("d",))
+
+    vendor.on_read = overtaken
+    with Ingestion(lake.target, "acme", ListReader(vendor, size=10), "run") as ingestion:
+        slice = ingestion.next_slice()
+        assert slice is not None
+        with pytest.raises(IncompleteError) as caught:
+            ingestion.write(slice)
+        assert (caught.value.reason, caught.value.retriable) == ("COMMITTED_MEANWHILE", True)
+        ingestion.write(slice)
+    assert lake_truth(lake) == vendor.truth()
+
+
 def test_a_write_has_the_same_id_in_every_attempt_of_a_run(tmp_path: Path, vendor: ListVendor) -> None:
     """And another one in every other run, even from the same checkpoint."""
     ids = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -10,18 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weathervane.lake import LakeClient, TableRef, WriteMode, WriteSpec
+from weathervane.source.dataset import Column, Dataset
 from weathervane.source.patching import patched_rows
 
 TABLE = TableRef("acme", "notes")
 KEYS = ("id", "part")
-SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("part", pa.int64(), nullable=False),
-        pa.field("text", pa.string()),
-        pa.field("seen", pa.timestamp("us", "UTC")),
-    ]
+DATASET = Dataset(
+    "notes",
+    (
+        Column("id", pa.string(), "id"),
+        Column("part", pa.int64(), "part"),
+        Column("text", pa.string(), "text"),
+        Column("seen", pa.timestamp("us", "UTC"), "seen"),
+    ),
+    unique_keys=KEYS,
 )
+SCHEMA = DATASET.schema
 
 
 class Stored:
@@ -49,7 +54,7 @@ NOTES = [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("c", 1)]
 
 def patch(lake: LakeClient, changes: list[dict[str, Any]], schema: pa.Schema) -> dict[tuple[str, int], str]:
     """The patched rows' text by key."""
-    batches = patched_rows(lake, TABLE, pa.RecordBatch.from_pylist(changes, schema), KEYS)
+    batches = patched_rows(lake, TABLE, pa.RecordBatch.from_pylist(changes, schema), DATASET)
     assert all(batch.schema == SCHEMA and batch.num_rows for batch in batches)
     return {(row["id"], row["part"]): row["text"] for batch in batches for row in batch.to_pylist()}
 
@@ -79,7 +84,7 @@ def test_of_two_changes_of_a_key_the_first_counts(notes: LakeClient) -> None:
 def test_a_table_that_does_not_exist_has_nothing_to_change(lake: LakeClient) -> None:
     """The first run may read a deletion before it has read a row."""
     changes = pa.RecordBatch.from_pylist([{"id": "a", "part": 1, "text": "x"}], CHANGE)
-    assert patched_rows(lake, TABLE, changes, KEYS) == []
+    assert patched_rows(lake, TABLE, changes, DATASET) == []
 
 
 def test_a_change_that_does_not_fit_its_column_is_refused(notes: LakeClient) -> None:
@@ -89,7 +94,26 @@ def test_a_change_that_does_not_fit_its_column_is_refused(notes: LakeClient) -> 
         [pa.array(["a"]), pa.array([1]), pa.array([1_000_000_001], pa.timestamp("ns", "UTC"))], schema=schema
     )
     with pytest.raises(pa.ArrowInvalid, match="would lose data"):
-        patched_rows(notes, TABLE, changes, KEYS)
+        patched_rows(notes, TABLE, changes, DATASET)
+
+
+def test_a_column_that_the_table_does_not_have_yet_is_filled_in(notes: LakeClient) -> None:
+    """Rows are the dataset's, so that they are written with others of the same slice: the new column is null."""
+    wider = DATASET.with_columns(
+        Column("gone_at", pa.timestamp("us", "UTC"), "gone_at"), Column("tag", pa.string(), "tag")
+    )
+    gone = datetime(2026, 11, 26, tzinfo=UTC)
+    schema = pa.schema(
+        [*(SCHEMA.field(name) for name in KEYS), pa.field("gone_at", pa.timestamp("us", "UTC"))]
+    )
+    changes = pa.RecordBatch.from_pylist([{"id": "a", "part": 1, "gone_at": gone}], schema)
+    (rows,) = patched_rows(notes, TABLE, changes, wider)
+    assert rows.schema == wider.schema
+    assert rows.to_pylist() == [
+        {"id": "a", "part": 1, "text": "a1", "seen": None, "gone_at": gone, "tag": None}
+    ]
+    spec = WriteSpec(TABLE, "wider", WriteMode.UPSERT, wider.schema, KEYS)
+    assert notes.write(spec, [rows]).rows_updated == 1
 
 
 KEY = st.tuples(st.sampled_from(["a", "b", '","', ""]), st.integers(0, 2))

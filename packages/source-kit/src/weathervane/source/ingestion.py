@@ -17,7 +17,16 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from weathervane.lake import LakeClient, ReplaceWindow, TableRef, WriteMode, WriteResult, WriteSpec
+from weathervane.lake import (
+    LakeClient,
+    RejectedError,
+    ReplaceWindow,
+    TableRef,
+    Upload,
+    WriteMode,
+    WriteResult,
+    WriteSpec,
+)
 from weathervane.source._uploads import Uploads, together, write_id
 from weathervane.source.dataset import Dataset
 from weathervane.source.errors import IncompleteError, SourceError
@@ -27,7 +36,7 @@ from weathervane.source.slices import Reader, Slice, SliceEnd, SliceResult
 
 __all__ = ["Ingestion", "IngestionSummary"]
 
-Merge = Callable[[LakeClient, TableRef, pa.RecordBatch, tuple[str, ...]], list[pa.RecordBatch]]
+Merge = Callable[[LakeClient, TableRef, pa.RecordBatch, Dataset], list[pa.RecordBatch]]
 
 
 @dataclass(frozen=True)
@@ -131,15 +140,7 @@ class Ingestion:
                 receipts = {}
                 # Children first: a kill in between leaves the run's position before the slice, and it is done again.
                 for dataset in [*reversed(self.reader.datasets[1:]), first]:
-                    receipt = uploads.of(dataset.name).commit(
-                        checkpoint=end.checkpoint if self._moves_checkpoint else None,
-                        control_totals=end.control_totals.get(dataset.name, ()),
-                    )
-                    if receipt.repeat:
-                        raise IncompleteError(
-                            f"rows of {dataset.name} that were read earlier were committed meanwhile",
-                            reason="COMMITTED_MEANWHILE",
-                        )
+                    receipt = self._commit(dataset, uploads.of(dataset.name), end)
                     receipts[dataset.name] = together([*uploads.earlier(dataset.name), receipt])
                     self._announce(slice, receipts[dataset.name])
         except SourceError as error:
@@ -207,11 +208,27 @@ class Ingestion:
             if piece.members is not None:
                 upload.members(piece.members)
             if piece.changes is not None:
-                keys = next(d.unique_keys for d in self.reader.datasets if d.name == piece.dataset)
-                for rows in self._merge(
-                    self._lake, TableRef(self.tenant, piece.dataset), piece.changes, keys
-                ):
+                dataset = next(d for d in self.reader.datasets if d.name == piece.dataset)
+                for rows in self._merge(self._lake, self.table(dataset), piece.changes, dataset):
                     upload.rows(rows)
+
+    def _commit(self, dataset: Dataset, upload: Upload, end: SliceEnd) -> WriteResult:
+        try:
+            receipt = upload.commit(
+                checkpoint=end.checkpoint if self._moves_checkpoint else None,
+                control_totals=end.control_totals.get(dataset.name, ()),
+            )
+        except RejectedError as error:
+            if error.reason != "WRITE_ID_REUSED":
+                raise
+            receipt = None
+        if receipt is None or receipt.repeat:
+            # An earlier attempt, given up by us, came to its commit after all. Read again, ours is what follows it.
+            raise IncompleteError(
+                f"rows of {dataset.name} that were read earlier were committed meanwhile",
+                reason="COMMITTED_MEANWHILE",
+            )
+        return receipt
 
     def _spec(self, dataset: Dataset, slice: Slice) -> WriteSpec:
         before = self.checkpoints[dataset.name]

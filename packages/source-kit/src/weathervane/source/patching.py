@@ -5,41 +5,46 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weathervane.lake import LakeClient, NotFoundError, TableRef
-from weathervane.source.normalise import row_keys
+from weathervane.lake import LakeClient, NotFoundError, TableRef, row_keys
+from weathervane.source.dataset import Dataset
 
 __all__ = ["patched_rows"]
 
 
 def patched_rows(
-    lake: LakeClient, table: TableRef, changes: pa.RecordBatch, unique_keys: tuple[str, ...]
+    lake: LakeClient, table: TableRef, changes: pa.RecordBatch, dataset: Dataset
 ) -> list[pa.RecordBatch]:
     """Whole rows: what the table holds for the changes' keys, with the changes' other columns laid over it.
 
     Keys that the table does not hold are left out: there is nothing to change. Of a key that comes twice the first
-    change counts. Memory: the changes, the rows they meet, and one record batch of the table.
+    change counts. A column that the table does not have yet is null. Memory: the changes, the rows they meet, and one
+    record batch of the table.
 
     Args:
         lake: The lake.
         table: The table; when there is none yet, the answer is empty.
         changes: The unique key columns and the columns to change.
-        unique_keys: The table's unique keys.
+        dataset: What the rows are of.
     """
-    wanted = row_keys(changes, unique_keys)
+    wanted = row_keys(changes, dataset.unique_keys)
     try:
         stored = lake.read(table)
     except NotFoundError:
         return []
     patched = []
     for batch in stored:
-        change = pc.index_in(row_keys(batch, unique_keys), wanted)
+        change = pc.index_in(row_keys(batch, dataset.unique_keys), wanted)
         rows = batch.filter(pc.is_valid(change))
+        if not rows.num_rows:
+            continue
         overlay = changes.take(pc.drop_null(change))
-        for name in set(changes.schema.names) - set(unique_keys):
-            column = rows.schema.field(name)
-            rows = rows.set_column(
-                rows.schema.get_field_index(name), column, overlay.column(name).cast(column.type)
+        columns = []
+        for column in dataset.schema:
+            newest = overlay if column.name in overlay.schema.names else rows
+            columns.append(
+                newest.column(column.name).cast(column.type)
+                if column.name in newest.schema.names
+                else pa.nulls(rows.num_rows, column.type)
             )
-        if rows.num_rows:
-            patched.append(rows)
+        patched.append(pa.RecordBatch.from_arrays(columns, schema=dataset.schema))
     return patched

@@ -362,6 +362,44 @@ def test_rows_that_are_not_listed_fail_the_slice(bench, fault, settings):
     assert (bench.rows(), bench.checkpoint()) == ([], None)
 
 
+@pytest.mark.parametrize("spoilt", [[{"value": "7"}], [7], "7", [{"action_type": 7, "value": "7"}]])
+def test_actions_that_are_none_set_the_row_aside_and_remove_nothing(bench, spoilt):
+    """The figures are not NULL and the actions not gone: what the lake had of both stays until they can be read."""
+    bench.run()
+    before, actions = bench.rows(), bench.rows("meta_ads_actions")
+    (_, adset, day) = max(
+        (key for key, row in bench.truth().items() if row.get("actions")), key=lambda key: key[-1]
+    )
+    bench.meta.change("spoil", level="adset", id=adset, day=day, set={"actions": spoilt})
+    counts = bench.run().metadata["datasets"]
+    assert [(one["quarantined_rows"], one["removed_rows"]) for one in counts.values()] == [(1, 0), (1, 0)]
+    assert sorted(bench.rows(), key=str) == sorted(before, key=str)
+    assert sorted(bench.rows("meta_ads_actions"), key=str) == sorted(actions, key=str)
+    for table in counts:
+        (kept,) = bench.rows(f"{table}_quarantine")
+        assert json.loads(kept["record"])["actions"] == spoilt
+        assert "not a list of actions" in kept["value"]
+
+
+def test_an_account_of_which_nothing_is_shown_any_more_keeps_its_days(begin):
+    """One empty list must not remove four weeks; the other accounts are read, and the run says which one it was."""
+    bench = begin(accounts=TWO)
+    bench.run()
+    before = [one for one in bench.rows() if one["account_id"] == "101"]
+    own = {one["ad_id"]: one["account_id"] for one in bench.meta.truth("insights_ad")}
+    for one in bench.meta.truth("insights_ad"):
+        if own[one["ad_id"]] == "101" and one["date_start"] >= "2026-09-01":
+            bench.meta.change("vanish", ad_id=one["ad_id"], day=one["date_start"])
+    with pytest.raises(
+        IncompleteError, match=r"101 was read up to 2026-11-0\d, and Meta lists nothing since"
+    ) as caught:
+        bench.run()
+    assert caught.value.reason == "NOTHING_LISTED"
+    assert [one for one in bench.rows() if one["account_id"] == "101"] == before
+    bench.run(start=date(2026, 9, 1), end=date(2026, 11, 2))
+    bench.holds_the_truth()
+
+
 def test_an_unreadable_spend_sets_a_row_aside_and_not_the_day(bench):
     """What does not fit is kept beside the table; the other rows land."""
     rows = bench.truth()

@@ -49,17 +49,23 @@ _text: msgspec.json.Decoder[str] = msgspec.json.Decoder(str)
 def widened(record: bytes, account_id: str) -> bytes:
     """A record with what its lists hold laid out flat, and with its account, which Meta may leave out.
 
-    A record that cannot be taken apart is given back as it is: whoever reads it will say what is wrong with it.
+    What cannot be taken apart is no less set aside: a record that is none is given back as it is, and one whose lists
+    are not lists of actions gets, in place of what was to be laid out, a text that fits no table. Its figures are not
+    NULL, and its actions not gone; they could not be read.
     """
     try:
         row = _members.decode(record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return record
+    try:
         lists = {name: _entries.decode(row[name]) or [] for name in _WANTED if name in row}
         by_type = {
             name: {_text.decode(entry["action_type"]): entry for entry in entries}
             for name, entries in lists.items()
         }
-    except (msgspec.DecodeError, LookupError, UnicodeDecodeError, RecursionError):
-        return record
+    except (msgspec.DecodeError, LookupError, UnicodeDecodeError, RecursionError) as error:
+        unread = f"not a list of actions: {error}"
+        return msgspec.json.encode({"account_id": account_id, **row, PICKED: unread, ROWS: unread})
     rows: dict[tuple[str, str], dict[str, object]] = {}
     for column, name in LISTS.items():
         for action_type, entry in by_type.get(name, {}).items():

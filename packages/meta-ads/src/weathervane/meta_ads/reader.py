@@ -68,13 +68,14 @@ class InsightsReader:
         self._left: list[Account] | None = None
         self._accounts = 0
         self._plan: _Plan | None = None
-        self._refused: list[AccountRefusedError] = []
+        self._refused: list[AccountRefusedError | IncompleteError] = []
 
     def next_slice(self, checkpoint: str | None) -> Slice | None:
         """The next days of the account at hand, else the first ones of the next account.
 
         Raises:
             AccountRefusedError: Every other account was read; this one the token may not read.
+            IncompleteError: Every other account was read; of this one Meta shows nothing any more.
         """
         days = parse_days(checkpoint)
         if self._left is None:
@@ -88,7 +89,7 @@ class InsightsReader:
             account = self._left.pop(0)
             try:
                 self._plan = self._planned(account, days.get(account.id))
-            except AccountRefusedError as error:
+            except (AccountRefusedError, IncompleteError) as error:
                 # Loud, but only once the tenant's other accounts are in.
                 log.error("ad account %s: %s", account.id, error)
                 self._refused.append(error)
@@ -140,6 +141,13 @@ class InsightsReader:
         )
         since, spend = self._spend(read, since, until)
         if self._start is None:
+            if before is not None and before >= since and not spend:
+                # Days that the lake has would all be removed on the word of one empty list.
+                raise IncompleteError(
+                    f"ad account {account.id} was read up to {before}, and Meta lists nothing since {since} any more;"
+                    " if that is so, leave the account out, or read the days by a start and an end",
+                    reason="NOTHING_LISTED",
+                )
             # Bounded by what Meta has, not by our clock: one that runs ahead would move the checkpoint over days that
             # are yet to come.
             last = max((day for day in (max(spend, default=None), before) if day is not None), default=None)
@@ -175,6 +183,11 @@ class InsightsReader:
         """The spend of the slice as the account has it, beside ours."""
         before, plan_days = dict(plan.spend), _by_day(plan.read.spend_by_day(since, until))
         plan.spend.update(plan_days)
+        if gone := sorted(day for day in before if since <= day <= until and day not in plan_days):
+            raise IncompleteError(
+                f"ad account {plan.account.id}: Meta listed {gone[0]} when the run began, and does not now",
+                reason="DAYS_VANISHED",
+            )
         ours, theirs = Decimal(0), Decimal(0)
         for day in sorted({*plan_days, *tally.days}):
             if day in tally.unreadable:

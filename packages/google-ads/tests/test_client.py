@@ -15,7 +15,7 @@ from weathervane.google_ads.answers import classifier
 from weathervane.google_ads.auth import google_ads_auth
 from weathervane.google_ads.customers import find_accounts
 from weathervane.google_ads.pacing import CUSTOMER, QuotaPace
-from weathervane.source.errors import ConfigurationError, CredentialsError, DeferredError
+from weathervane.source.errors import ConfigurationError, CredentialsError, DeferredError, IncompleteError
 from weathervane.source.http import vendor_client
 
 USER = {"client_id": "1-x.apps.googleusercontent.com", "client_secret": "s", "refresh_token": "r"}
@@ -117,6 +117,23 @@ def test_configured_accounts_are_read_alone_and_a_manager_stands_for_its_clients
         pytest.raises(CredentialsError, match="9999999999 is not among"),
     ):
         find_accounts(client)
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+def test_an_account_that_does_not_list_itself_lists_not_all(begin, chosen):
+    """An empty answer would leave its accounts unread, and the run would say that all is well."""
+    bench = begin(clients=4, days=2)
+    with bench.client() as client:
+        everyone = find_accounts(client)
+    skip = len(bench.vendor.world.accessible) if chosen else 0
+    (root,) = [one for one in bench.vendor.world.accessible if bench.vendor.world.accounts[one].manager][:1]
+    bench.vendor.faults.add("missing_rows", skip=skip, match={"resource": "customer_client"}, rows=99)
+    with bench.client(**({"customer_ids": root} if chosen else {})) as client:
+        with pytest.raises(IncompleteError, match=r"customer_client of \d{10}: 0 accounts"):
+            find_accounts(client)
+        assert find_accounts(client).customers
+    with bench.client() as client:
+        assert find_accounts(client) == everyone
 
 
 def test_a_tenant_without_enabled_accounts_is_told_so(begin):

@@ -11,7 +11,13 @@ import msgspec
 
 from weathervane.google_ads.answers import PER_ACCOUNT, AccountNotEnabledError, RefusedError
 from weathervane.google_ads.client import GoogleAdsClient
-from weathervane.source.errors import ConfigurationError, ContractError, CredentialsError, SourceError
+from weathervane.source.errors import (
+    ConfigurationError,
+    ContractError,
+    CredentialsError,
+    IncompleteError,
+    SourceError,
+)
 
 __all__ = ["Accounts", "Customer", "Skipped", "find_accounts"]
 
@@ -77,7 +83,7 @@ def find_accounts(client: GoogleAdsClient) -> Accounts:
 
     Raises:
         ConfigurationError: No account is enabled, there are too many, or a configured one is not reached.
-        SourceError: Google cannot be asked.
+        SourceError: Google cannot be asked, or did not list an account of which it was asked.
     """
     credentials = client.credentials
     roots = [credentials.login_customer_id] if credentials.login_customer_id else client.accessible()
@@ -120,12 +126,11 @@ def _expand(
 ) -> None:
     """Adds a root and all below it."""
     try:
-        rows = client.rows(root, _TREE, _Row, login=login)
+        rows = _tree(client, root, login)
     except AccountNotEnabledError as error:
         found.setdefault(root, Skipped(root, "", error.reason))
         return
-    for row in rows:
-        one = row.customer_client
+    for one in rows:
         # What is below a root is reached through it; the root itself is reached directly.
         way = login or (root if one.id != root else None)
         if one.manager:
@@ -138,6 +143,21 @@ def _expand(
             )
 
 
+def _tree(client: GoogleAdsClient, root: str, login: str | None) -> list[_Client]:
+    """An account and all below it.
+
+    Raises:
+        IncompleteError: Google does not even list the account itself, so others are missing too.
+    """
+    clients = [row.customer_client for row in client.rows(root, _TREE, _Row, login=login)]
+    if not any(one.id == root for one in clients):
+        raise IncompleteError(
+            f"customer_client of {root}: {len(clients)} accounts, and {root} itself is not among them",
+            reason="ROWS_MISSING",
+        )
+    return clients
+
+
 def _chosen(
     client: GoogleAdsClient, found: dict[str, Customer | Skipped], managers: dict[str, str | None]
 ) -> dict[str, Customer | Skipped]:
@@ -147,8 +167,7 @@ def _chosen(
         if number in found:
             chosen[number] = found[number]
         elif number in managers:
-            rows = client.rows(number, _TREE, _Row, login=managers[number])
-            below = {row.customer_client.id for row in rows}
+            below = {one.id for one in _tree(client, number, managers[number])}
             chosen |= {one: account for one, account in found.items() if one in below}
         else:
             raise CredentialsError(

@@ -195,7 +195,8 @@ class MetricsReader:
             except SourceError as error:
                 if error.reason not in _TOO_MUCH or days == 1:
                     raise
-                if error.reason == "BODY_TOO_LARGE":
+                if error.reason != "DEADLINE_EXCEEDED":
+                    # What takes too long does so for minutes, and again for the next days.
                     self._too_many[key] = days
                 log.info(
                     "account %s: %s .. %s is too much at once (%s)", customer.id, first, last, error.reason

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from weathervane.klaviyo.reports import Quarter, quarters_of, report_request
-from weathervane.source.errors import ConfigurationError
+from weathervane.source.errors import ConfigurationError, IncompleteError
 
 from .bench import METRIC, REPORTS
 
@@ -65,6 +65,33 @@ def test_a_campaign_that_vanished_leaves_the_quarters_that_are_read_again(begin)
     counts = bench.run(reports=True).metadata["datasets"][REPORTS]
     assert counts["removed_rows"] >= 1
     assert newest["message_id"] not in {row["message_id"] for row in bench.rows(REPORTS)}
+
+
+def test_an_empty_report_of_a_quarter_with_sendings_is_not_believed(begin):
+    """Neither on the first run, which would never ask again for an old quarter, nor on one that would remove rows."""
+    bench = begin(campaigns=40)
+    for _ in range(2):
+        bench.account.faults.add("empty_report")
+        before = bench.rows(REPORTS)
+        with pytest.raises(
+            IncompleteError, match=r"the report of 2026-Q\d is empty, and the account has messages"
+        ):
+            bench.run(reports=True)
+        assert bench.rows(REPORTS) == before
+        bench.run(reports=True)
+        bench.holds_the_reports()
+
+
+def test_a_quarter_whose_messages_are_all_gone_is_emptied(begin):
+    """Nobody is left who would be in its report."""
+    bench = begin(campaigns=40)
+    bench.run(reports=True)
+    newest = max(row["period_start"] for row in bench.rows(REPORTS))
+    for one in {row["campaign_id"] for row in bench.rows(REPORTS) if row["period_start"] == newest}:
+        bench.account.change("delete", id=one)
+    bench.run(reports=True)
+    bench.holds_the_reports()
+    assert newest not in {row["period_start"] for row in bench.rows(REPORTS)}
 
 
 def test_the_end_of_a_quota_is_no_failure_and_the_next_run_goes_on(begin):

@@ -84,8 +84,12 @@ def test_a_fault_does_what_it_says_and_then_is_over(start, name):
 
 
 def test_the_other_faults_have_their_aims(start):
-    """An include is refused, a record is gone, something changes after a page."""
+    """An include is refused, a report is empty, a record is gone, something changes after a page."""
     client = start()
+    client.account.faults.add("empty_report")
+    results = [client.report().json()["data"]["attributes"]["results"] for _ in range(2)]
+    assert not results[0]
+    assert results[1]
     client.account.faults.add("refuse_include", include="tags")
     assert client.get("campaigns", include="tags").status_code == 400
     one = client.ids("campaigns")[0]
@@ -95,7 +99,14 @@ def test_the_other_faults_have_their_aims(start):
     client.account.faults.add("change_after_page", match={"endpoint": "campaigns"}, change="delete", id=one)
     assert one in client.ids("campaigns")
     assert one not in client.ids("campaigns")
-    assert set(FAULTS) == {*HTTP_FAULTS, *FACTS, "refuse_include", "gone", "change_after_page"}
+    assert set(FAULTS) == {
+        *HTTP_FAULTS,
+        *FACTS,
+        "refuse_include",
+        "gone",
+        "change_after_page",
+        "empty_report",
+    }
 
 
 @pytest.mark.parametrize(

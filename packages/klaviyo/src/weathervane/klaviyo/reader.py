@@ -77,6 +77,7 @@ class CampaignsReader:
         self._constants = {"tenant_id": client.tenant, "account_id": self._account.id}
         self._reports = ReportsReader(client, self._account, self._days, self._now)
         self._sent: list[datetime] | None = None
+        self._present: list[datetime] = []
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:
@@ -98,7 +99,7 @@ class CampaignsReader:
             return Slice(name, {"conditions": bounds, "before": before})
         if not self._client.credentials.wants_reports:
             return None
-        return self._reports.next_slice(self._sent, before)
+        return self._reports.next_slice(self._sent, self._present, before)
 
     def read(self, slice: Slice) -> Generator[Piece, None, SliceEnd]:
         """One slice."""
@@ -135,8 +136,14 @@ class CampaignsReader:
             newest = campaigns.rows.column("updated_at").to_pylist()
             if newest or earlier:
                 before["updated_at"] = max([*newest, *earlier])
-        rows = [*known.messages.values(), *messages.rows.to_pylist()]
-        self._sent = [row["send_time"] for row in rows if row["status"] in _SENT and row["send_time"]]
+        read = messages.rows.to_pylist()
+        rows = [row for row in [*known.messages.values(), *read] if row["send_time"]]
+        self._sent = [row["send_time"] for row in rows if row["status"] in _SENT]
+        self._present = [
+            row["send_time"]
+            for row in read
+            if row["send_time"] and row["status"] == "sent" and row["deleted_at"] is None
+        ]
         return SliceEnd(format_checkpoint(before) if before else None)
 
     def _said(self, snapshot: Snapshot) -> Generator[Piece, None, None]:

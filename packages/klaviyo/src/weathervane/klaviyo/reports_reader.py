@@ -14,7 +14,7 @@ from weathervane.klaviyo.client import Account, KlaviyoClient
 from weathervane.klaviyo.reports import REPORTS, Quarter, quarters_of, report_request
 from weathervane.lake import ColumnRange
 from weathervane.source.checkpoints import format_checkpoint
-from weathervane.source.errors import ConfigurationError, ContractError, DeferredError
+from weathervane.source.errors import ConfigurationError, ContractError, DeferredError, IncompleteError
 from weathervane.source.normalise import normalise
 from weathervane.source.records import split_records
 from weathervane.source.slices import Piece, Slice, SliceEnd
@@ -53,17 +53,22 @@ class ReportsReader:
         self._now = now
         self._metric = client.credentials.conversion_metric_id or ""
         self._quarters: list[Quarter] | None = None
+        self._never_empty: set[Quarter] = set()
         self._body: bytes | None = None
         self.deferred: DeferredError | None = None
         """Set when a quota was used up: the rest of the reports is left to a later run."""
 
-    def next_slice(self, sent: Sequence[datetime], before: Times) -> Slice | None:
+    def next_slice(
+        self, sent: Sequence[datetime], present: Sequence[datetime], before: Times
+    ) -> Slice | None:
         """Fetches the next report and gives the slice for it; None when there is none left.
 
         It is fetched before there is a slice: the end of a quota is no failed slice.
 
         Args:
-            sent: When messages were sent.
+            sent: When messages were sent, also those that were deleted since.
+            present: When messages were sent that the account has, and whose sending is over: to somebody, for
+                otherwise they were cancelled.
             before: The checkpoint's times.
 
         Raises:
@@ -71,6 +76,7 @@ class ReportsReader:
         """
         if self._quarters is None:
             self._quarters = self._choose(sent, before)
+            self._never_empty = set(quarters_of(present, self._account.timezone))
         if not self._quarters:
             return None
         quarter = self._quarters.pop(0)
@@ -97,6 +103,12 @@ class ReportsReader:
         records, following = split_records(self._body, "data.attributes.results", _Following)
         if following.links is not None and following.links.next is not None:
             raise ContractError("a report has a second page, which is not documented", reason="REPORT_PAGES")
+        if not records and quarter in self._never_empty:
+            # The quarter's rows would all be removed on the word of one empty list.
+            raise IncompleteError(
+                f"the report of {quarter} is empty, and the account has messages that were sent in it",
+                reason="REPORT_EMPTY",
+            )
         period = {"period_start": quarter.first, "period_end": quarter.last}
         more = {"conversion_metric_id": self._metric, "currency": self._account.currency}
         yield Piece(REPORTS.name, normalise(REPORTS, records, constants={**constants, **period, **more}))

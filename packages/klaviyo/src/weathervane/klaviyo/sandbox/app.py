@@ -157,7 +157,11 @@ class _Host:
             if request.headers.get("content-type", "").split(";")[0] != JSON_API:
                 raise RefusalError(415, f"The content type must be {JSON_API}.")
             with account.world.lock:
-                return report(account.world, body, account.options.timezone, now, base)
+                document = report(account.world, body, account.options.timezone, now, base)
+            if account.faults.take("empty_report", **facts):
+                document["data"]["attributes"]["results"] = []
+                document["data"]["relationships"]["campaigns"]["data"] = []
+            return document
         self._only("GET", request)
         if name == "accounts":
             return self._accounts(url)

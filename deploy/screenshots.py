@@ -135,10 +135,10 @@ def _take(shots: Shots, api_url: str) -> None:
             raise ShotError("; ".join(wrong))
         mine = [run for run in found if run["deployment_id"] == sources[f"{SOURCE}-ingestion"]]
         run = next(one for one in mine if one["parameters"]["tenant_id"] == TENANT)
-        key = f"{SOURCE}-{TENANT}"
+        key = f"{SOURCE}--{TENANT}"
         shots.take("runs", "/runs", run["name"], height=1000)
         shots.take("run", f"/runs/flow-run/{run['id']}", run["name"], "Loaded", "Finished in state")
-        shots.take("artifacts", f"/runs/flow-run/{run['id']}", f"{key}-slices", tab="Artifacts")
+        shots.take("artifacts", f"/runs/flow-run/{run['id']}", f"{key}--slices", tab="Artifacts")
         checked = str(api.create_flow_run_from_deployment(deployments["lake-freshness"]).id)
         _wait(
             lambda: [run for run in runs(id={"any_": [checked]}) if run["state_type"] in _ENDED],
@@ -146,7 +146,7 @@ def _take(shots: Shots, api_url: str) -> None:
         )
         artifacts = {one["key"]: one["latest_id"] for one in ask("/artifacts/latest/filter")}
         shots.take("summary", f"/artifacts/artifact/{artifacts[key]}", "checkpoint before")
-        shots.take("slices", f"/artifacts/artifact/{artifacts[f'{key}-slices']}", "quarantined")
+        shots.take("slices", f"/artifacts/artifact/{artifacts[f'{key}--slices']}", "quarantined")
         shots.take("freshness", f"/artifacts/artifact/{artifacts[f'freshness-{TENANT}']}", "shopify_orders")
         (block,) = (one["id"] for one in ask("/block_documents/filter") if one["name"] == "shopify-acme")
         shots.take("block", f"/blocks/block/{block}", "Client Secret")

@@ -41,11 +41,11 @@ def test_a_quota_that_ends_is_told_in_the_summary_of_a_run_that_succeeds(prefect
     assert summary.metadata["state"] == "loaded"
     deferred = summary.metadata["deferred"]
     assert (deferred["dataset"], deferred["retry_after"]) == (REPORTS, 73_473)
-    key = f"klaviyo-campaigns-{at_hand.tenant}"
+    key = f"klaviyo-campaigns--{at_hand.tenant}"
     with get_client(sync_client=True) as api:
         found = {one.key: one for one in api.read_artifacts()}
     assert found[key].description == f"{at_hand.tenant}/klaviyo_campaigns: deferred"
-    assert float(found[f"{key}-progress"].data) < 100
+    assert float(found[f"{key}--progress"].data) < 100
     at_hand.holds_the_account()
     at_hand.account.faults.clear()
     assert "deferred" not in ingest_klaviyo_campaigns(at_hand.tenant, end_date=date(2027, 1, 1)).metadata

@@ -205,6 +205,13 @@ def test_a_stale_table_is_named_in_the_line_that_an_automation_sees(
     assert line == "1 of 2 tables are stale: acme/events (0.0 h, allowed 1e-09 h)"
     states = {dataset: row["state"] for dataset, row in tables(api, newest(api))["freshness-acme"].items()}
     assert states == {"events": "stale", "orders": "fresh"}
+    reports = check_freshness(
+        "acme", max_age_hours=1e-9, max_age_hours_by_dataset={"events": None, "orders": 1}
+    )
+    assert {row["dataset"]: row["state"] for row in reports["acme"]} == {
+        "events": "not watched",
+        "orders": "fresh",
+    }
     with pytest.raises(UpkeepError, match="4 of 4 tables are stale"):
         check_freshness(max_age_hours=1e-9)
 

@@ -17,6 +17,7 @@ from prefect.client.schemas.filters import (
     ArtifactFilterFlowRunId,
     FlowRunFilter,
     FlowRunFilterDeploymentId,
+    FlowRunFilterId,
     FlowRunFilterParentFlowRunId,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
@@ -36,6 +37,7 @@ from weathervane.source.errors import (
     CredentialsError,
     DeferredError,
     IncompleteError,
+    InternalError,
     UnavailableError,
 )
 from weathervane.source.ingestion import IngestionSummary
@@ -101,15 +103,15 @@ def test_a_run_that_read_rows_is_loaded_and_shows_what_it_did(
     assert run.name.startswith("acme · pretend_things · up to ")
     found = artifacts(api, run)
     assert {key: one.type for key, one in found.items()} == {
-        "pretend-things-acme": "markdown",
-        "pretend-things-acme-progress": "progress",
-        "pretend-things-acme-slices": "table",
+        "pretend-things--acme": "markdown",
+        "pretend-things--acme--progress": "progress",
+        "pretend-things--acme--slices": "table",
     }
-    assert float(found["pretend-things-acme-progress"].data) == 100.0
-    table = json.loads(found["pretend-things-acme-slices"].data)
+    assert float(found["pretend-things--acme--progress"].data) == 100.0
+    table = json.loads(found["pretend-things--acme--slices"].data)
     assert len(table) == 6  # three slices of two datasets
     assert sum(row["new"] for row in table if row["dataset"] == "pretend_things") == 5
-    text = found["pretend-things-acme"].data
+    text = found["pretend-things--acme"].data
     checkpoint = summary.metadata["checkpoint"]
     assert f"| pretend_things | none | `{checkpoint}` |" in text
     assert "| pretend_things | 5 | 5 | 0 | 0 | 0 | 0 | 5 | 3 |" in text
@@ -152,7 +154,7 @@ def test_what_was_not_whole_is_incomplete_after_all_retries(
     assert run.state is not None
     assert (run.state.type, run.state.name, run.run_count) == (StateType.FAILED, "Incomplete", 2)
     assert "half of it" in str(run.state.message)
-    assert artifacts(api, run)["pretend-things-acme"].description == "acme/pretend_things: incomplete"
+    assert artifacts(api, run)["pretend-things--acme"].description == "acme/pretend_things: incomplete"
 
 
 @pytest.mark.parametrize(
@@ -188,6 +190,39 @@ def test_a_flow_ends_at_once_when_no_retry_can_mend_it(
     assert state.type is StateType.FAILED
     if attempts == 1:
         assert state.message == str(error)
+
+
+def test_a_run_that_ends_before_it_reads_leaves_a_summary_all_the_same(
+    api: SyncPrefectClient, acme: ListVendor
+) -> None:
+    """Under the flow's name and the tenant: what happened, and what to do."""
+    with pytest.raises(ConfigurationError):
+        ingest_pretend_things("nobody")
+    (shown,) = artifacts(api, newest(api)).items()
+    assert shown[0] == "pretend-things--nobody"
+    assert shown[1].description == "nobody/pretend_things: failed"
+    assert "WEATHERVANE_PRETEND__NOBODY__" in shown[1].data
+
+
+def test_the_text_of_an_error_that_nobody_foresaw_stays_in_the_process(
+    api: SyncPrefectClient, acme: ListVendor, lake: LakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may hold a token or a row. Prefect is told of which kind it was, where it arose, and where the rest is."""
+    acme.on_read = raising(RuntimeError(f"GET /?token={CANARY}"))
+    once = ingest_pretend_things.with_options(retries=1, retry_delay_seconds=0)
+    with pytest.raises(
+        InternalError, match=r"RuntimeError at test_conduct.py:\d+, in fail; .* incident \w{12}"
+    ):
+        once("acme")
+    run = newest(api)
+    # Once in a task and once more in a flow that is tried again.
+    assert run.run_count == 2
+    texts = [str(one.data) for one in artifacts(api, run).values()]
+    tasks_run = api.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
+    texts += [run.model_dump_json(), *(one.model_dump_json() for one in tasks_run)]
+    assert not [text for text in texts if CANARY in text]
+    told = {record.name for record in caplog.records if CANARY in record.getMessage() + str(record.exc_text)}
+    assert told == {"incidents"}
 
 
 def test_an_error_names_its_tenant_outside_of_prefect_too(acme: ListVendor) -> None:
@@ -234,7 +269,7 @@ def test_a_deployments_run_for_every_tenant_starts_one_run_each(
     assert parent.state.message == "started 1 of 2 tenants: acme; still going on or waiting: busy"
     assert api.read_flow_run(waiting.id).state_type is StateType.SCHEDULED
     (links,) = artifacts(api, parent).items()
-    assert links[0] == "pretend-things-every-tenant"
+    assert links[0] == "pretend-things--every-tenant"
     assert f"/runs/flow-run/{child.id})" in links[1].data
     assert "busy: an earlier run is still going on" in links[1].data
 

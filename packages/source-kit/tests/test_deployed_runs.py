@@ -212,7 +212,11 @@ def test_a_watcher_that_goes_away_gives_its_place_back(
     [
         (IncompleteError("half of it", reason="COUNT_DIFFERS"), "INCOMPLETE", "half of it [tenant=acme "),
         (CredentialsError("refused", reason="TOKEN_REFUSED"), "FAILED", "refused [tenant=acme "),
-        (RuntimeError(f"GET /?token={CANARY}"), "FAILED", "RuntimeError: see the run's log"),
+        (
+            RuntimeError(f"GET /?token={CANARY}"),
+            "FAILED",
+            "internal error: RuntimeError at test_deployed_runs.py:",
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
@@ -225,7 +229,7 @@ def test_an_end_by_an_error_is_told(
     acme: ListVendor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After the slices before it, in the error's own safe words; Prefect's own state holds an unforeseen one's text."""
+    """After the slices before it, in the error's own safe words; of one that nobody foresaw, its kind and place."""
     monkeypatch.setattr(tasks.write_incremental, "retries", 0)
 
     def fail(slice: Any) -> None:

@@ -15,6 +15,7 @@ from weathervane.source.errors import (
     DeferredError,
     FatalError,
     IncompleteError,
+    InternalError,
     RetriableError,
     SourceError,
     ThrottledError,
@@ -23,7 +24,7 @@ from weathervane.source.errors import (
 
 RETRIABLE = [RetriableError, ThrottledError, UnavailableError, IncompleteError]
 FINAL = [FatalError, ConfigurationError, CredentialsError, ContractError, CursorError]
-TREE = [SourceError, *FINAL, *RETRIABLE, DeferredError]
+TREE = [SourceError, *FINAL, *RETRIABLE, DeferredError, InternalError]
 
 
 def make(cls: type[SourceError]) -> SourceError:
@@ -60,7 +61,9 @@ def test_an_error_crosses_a_process_border_whole(cls: type[SourceError], carry) 
 def test_the_tree_says_what_may_be_retried() -> None:
     """Retry is decided by the class, never by reading the message."""
     assert [c.retriable for c in RETRIABLE] == [True] * len(RETRIABLE)
-    assert [c.retriable for c in [*FINAL, DeferredError, SourceError]] == [False] * (len(FINAL) + 2)
+    assert [c.retriable for c in [*FINAL, DeferredError, InternalError, SourceError]] == [False] * (
+        len(FINAL) + 3
+    )
     assert all(issubclass(c, FatalError) for c in FINAL)
     assert all(issubclass(c, RetriableError) for c in RETRIABLE)
 

@@ -371,15 +371,15 @@ def test_what_is_remembered_is_bounded() -> None:
         (
             RuntimeError(f"GET /?token={CANARY}"),
             pb.RUN_STATE_FAILED,
-            "internal error; .*incident [0-9a-f]{12}",
+            r"internal error: RuntimeError at test_service.py:\d+, in work; .*incident [0-9a-f]{12}",
         ),
-        (SystemExit(CANARY), pb.RUN_STATE_FAILED, "internal error"),
-        (KeyError(CANARY), pb.RUN_STATE_FAILED, "internal error"),
+        (SystemExit(CANARY), pb.RUN_STATE_FAILED, "ended by SystemExit"),
+        (KeyError(CANARY), pb.RUN_STATE_FAILED, "internal error: KeyError"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
 def test_an_end_by_an_error_is_told(error: BaseException, state: int, told: str) -> None:
-    """In the error's own safe words; of one that nobody foresaw, whose words may hold anything, only a number."""
+    """In the error's own safe words; of one that nobody foresaw, whose words may hold anything, its kind and place."""
 
     def work() -> IngestionSummary:
         raise error

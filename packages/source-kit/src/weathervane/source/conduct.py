@@ -30,7 +30,13 @@ from prefect.states import Cancelled, Completed, Failed, Scheduled
 
 from weathervane.lake import LakeError, StaleCheckpointError
 from weathervane.source.credentials import SourceCredentials
-from weathervane.source.errors import ConfigurationError, DeferredError, IncompleteError, SourceError
+from weathervane.source.errors import (
+    ConfigurationError,
+    DeferredError,
+    IncompleteError,
+    InternalError,
+    SourceError,
+)
 from weathervane.source.history import (
     EVERY_TENANT,
     check_deaths,
@@ -40,8 +46,9 @@ from weathervane.source.history import (
     overtaken_by,
     states_of,
 )
+from weathervane.source.incidents import contained
 from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.report import report_dispatch, summary_line
+from weathervane.source.report import failures_shown, report_dispatch, summary_line
 from weathervane.source.tasks import BACKFILL
 
 __all__ = ["EVERY_TENANT", "conduct", "run_name"]
@@ -84,7 +91,8 @@ def conduct(
                 check_deaths(states)
             if tenant_id == EVERY_TENANT:
                 return _ends(_dispatch(api, run, credentials.configured_tenants()))
-            summary = _named(tenant_id, lambda: work(tenant_id, credentials.load(tenant_id)))
+            with failures_shown(tenant_id), contained():
+                summary = _named(tenant_id, lambda: work(tenant_id, credentials.load(tenant_id)))
         except DeferredError as error:
             _defer(api, run, error.retry_after, error)
             return _fails(api, run, error)
@@ -93,8 +101,8 @@ def conduct(
                 return _fails(api, run, error, name="Incomplete")
             raise
         except (SourceError, LakeError) as error:
-            # A stale checkpoint is mended by beginning anew, which is what a flow's retry does.
-            if error.retriable or isinstance(error, StaleCheckpointError):
+            # What a flow's retry does, beginning anew, mends a stale checkpoint, and perhaps what nobody foresaw.
+            if error.retriable or isinstance(error, StaleCheckpointError | InternalError):
                 raise
             return _fails(api, run, error)
         if (deferred := summary.metadata.get("deferred")) is not None:

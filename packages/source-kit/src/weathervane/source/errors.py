@@ -12,7 +12,8 @@
     │   ├── ThrottledError          too many calls; .retry_after says when, if the vendor did
     │   ├── UnavailableError        the vendor or the way to it is down
     │   └── IncompleteError         the read was not whole: nothing of the slice may be committed
-    └── DeferredError               come back after .retry_after seconds, in another run
+    ├── DeferredError               come back after .retry_after seconds, in another run
+    └── InternalError               nobody foresaw it; its text stays in the log of the process
 
 Messages hold no URL query, header, body or token: they are written here, never copied from a transport.
 """
@@ -28,6 +29,7 @@ __all__ = [
     "DeferredError",
     "FatalError",
     "IncompleteError",
+    "InternalError",
     "RetriableError",
     "SourceError",
     "ThrottledError",
@@ -174,6 +176,10 @@ class DeferredError(SourceError):
     def __init__(self, message: str, *, retry_after: float, **context: Unpack[_Context]) -> None:
         super().__init__(message, **context)
         self.retry_after = retry_after
+
+
+class InternalError(SourceError):
+    """An error that nobody foresaw. Trying the same again at once does not help; a run begun anew may."""
 
 
 def _one_line(text: str) -> str:

@@ -1,11 +1,11 @@
 """What a run shows of itself in Prefect, while it goes on and at its end: artifacts for people, events for programs.
 
-| artifact, `key` = the first dataset and the tenant, `shopify-orders-acme` | what |
+| artifact, `key` = the first dataset and the tenant, `shopify-orders--acme` | what |
 | --- | --- |
-| `<key>-progress` | a bar, moved after each slice |
-| `<key>-slices` | a table of the receipts, one row a slice and dataset |
+| `<key>--progress` | a bar, moved after each slice |
+| `<key>--slices` | a table of the receipts, one row a slice and dataset |
 | `<key>` | a summary: counts, checkpoints before and after, where the tables are, how it ended |
-| `<flow>-every-tenant` | of a run that started one for each tenant: links to them |
+| `<flow>--every-tenant` | of a run that started one for each tenant: links to them |
 
 | event, on the resource `prefect.flow-run.<id>` | payload |
 | --- | --- |
@@ -47,6 +47,7 @@ __all__ = [
     "ENDED",
     "RunReport",
     "artifact_key",
+    "failures_shown",
     "report_dispatch",
     "reporting",
     "summary_line",
@@ -60,13 +61,18 @@ log = logging.getLogger(__name__)
 _MAX_ROWS = 500
 """Rows of the table of receipts, the last ones: an artifact is one value in Prefect's database. The log has all."""
 _MAX_CHECKPOINT = 200
+_SHOWN = "weathervane_shown"
+"""Marks an error that a run's own report tells of."""
 _PAUSE = 2.0
 """Seconds between two moves of the bar: a move is a request."""
 
 
 def artifact_key(dataset: str, tenant: str) -> str:
-    """A run's artifacts' common key: lowercase letters, digits and dashes, as Prefect wants them."""
-    return f"{dataset}-{tenant}".replace("_", "-")
+    """A run's artifacts' common key: lowercase letters, digits and dashes, as Prefect wants them.
+
+    Two dashes, so that `meta_ads` of `ad_x` is another one than `meta_ads_ad` of `x`.
+    """
+    return f"{dataset}--{tenant}".replace("_", "-")
 
 
 def summary_line(summary: IngestionSummary) -> str:
@@ -109,8 +115,23 @@ def reporting(ingestion: Ingestion) -> Iterator[RunReport]:
         yield report
     except BaseException as error:
         report.end(error)
+        vars(error)[_SHOWN] = True
         raise
     report.end(None)
+
+
+@contextmanager
+def failures_shown(tenant: str) -> Iterator[None]:
+    """Leaves a summary of a run of this tenant that failed before there was anything to report."""
+    try:
+        yield
+    except Exception as error:
+        if _SHOWN not in vars(error):
+            what = (runtime.get_flow_name() or "").removeprefix("ingest_")
+            title = f"{tenant}/{what}: {_became(error)}"
+            text = f"# {title}\n\n{_code(_said(error))}\n\nNothing was read."
+            _try(title, lambda: create_markdown_artifact(text, artifact_key(what, tenant), title))
+        raise
 
 
 class RunReport:
@@ -133,7 +154,7 @@ class RunReport:
         """Shows an empty bar."""
 
         def show() -> None:
-            bar = create_progress_artifact(0.0, f"{self._key}-progress", f"{self._title}: begins")
+            bar = create_progress_artifact(0.0, f"{self._key}--progress", f"{self._title}: begins")
             self._bar = cast(UUID, bar)
 
         self._try(show)
@@ -179,7 +200,7 @@ class RunReport:
             if self._bar is not None and state in ("loaded", "verified_empty"):
                 update_progress_artifact(self._bar, 100.0, self._where("complete"))
             rows = [{**row, "checkpoint": _shown(row["checkpoint"])} for row in self._rows]
-            create_table_artifact(rows, f"{self._key}-slices", f"{self._title}: receipts by slice")
+            create_table_artifact(rows, f"{self._key}--slices", f"{self._title}: receipts by slice")
             create_markdown_artifact(self._markdown(state, message), self._key, f"{self._title}: {state}")
             payload: dict[str, Any] = {"state": state, "message": message}
             if self._summary is not None:
@@ -219,7 +240,7 @@ class RunReport:
             "its deployment": url_for("deployment", _deployment()) if _deployment() else None,
         }
         lines += [f"- [{name}]({url})" for name, url in links.items() if url]
-        lines.append(f"- artifacts `{self._key}-slices`, `{self._key}-progress`")
+        lines.append(f"- artifacts `{self._key}--slices`, `{self._key}--progress`")
         return "\n".join(lines)
 
     def _try(self, show: Callable[[], None]) -> None:

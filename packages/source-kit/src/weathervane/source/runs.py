@@ -21,6 +21,7 @@ from typing import Any
 
 from weathervane.lake import LakeError
 from weathervane.source.errors import DeferredError, IncompleteError, SourceError
+from weathervane.source.incidents import contained
 from weathervane.source.ingestion import IngestionSummary
 from weathervane.source.progress import Progress, listening
 
@@ -232,7 +233,10 @@ class Runs:
     def _work(self, run: Run, work: Callable[[], IngestionSummary]) -> None:
         try:
             run.tell(RunState.RUNNING, f"{run.request.flow} of {run.request.tenant} begins")
-            with listening(lambda news: run.tell(RunState.RUNNING, news.message, progress=news)):
+            with (
+                listening(lambda news: run.tell(RunState.RUNNING, news.message, progress=news)),
+                contained(),
+            ):
                 summary = work()
             state = RunState(summary.metadata["state"])
             run.tell(state, f"{summary.row_count:,} new and updated rows", summary=summary)
@@ -242,11 +246,8 @@ class Runs:
             run.tell(RunState.DEFERRED, f"put off for {error.retry_after:,.0f} s: {error}")
         except (SourceError, LakeError) as error:
             run.tell(RunState.FAILED, str(error))
-        except BaseException:
-            # Its text may hold anything: it stays in the log, under a number that the watcher is given.
-            incident = uuid.uuid4().hex[:12]
-            log.exception("incident %s in run %s", incident, run.run_id)
-            run.tell(RunState.FAILED, f"internal error; the server's log has it under incident {incident}")
+        except BaseException as error:
+            run.tell(RunState.FAILED, f"ended by {type(error).__name__}")
         finally:
             with self._changed:
                 self._changed.notify_all()

@@ -28,6 +28,7 @@ from weathervane.lake import (
 )
 from weathervane.source.dataset import Dataset
 from weathervane.source.errors import ConfigurationError, SourceError
+from weathervane.source.incidents import contained
 from weathervane.source.ingestion import Ingestion, IngestionSummary
 from weathervane.source.patching import patched_rows
 from weathervane.source.report import reporting
@@ -65,7 +66,8 @@ def merge_incremental(
     lake: LakeClient, table: TableRef, changes: pa.RecordBatch, dataset: Dataset
 ) -> list[pa.RecordBatch]:
     """Lays changes that name only some columns over the rows which the lake holds; see `patched_rows`."""
-    return patched_rows(lake, table, changes, dataset)
+    with contained():
+        return patched_rows(lake, table, changes, dataset)
 
 
 @task(
@@ -80,7 +82,8 @@ def write_records(
     lake: LakeClient, table: TableRef, batches: Iterable[pa.RecordBatch], schema: pa.Schema, write_id: str
 ) -> WriteResult:
     """Appends rows to a table without keys, in one commit, exactly once for the write id."""
-    return lake.write(WriteSpec(table, write_id, WriteMode.APPEND, schema), batches)
+    with contained():
+        return lake.write(WriteSpec(table, write_id, WriteMode.APPEND, schema), batches)
 
 
 @task(
@@ -93,7 +96,8 @@ def write_records(
 )
 def write_incremental(ingestion: Ingestion, slice: Slice) -> SliceResult:
     """Reads one slice from the vendor and writes it to the lake, one stream and one commit per dataset."""
-    return ingestion.write(slice)
+    with contained():
+        return ingestion.write(slice)
 
 
 def ingest(tenant: str, reader: Reader) -> IngestionSummary:

@@ -35,7 +35,7 @@ _Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 def check_freshness(
     tenant_id: str = EVERY_TENANT,
     max_age_hours: _Hours = 26,
-    max_age_hours_by_dataset: dict[str, _Hours] | None = None,
+    max_age_hours_by_dataset: dict[str, _Hours | None] | None = None,
 ) -> Reports:
     """Sees whether every table was written lately. Ends Completed "Fresh", or Failed "Stale" and names the stale ones.
 
@@ -44,7 +44,8 @@ def check_freshness(
     Args:
         tenant_id: A tenant; `*` takes every tenant of the lake.
         max_age_hours: So old may a table's last write be. Default: a day, and two hours to be late.
-        max_age_hours_by_dataset: Those that are written less often, e.g. weekly.
+        max_age_hours_by_dataset: Those that are written less often, e.g. weekly; null for one that is not watched,
+            since no schedule writes it.
     """
 
     def end(reports: Reports) -> State[Reports]:
@@ -68,7 +69,7 @@ def check_freshness(
     task_run_name="{tenant} · freshness",
     **TRIED_AGAIN,
 )
-def check_tenant(tenant: str, max_age_hours: float, by_dataset: dict[str, float]) -> list[Row]:
+def check_tenant(tenant: str, max_age_hours: float, by_dataset: dict[str, float | None]) -> list[Row]:
     """Looks at a tenant's tables. That of a table's rejects is written when there are some, so it has no age."""
     columns = (
         *("age (h)", "allowed (h)", "last write", "last commit"),
@@ -86,17 +87,23 @@ def check_tenant(tenant: str, max_age_hours: float, by_dataset: dict[str, float]
         hours = None if written is None else max(0.0, (now - written).total_seconds() / 3600)
         return {
             "age (h)": "unknown" if hours is None else round(hours, 1),
-            "allowed (h)": allowed,
+            "allowed (h)": "any" if allowed is None else allowed,
             "last write": _time(found.last_write_at),
             "last commit": _time(found.committed_at),
             "rows": found.total_rows,
             "set aside": _set_aside(lake, table),
             "checkpoint": found.checkpoint or "",
             "version": found.version,
-            "state": "stale" if hours is None or hours > allowed else "fresh",
+            "state": _state(hours, allowed),
         }
 
     return each_table(tenant, "freshness", columns, work)
+
+
+def _state(hours: float | None, allowed: float | None) -> str:
+    if allowed is None:
+        return "not watched"
+    return "stale" if hours is None or hours > allowed else "fresh"
 
 
 def _set_aside(lake: LakeClient, table: TableRef) -> int:

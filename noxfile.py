@@ -57,7 +57,8 @@ SUPPORTED = sorted(
 PYTHONS = [version for version in SUPPORTED if runs(version)] or SUPPORTED[:1]
 
 # Tests wait for servers and processes of their own, so two cores serve three; those of a file share them.
-THREE_FILES_AT_ONCE = ("--numprocesses=3", "--dist=loadfile")
+# In their order: files of few tests, which would come last, are those that take long.
+THREE_FILES_AT_ONCE = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
 
 # Ctrl-C reaches what runs as well as nox: it stops its parts in order, which nox would cut short after half a second.
 IN_ITS_OWN_TIME: dict[str, Any] = {"interrupt_timeout": 120.0, "terminate_timeout": 120.0}
@@ -118,7 +119,7 @@ def lint(session: nox.Session) -> None:
     sources = [f"packages/{folder}/src" for folder in PACKAGES]
     bases = {"MYPYPATH": ":".join([*sources, "deploy"])}
     scripts = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("deploy/*.py"))]
-    session.run("mypy", *sources, "noxfile.py", *scripts, env=bases)
+    session.run("mypy", "--num-workers=2", *sources, "noxfile.py", *scripts, env=bases)
     # A folder at a time: test modules of two packages may share a name. Its parent is the base, so that a
     # test's `from .helper import …` means to mypy what it means to pytest.
     for folder in [
@@ -253,7 +254,7 @@ def house(session: nox.Session) -> None:
     """What no package can promise alone: the shape of the house itself."""
     # With what each package's tests need, to know which distribution an import is from.
     install_house(session, *(own_group(folder) for folder in PACKAGES), groups=("test",))
-    pytest(session, "tests/house")
+    pytest(session, "tests/house", "--numprocesses=2")
 
 
 @nox.session

@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError, model_validator
 
 from weathervane.source.credentials import SourceCredentials, credentials_block
 from weathervane.source.errors import ConfigurationError, UnavailableError
+from weathervane.source.testing import running_prefect
 
 CANARY = "canary-51c0e"
 
@@ -190,11 +191,10 @@ def test_a_block_is_read_updated_and_masked(variables: None) -> None:
     """On a real Prefect server: saved, loaded, rotated, listed; and the API shows it masked."""
     from prefect.blocks.core import Block
     from prefect.client.orchestration import get_client
-    from prefect.testing.utilities import prefect_test_harness
 
     block_class = credentials_block(AcmeCredentials)
     assert Block.is_block_class(block_class)  # what `prefect block register -m` looks for
-    with prefect_test_harness(server_startup_timeout=180):
+    with running_prefect():
         assert AcmeCredentials.load("acme_eu").shop == "two"  # no block type yet: the environment
         assert AcmeCredentials.configured_tenants() == ["acme", "acme_eu"]
 

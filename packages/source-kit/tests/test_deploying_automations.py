@@ -87,7 +87,7 @@ def test_dead_runs_are_noticed_and_resumed_and_no_others(api: SyncPrefectClient)
             wait_for_events(api, lost, dead)
             enter(api, lost, Pending())
             enter(api, dead, Running())
-            for look in stamina.retry_context(on=AssertionError, attempts=None, timeout=90, wait_max=1):
+            for look in stamina.retry_context(on=AssertionError, attempts=None, timeout=60, wait_max=1):
                 with look:
                     assert history(api, dead)[:4] == ["Scheduled", "Running", "Crashed", RESUMING]
                     assert history(api, lost)[:3] == ["Scheduled", "Pending", RESUMING]

@@ -61,6 +61,7 @@ def test_no_error_and_no_log_line_holds_a_secret(serve, caplog, case: str) -> No
 def test_good_answers_are_logged_without_secrets_too(serve, caplog) -> None:
     """By default httpx logs whole URLs at INFO, and httpcore whole heads at DEBUG."""
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpx")  # a command that ran here before has quietened it
     stub = serve(lambda _: answer({"t": CANARY}, headers={"Set-Cookie": CANARY, "X-Next": CANARY}))
 
     get(stub, f"/p?access_token={CANARY}", auth=FixedAuth())

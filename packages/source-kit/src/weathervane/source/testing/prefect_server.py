@@ -4,56 +4,103 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sqlite3
-import tempfile
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from unittest.mock import patch
+from tempfile import TemporaryDirectory
+
+import httpx
+import stamina
 
 __all__ = ["running_prefect"]
 
 
 @contextmanager
-def running_prefect(startup_seconds: int = 180) -> Iterator[None]:
+def running_prefect(startup_seconds: float = 180) -> Iterator[None]:
     """Starts a Prefect server on a database of its own and points this process at it.
 
-    It takes from ten seconds to a minute: share it between all tests of a session. Half of that would be making the
-    tables, which is done once for each version of Prefect: they are kept, empty, in the user's cache folder. Flows do
-    not wait for their heartbeat's last second here.
+    It takes six seconds to a minute: share it between all tests of a session. More would be spent on making the tables,
+    which is done once for each version of Prefect: they are kept, empty, in the user's cache folder; and on importing
+    the server's code into this process, as Prefect's own `prefect_test_harness` does. Flows do not wait for their
+    heartbeat's last second here.
     """
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    from prefect import __version__
-    from prefect.settings import (
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-        PREFECT_SERVER_DATABASE_MIGRATE_ON_START,
-        PREFECT_SERVER_REGISTER_BLOCKS_ON_START,
-        temporary_settings,
-    )
-    from prefect.testing.utilities import prefect_test_harness
+    from prefect import __version__, context
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "weathervane")
     empty = cache / f"prefect-{__version__}.db"
-    # The harness removes the folder, and finds the database in it by this name.
-    folder = tempfile.mkdtemp()
-    database = Path(folder, "prefect-test.db")
-    made = empty.exists()
-    if made:
-        shutil.copyfile(empty, database)
-    to_do = {
-        PREFECT_SERVER_DATABASE_MIGRATE_ON_START: not made,
-        PREFECT_SERVER_REGISTER_BLOCKS_ON_START: not made,
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        database = Path(folder, "prefect.db")
+        made = empty.exists()
+        if made:
+            shutil.copyfile(empty, database)
+        with _served(database, folder, made, startup_seconds) as url:
+            settings = {PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+            with (
+                temporary_settings(settings),
+                # Threads that are started elsewhere, as gRPC's, have no settings but the process's.
+                context._temporary_global_settings_context(context.get_settings_context()),
+            ):
+                if not made:
+                    _keep(database, empty)
+                yield
+                _drain()
+
+
+@contextmanager
+def _served(database: Path, home: str, made: bool, startup_seconds: float) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
+    environment = {
+        "PREFECT_HOME": home,
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",
+        "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": str(not made).lower(),
+        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": str(not made).lower(),
+        # As `prefect_test_harness` has it: no UI, and an application that is this process's own.
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT__SERVER_FINAL": "1",
     }
-    with (
-        temporary_settings(to_do),
-        patch("prefect.testing.utilities.mkdtemp", return_value=folder),
-        prefect_test_harness(server_startup_timeout=startup_seconds),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        if not made:
-            _keep(database, empty)
-        yield
+    url = f"http://127.0.0.1:{port}/api"
+    with subprocess.Popen([*command, *options], env={**os.environ, **environment}) as server:
+        try:
+            _wait(server, url, startup_seconds)
+            yield url
+        finally:
+            server.terminate()
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def _wait(server: subprocess.Popen[bytes], url: str, seconds: float) -> None:
+    asking = stamina.retry_context(
+        on=httpx.TransportError, attempts=None, timeout=seconds, wait_initial=0.1, wait_max=0.2
+    )
+    for attempt in asking:
+        with attempt:
+            if server.poll() is not None:
+                raise RuntimeError(f"the Prefect server ended by itself, exit code {server.returncode}")
+            httpx.get(f"{url}/health").raise_for_status()
+
+
+def _drain() -> None:
+    """Sends what is still to be told, before nobody listens any more."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.instance().drain()
+    EventsWorker.drain_all()
 
 
 def _keep(database: Path, empty: Path) -> None:

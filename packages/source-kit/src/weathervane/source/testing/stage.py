@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import stamina
+from prefect.logging.handlers import PrefectConsoleHandler
 
 from weathervane.lake import LakeClient, NotFoundError, TableRef
 from weathervane.lake.testing import running_lake
@@ -137,6 +138,13 @@ def _recorded() -> Iterator[list[str]]:
     # Prefect's loggers do not propagate to the root.
     loggers = [logging.getLogger(name) for name in ("", "prefect", "weathervane")]
     levels = [logger.level for logger in loggers]
+    # Its console colours every word of thousands of lines: most of a check's time, for nobody.
+    consoles = [
+        one for logger in loggers for one in logger.handlers if isinstance(one, PrefectConsoleHandler)
+    ]
+    shown = [console.level for console in consoles]
+    for console in consoles:
+        console.setLevel(logging.ERROR)
     for logger in loggers:
         logger.addHandler(recorder)
         logger.setLevel(logging.DEBUG)
@@ -146,3 +154,5 @@ def _recorded() -> Iterator[list[str]]:
         for logger, level in zip(loggers, levels, strict=True):
             logger.removeHandler(recorder)
             logger.setLevel(level)
+        for console, level in zip(consoles, shown, strict=True):
+            console.setLevel(level)

@@ -25,7 +25,8 @@ from rich.panel import Panel
 from rich.table import Table
 from vendors import VENDORS, Pretend
 
-from weathervane.lake import LakeClient
+from weathervane.lake import LakeClient, LakeError
+from weathervane.source import SourceError
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("WEATHERVANE_DEMO_HOME", ROOT / ".demo")).resolve()
@@ -175,7 +176,12 @@ def _shown(path: Path) -> str:
 def _state() -> dict[str, Any]:
     path = HOME / "state.json"
     if path.exists():
-        return dict(json.loads(path.read_text()))
+        try:
+            state = dict(json.loads(path.read_text()))
+            datetime.fromisoformat(state["begins"]), int(state["steps"]), int(state["runs"])
+        except (ValueError, TypeError, KeyError):
+            raise StartError(f"{path} is damaged: delete {HOME} to start over") from None
+        return state
     # Far enough back for many runs to stay in the past.
     begins = (datetime.now(UTC) - timedelta(days=90)).replace(minute=0, second=0, microsecond=0)
     state = {"begins": begins.isoformat(), "steps": 0, "runs": 0}
@@ -190,12 +196,14 @@ def _save(state: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.exit(f"error: the demo takes no arguments, not {' '.join(sys.argv[1:])[:80]}")
     # What the vendors do on purpose here (a throttle, a failed report, a closed account) would drown the story.
     for name in ("stamina", "weathervane"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         code = main()
-    except (StartError, OSError) as error:
+    except (StartError, OSError, SourceError, LakeError) as error:
         print(f"error: {error}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from control import post
@@ -15,6 +16,14 @@ from processes import Stack
 from weathervane.lake import LakeClient, TableRef
 
 Row = dict[str, Any]
+_LISTS = {
+    "actions": "actions",
+    "action_value": "action_values",
+    "conversions": "conversions",
+    "conversion_value": "conversion_values",
+}
+"""Columns of the actions' table, and Meta's lists."""
+_WINDOWS = ("value", "1d_click", "7d_click", "28d_click", "1d_view")
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ class PretendMetaAds:
         for one in ACCOUNTS:
             mine = [row for row in rows if row["account_id"] == one.id]
             yield from _compared(lake, one.tenant, "meta_ads", {_key(row): _figures(row) for row in mine})
-            actions = {key: count for row in mine for key, count in _actions(row)}
+            actions = {key: figures for row in mine for key, figures in _actions(row).items()}
             yield from _compared(lake, one.tenant, "meta_ads_actions", actions)
 
 
@@ -86,12 +95,16 @@ def _compared(lake: LakeClient, tenant: str, dataset: str, truth: dict[Any, Any]
     if dataset == "meta_ads":
         held: dict[Any, Any] = {(row["adset_id"], str(row["date"])): _stored(row) for row in stored}
     else:
-        held = {_stored_key(row): row["actions"] for row in stored if row["actions"] is not None}
+        held = {
+            _stored_key(row): {name: row[name] for name in _LISTS if row[name] is not None} for row in stored
+        }
     missing, extra = truth.keys() - held.keys(), held.keys() - truth.keys()
     changed = [key for key in truth.keys() & held.keys() if truth[key] != held[key]]
-    if missing or extra or changed:
+    twice = len(stored) - len(held)
+    if missing or extra or changed or twice:
         yield (
-            f"{tenant}/{dataset}: {len(missing)} rows are missing, {len(extra)} too many, {len(changed)} differ;"
+            f"{tenant}/{dataset}: {len(missing)} rows are missing, {len(extra) + twice} too many,"
+            f" {len(changed)} differ;"
             f" e.g. {sorted([*missing, *extra, *changed])[:3]}"
         )
 
@@ -129,9 +142,12 @@ def _purchases(row: Row, name: str, window: str) -> Decimal | None:
     return Decimal(found[0]) if found else None
 
 
-def _actions(row: Row) -> Iterator[tuple[tuple[str, ...], Decimal]]:
-    for entry in row.get("actions", ()):
-        for window in ("value", "1d_click", "7d_click", "28d_click", "1d_view"):
+def _actions(row: Row) -> dict[tuple[str, ...], dict[str, Decimal]]:
+    found: dict[tuple[str, ...], dict[str, Decimal]] = {}
+    for column, name in _LISTS.items():
+        for entry, window in product(row.get(name, ()), _WINDOWS):
             if window in entry:
-                name = "default" if window == "value" else window
-                yield (*_key(row), entry["action_type"], name), Decimal(entry[window])
+                shown = "default" if window == "value" else window
+                key = (*_key(row), entry["action_type"], shown)
+                found.setdefault(key, {})[column] = Decimal(entry[window])
+    return found

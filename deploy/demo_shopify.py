@@ -75,16 +75,16 @@ class PretendShopify:
         for tenant, control in self._control.items():
             for dataset, (truth_key, lake_key, values) in _CHECKS.items():
                 truth = {truth_key(row): row for row in rows_of(f"{control}/truth/{dataset}")}
-                held = {
-                    lake_key(row): row for row in lake.read(TableRef(tenant, dataset)).read_all().to_pylist()
-                }
+                rows = lake.read(TableRef(tenant, dataset)).read_all().to_pylist()
+                held = {lake_key(row): row for row in rows}
                 missing, extra = truth.keys() - held.keys(), held.keys() - truth.keys()
                 # A product that was deleted before it was ever read has never been in the lake.
                 missing = {key for key in missing if not truth[key].get("deletedAt")}
                 changed = [key for key in truth.keys() & held.keys() if not values(truth[key], held[key])]
-                if missing or extra or changed:
+                twice = len(rows) - len(held)
+                if missing or extra or changed or twice:
                     yield (
-                        f"{tenant}/{dataset}: {len(missing)} rows are missing, {len(extra)} too many,"
+                        f"{tenant}/{dataset}: {len(missing)} rows are missing, {len(extra) + twice} too many,"
                         f" {len(changed)} differ; e.g. {sorted([*missing, *extra, *changed])[:3]}"
                     )
 

@@ -10,12 +10,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_demo(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_demo(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs the demo to its end."""
     return subprocess.run(
-        [sys.executable, "deploy/demo.py"],
+        [sys.executable, "deploy/demo.py", *arguments],
         cwd=ROOT,
-        env={**os.environ, "WEATHERVANE_DEMO_HOME": str(home), **environment},
+        env={**os.environ, "WEATHERVANE_DEMO_HOME": str(home)},
         capture_output=True,
         text=True,
         timeout=600,

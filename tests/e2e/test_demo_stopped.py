@@ -20,6 +20,15 @@ def test_what_cannot_be_started_is_said_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: ")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "state.json").write_text('{"begins": "once upon a time"}')
+    done = run_demo(home)
+    assert done.returncode == 2
+    assert done.stderr == f"error: {home}/state.json is damaged: delete {home} to start over\n"
+    done = run_demo(tmp_path / "other", "--fast")
+    assert done.returncode == 1
+    assert done.stderr == "error: the demo takes no arguments, not --fast\n"
 
 
 def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ def at_hand(begin, monkeypatch):
 def test_a_quota_that_ends_is_told_in_the_summary_of_a_run_that_succeeds(prefect, at_hand):
     """Deferred, not failed; the next run goes on where it was (fact 10)."""
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.objects import StateType
+    from prefect.client.schemas.sorting import FlowRunSort
 
     from weathervane.klaviyo.flows import ingest_klaviyo_campaigns
 
@@ -43,6 +45,8 @@ def test_a_quota_that_ends_is_told_in_the_summary_of_a_run_that_succeeds(prefect
     assert (deferred["dataset"], deferred["retry_after"]) == (REPORTS, 73_473)
     key = f"klaviyo-campaigns--{at_hand.tenant}"
     with get_client(sync_client=True) as api:
+        (run,) = api.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+        assert (run.state_type, run.state_name) == (StateType.COMPLETED, "Deferred")
         found = {one.key: one for one in api.read_artifacts()}
     assert found[key].description == f"{at_hand.tenant}/klaviyo_campaigns: deferred"
     assert float(found[f"{key}--progress"].data) < 100

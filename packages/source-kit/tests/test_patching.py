@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weathervane.lake import LakeClient, TableRef, WriteMode, WriteSpec
+from weathervane.lake import ColumnRange, LakeClient, TableRef, WriteMode, WriteSpec
 from weathervane.source.dataset import Column, Dataset
 from weathervane.source.patching import patched_rows
 
@@ -25,6 +26,7 @@ DATASET = Dataset(
         Column("seen", pa.timestamp("us", "UTC"), "seen"),
     ),
     unique_keys=KEYS,
+    cluster_by="id",
 )
 SCHEMA = DATASET.schema
 
@@ -35,9 +37,13 @@ class Stored:
     def __init__(self, rows: list[dict[str, Any]]) -> None:
         self.rows = rows
 
-    def read(self, table: TableRef) -> pa.RecordBatchReader:
-        """Gives the rows, two a batch."""
-        return pa.Table.from_pylist(self.rows, SCHEMA).to_reader(max_chunksize=2)
+    def read(self, table: TableRef, *, ranges: Sequence[ColumnRange]) -> pa.RecordBatchReader:
+        """Gives the rows in the ranges, two a batch."""
+        rows = [
+            row for row in self.rows if all(one.lower <= str(row[one.column]) <= one.upper for one in ranges)
+        ]
+        self.given = len(rows)
+        return pa.Table.from_pylist(rows, SCHEMA).to_reader(max_chunksize=2)
 
 
 @pytest.fixture
@@ -45,7 +51,7 @@ def notes(lake: LakeClient) -> LakeClient:
     """A lake with five notes."""
     rows = [{"id": name, "part": part, "text": f"{name}{part}", "seen": None} for name, part in NOTES]
     batch = pa.RecordBatch.from_pylist(rows, SCHEMA)
-    lake.write(WriteSpec(TABLE, "write", WriteMode.UPSERT, SCHEMA, KEYS), [batch])
+    lake.write(WriteSpec(TABLE, "write", WriteMode.UPSERT, SCHEMA, KEYS, "id"), [batch])
     return lake
 
 
@@ -97,6 +103,14 @@ def test_a_change_that_does_not_fit_its_column_is_refused(notes: LakeClient) -> 
         patched_rows(notes, TABLE, changes, DATASET)
 
 
+def test_only_the_range_of_the_changes_is_read() -> None:
+    """A table is not read whole for one row of it."""
+    lake: Any = Stored([{"id": i, "part": 1, "text": i, "seen": None} for i in "abcdefgh"])
+    changes = [{"id": i, "part": 1, "text": "new"} for i in ("c", "d")]
+    assert patch(lake, changes, CHANGE) == {("c", 1): "new", ("d", 1): "new"}
+    assert lake.given == 2
+
+
 def test_a_column_that_the_table_does_not_have_yet_is_filled_in(notes: LakeClient) -> None:
     """Rows are the dataset's, so that they are written with others of the same slice: the new column is null."""
     wider = DATASET.with_columns(
@@ -112,7 +126,7 @@ def test_a_column_that_the_table_does_not_have_yet_is_filled_in(notes: LakeClien
     assert rows.to_pylist() == [
         {"id": "a", "part": 1, "text": "a1", "seen": None, "gone_at": gone, "tag": None}
     ]
-    spec = WriteSpec(TABLE, "wider", WriteMode.UPSERT, wider.schema, KEYS)
+    spec = WriteSpec(TABLE, "wider", WriteMode.UPSERT, wider.schema, KEYS, "id")
     assert notes.write(spec, [rows]).rows_updated == 1
 
 

@@ -392,6 +392,22 @@ def test_an_end_by_an_error_is_told(error: BaseException, state: int, told: str)
     assert not last.HasField("result")
 
 
+def test_a_run_that_left_a_part_for_later_is_deferred_with_its_result() -> None:
+    """What it read is told, and what is left, and when that can be had: it is not all loaded."""
+    left = {
+        "dataset": "reports",
+        "retry_after": 73_473.0,
+        "reason": "THROTTLED",
+        "message": "the day's quota is used up",
+    }
+    partly = replace(SUMMARY, metadata={**SUMMARY.metadata, "deferred": left})
+    with served(scripted(Script(lambda: partly))) as stub:
+        last = watch(stub, start(stub).run_id)[-1]
+    assert last.state == pb.RUN_STATE_DEFERRED
+    assert last.message.endswith("rows; the rest is put off for 73,473 s: the day's quota is used up")
+    assert last.result.new_rows == SUMMARY.metadata["new_rows"]
+
+
 def test_an_empty_run_is_verified_empty() -> None:
     """The vendor said that there is nothing, which is not the same as nothing having been read."""
     empty = replace(SUMMARY, metadata={**SUMMARY.metadata, "state": "verified_empty", "checkpoint": None})

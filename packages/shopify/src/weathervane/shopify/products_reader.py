@@ -86,9 +86,9 @@ class ProductsReader:
             end = yield from self._changes.read(lower, upper)
             reached = self._changed.reached(slice, end.newest, exhausted=end.exhausted)
             return SliceEnd(reached, {PRODUCTS.name: end.control_totals}, self._changed.share)
-        newest = None
-        for events in self._events(lower, upper):
-            newest = max(event.created_at for event in events)
+        # In one piece: the rows that they change are looked up in the lake once.
+        events = list(self._events(lower, upper))
+        if events:
             gids = pa.array([event.subject_id for event in events], pa.string())
             changes = pa.RecordBatch.from_arrays(
                 [
@@ -104,9 +104,10 @@ class ProductsReader:
                 VARIANTS.name,
                 members=changes.select(["product_id"]).cast(pa.schema([VARIANTS.schema.field("product_id")])),
             )
+        newest = max((event.created_at for event in events), default=None)
         return SliceEnd(self._deleted.reached(slice, newest, exhausted=True))
 
-    def _events(self, lower: datetime | None, upper: datetime | None) -> Iterator[list[_Event]]:
+    def _events(self, lower: datetime | None, upper: datetime | None) -> Iterator[_Event]:
         terms = ["action:destroy", "subject_type:PRODUCT"]
         terms += [f"created_at:>='{format_time(lower)}'"] if lower else []
         terms += [f"created_at:<='{format_time(upper)}'"] if upper else []
@@ -114,9 +115,7 @@ class ProductsReader:
         search = {"query": " AND ".join(terms)}
         for body in self._client.pages(queries.DELETED_PRODUCTS, search, "events", sizes):
             nodes = decode(body, _Events).events.nodes
-            events = [one for one in nodes if one.subject_id and one.subject_type == "PRODUCT"]
-            if events:
-                yield events
+            yield from (one for one in nodes if one.subject_id and one.subject_type == "PRODUCT")
 
 
 class _Event(msgspec.Struct, rename="camel"):

@@ -7,6 +7,7 @@
       overtaken  skip        a later scheduled run that is due covers the same    Completed "Skipped"
       a tenant   work        rows were read / the vendor said that there are none Completed "Loaded" / "Verified empty"
                              the vendor wants a pause longer than we sleep        Scheduled "Deferred"
+                             and no deployment is there to wake the run           Failed, or Completed "Deferred"
                              what was read was not whole, after all retries       Failed "Incomplete"
                              a person must act: no retries                        Failed
       cancelled  stop        its machine died before it could stop                Cancelled
@@ -107,6 +108,9 @@ def conduct(
             return _fails(api, run, error)
         if (deferred := summary.metadata.get("deferred")) is not None:
             _defer(api, run, deferred["retry_after"], deferred["message"])
+            # A run of no deployment: what is left is for the next one.
+            message = f"{summary_line(summary)}; {deferred['message']}"
+            return _ends(Completed(name="Deferred", message=message, data=summary))
         name = "Loaded" if summary.metadata["state"] == "loaded" else "Verified empty"
         return _ends(Completed(name=name, message=summary_line(summary), data=summary))
 

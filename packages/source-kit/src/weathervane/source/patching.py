@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weathervane.lake import LakeClient, NotFoundError, TableRef, row_keys
+from weathervane.lake import ColumnRange, LakeClient, NotFoundError, TableRef, row_keys
 from weathervane.source.dataset import Dataset
 
 __all__ = ["patched_rows"]
@@ -17,8 +17,8 @@ def patched_rows(
     """Whole rows: what the table holds for the changes' keys, with the changes' other columns laid over it.
 
     Keys that the table does not hold are left out: there is nothing to change. Of a key that comes twice the first
-    change counts. A column that the table does not have yet is null. Memory: the changes, the rows they meet, and one
-    record batch of the table.
+    change counts. A column that the table does not have yet is null. Read are the files in whose range of the cluster
+    column the changes lie, so make one call for all changes. Memory: the changes, the rows they meet, one record batch.
 
     Args:
         lake: The lake.
@@ -28,7 +28,8 @@ def patched_rows(
     """
     wanted = row_keys(changes, dataset.unique_keys)
     try:
-        stored = lake.read(table)
+        # The files that hold the others are not even opened.
+        stored = lake.read(table, ranges=_range(changes, dataset.cluster_by))
     except NotFoundError:
         return []
     patched = []
@@ -48,3 +49,11 @@ def patched_rows(
             )
         patched.append(pa.RecordBatch.from_arrays(columns, schema=dataset.schema))
     return patched
+
+
+def _range(changes: pa.RecordBatch, cluster_by: str | None) -> tuple[ColumnRange, ...]:
+    if cluster_by is None or cluster_by not in changes.schema.names or not changes.num_rows:
+        return ()
+    bounds = pc.min_max(changes.column(cluster_by))
+    lower, upper = (bounds[name].cast(pa.string()).as_py() for name in ("min", "max"))
+    return (ColumnRange(cluster_by, lower, upper),)

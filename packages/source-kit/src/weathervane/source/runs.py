@@ -238,8 +238,14 @@ class Runs:
                 contained(),
             ):
                 summary = work()
-            state = RunState(summary.metadata["state"])
-            run.tell(state, f"{summary.row_count:,} new and updated rows", summary=summary)
+            state, message = (
+                RunState(summary.metadata["state"]),
+                f"{summary.row_count:,} new and updated rows",
+            )
+            if (left := summary.metadata.get("deferred")) is not None:
+                state = RunState.DEFERRED
+                message += f"; the rest is put off for {left['retry_after']:,.0f} s: {left['message']}"
+            run.tell(state, message, summary=summary)
         except IncompleteError as error:
             run.tell(RunState.INCOMPLETE, str(error))
         except DeferredError as error:

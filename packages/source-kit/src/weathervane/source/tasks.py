@@ -61,7 +61,7 @@ def build_key(batch: pa.RecordBatch, unique_keys: tuple[str, ...]) -> pa.StringA
     return row_keys(batch, unique_keys)
 
 
-@task(task_run_name="{table} · changes", cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="{table} · {changes.num_rows} changes", cache_policy=NO_CACHE, persist_result=False)
 def merge_incremental(
     lake: LakeClient, table: TableRef, changes: pa.RecordBatch, dataset: Dataset
 ) -> list[pa.RecordBatch]:

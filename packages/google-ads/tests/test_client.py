@@ -136,6 +136,24 @@ def test_an_account_that_does_not_list_itself_lists_not_all(begin, chosen):
         assert find_accounts(client) == everyone
 
 
+@pytest.mark.parametrize(
+    ("code", "told"), [("CUSTOMER_NOT_ENABLED", "skipped"), ("USER_PERMISSION_DENIED", "denied")]
+)
+def test_a_configured_manager_that_cannot_be_listed_stops_no_other(begin, code, told):
+    """The accounts that were configured beside it are read."""
+    bench = begin(clients=4, days=2)
+    world = bench.vendor.world
+    (root,) = [one for one in world.accessible if world.accounts[one].manager][:1]
+    client_of_its_own = next(one for one in bench.clients() if one in world.accessible)
+    skip = len(world.accessible)
+    facts = {"resource": "customer_client"}
+    bench.vendor.faults.add("error", skip=skip, match=facts, code=f"authorizationError.{code}")
+    with bench.client(customer_ids=f"{root},{client_of_its_own}") as client:
+        found = find_accounts(client)
+    assert [one.id for one in found.customers] == [client_of_its_own]
+    assert root in ({one.id for one in found.skipped} if told == "skipped" else found.denied)
+
+
 def test_a_tenant_without_enabled_accounts_is_told_so(begin):
     """Instead of an empty success."""
     bench = begin(days=2)

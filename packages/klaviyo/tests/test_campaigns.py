@@ -12,7 +12,7 @@ import pytest
 
 from weathervane.klaviyo.settings import KlaviyoSettings
 from weathervane.klaviyo.snapshot import derived_status
-from weathervane.source.errors import CursorError, IncompleteError, UnavailableError
+from weathervane.source.errors import ConfigurationError, CursorError, IncompleteError, UnavailableError
 
 from .bench import CAMPAIGNS, EXPECTED, KEY, MESSAGES, SMALL, VARIATIONS, moment
 
@@ -468,3 +468,25 @@ def _newest(bench):
 
 def _between(time):
     return datetime(2026, 8, 31, 15, tzinfo=UTC) <= time < datetime(2026, 10, 5, 15, tzinfo=UTC)
+
+
+def test_another_accounts_key_changes_nothing(begin):
+    """All campaigns of the tenant would be taken for deleted, and the other's be mixed in among them."""
+    bench, other = begin(), begin(account="OTHER1")
+    bench.run()
+    before = bench.rows(CAMPAIGNS)
+    other.tenant = bench.tenant
+    with pytest.raises(ConfigurationError, match=r"the key is of account OTHER1, .* a tenant of its own"):
+        other.run()
+    assert bench.rows(CAMPAIGNS) == before
+
+
+def test_a_legacy_message_that_was_not_included_is_not_taken_for_deleted(begin):
+    """Its campaign still names it."""
+    bench = begin()
+    bench.run(credentials=LEGACY)
+    before = bench.rows(MESSAGES)
+    bench.account.faults.add("not_included", match={"endpoint": "campaigns"})
+    with pytest.raises(IncompleteError, match=r"names message .*, which was not included"):
+        bench.run(credentials=LEGACY)
+    assert bench.rows(MESSAGES) == before

@@ -79,6 +79,25 @@ def test_a_write_that_is_sent_again_is_answered_and_not_applied(lake: LakeClient
     assert lake.checkpoint(ORDERS).value == "c-1"
 
 
+def test_a_receipt_that_had_to_be_asked_for_may_be_anothers(
+    lake: LakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two deliveries of one id with other rows; the first one's commit was slow, the second one's answer is lost. What
+    the lake then says of the id is the first one's: taken for its own, the second one's rows would be lost.
+    """
+    with lake.begin(spec("orders", "w")) as slow, lake.begin(spec("orders", "w")) as second:
+        slow.rows(batch([[1, 1]]))
+        second.rows(batch([[1, 1], [2, 2]]))
+        assert not slow.commit().repeat
+
+        def cut() -> pb.WriteResponse:
+            raise BusyError("the connection broke", reason="UNAVAILABLE")
+
+        monkeypatch.setattr(second, "_next", cut)
+        receipt = second.commit()
+    assert (receipt.repeat, receipt.rows_inserted) == (True, 1)
+
+
 def test_a_late_repeat_is_still_a_repeat(tmp_path: Path) -> None:
     """Fifty other writes and many log checkpoints later the first answer is given again."""
     with running_lake(tmp_path / "lake", log_checkpoint_interval=7) as lake:

@@ -434,7 +434,7 @@ def small_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeClient
         yield client
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(writes=writes, versioned=st.booleans(), append=st.booleans())
 def test_every_row_received_is_accounted_for(
     writes: list[tuple[list[list[dict[str, Any]]], int]],

@@ -362,7 +362,12 @@ def test_rows_that_are_not_listed_fail_the_slice(bench, fault, settings):
     assert (bench.rows(), bench.checkpoint()) == ([], None)
 
 
-@pytest.mark.parametrize("spoilt", [[{"value": "7"}], [7], "7", [{"action_type": 7, "value": "7"}]])
+TWICE = [{"action_type": "lead", "value": "1"}, {"action_type": "lead", "value": "2"}]
+
+
+@pytest.mark.parametrize(
+    "spoilt", [[{"value": "7"}], [7], "7", [{"action_type": 7, "value": "7"}], TWICE], ids=str
+)
 def test_actions_that_are_none_set_the_row_aside_and_remove_nothing(bench, spoilt):
     """The figures are not NULL and the actions not gone: what the lake had of both stays until they can be read."""
     bench.run()
@@ -398,6 +403,49 @@ def test_an_account_of_which_nothing_is_shown_any_more_keeps_its_days(begin):
     assert [one for one in bench.rows() if one["account_id"] == "101"] == before
     bench.run(start=date(2026, 9, 1), end=date(2026, 11, 2))
     bench.holds_the_truth()
+    assert bench.checkpoint().keys() == {"102"}
+    bench.run()
+    bench.holds_the_truth()
+
+
+@pytest.mark.parametrize("spend", [12.5, {"amount": "12.5"}, [1], True])
+def test_a_spend_of_another_kind_is_one_rows_trouble(bench, spend):
+    """A number is money as a text is; anything else sets its row aside. The other rows and days land."""
+    rows = bench.truth()
+    (_, adset, day) = min(rows)
+    bench.meta.change("spoil", level="adset", id=adset, day=day, set={"spend": spend})
+    if spend == 12.5:
+        with pytest.raises(IncompleteError, match="add up to"):  # it is read, and is not what was spent
+            bench.run()
+        return
+    assert bench.run().metadata["datasets"]["meta_ads"]["quarantined_rows"] == 1
+    assert len(bench.rows()) == len(rows) - 1
+
+
+def test_a_row_of_no_day_is_set_aside_and_the_others_land(bench):
+    """Whose spend it holds cannot be said, so no day is held against it."""
+    rows = bench.truth()
+    (_, adset, day) = min(rows)
+    bench.meta.change("spoil", level="adset", id=adset, day=day, set={"date_start": "2026-13-01"})
+    assert bench.run().metadata["datasets"]["meta_ads"]["quarantined_rows"] == 1
+    assert len(bench.rows()) == len(rows) - 1
+
+
+def test_an_account_whose_own_spend_cannot_be_read_is_not_taken_for_empty(bench):
+    """Its days would never be read, and the run would say that there are none."""
+    for one in bench.meta.truth("insights_account"):
+        bench.meta.change("spoil", level="account", id="101", day=one["date_start"], set={"spend": []})
+    with pytest.raises(IncompleteError, match="own spend by day cannot be read"):
+        bench.run()
+    assert bench.rows() == []
+
+
+def test_an_account_that_is_listed_no_more_is_told(begin, caplog):
+    """The others are read all the same."""
+    bench = begin(accounts=TWO)
+    bench.run()
+    bench.run(credentials={"accounts": "101"})
+    assert "ad account 102, which was read up to 2026-11-0" in caplog.text
 
 
 def test_an_unreadable_spend_sets_a_row_aside_and_not_the_day(bench):

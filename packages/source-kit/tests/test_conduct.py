@@ -45,7 +45,7 @@ from weathervane.source.report import summary_line
 from weathervane.source.slices import Slice
 
 from .pretend_flows import PretendCredentials, PretendSandbox, ingest_pretend_things
-from .pretend_source import CANARY, ListVendor, lake_truth
+from .pretend_source import CANARY, ListReader, ListVendor, lake_truth
 
 AT_ONCE = ingest_pretend_things.with_options(retries=0)
 
@@ -223,6 +223,25 @@ def test_the_text_of_an_error_that_nobody_foresaw_stays_in_the_process(
     assert not [text for text in texts if CANARY in text]
     told = {record.name for record in caplog.records if CANARY in record.getMessage() + str(record.exc_text)}
     assert told == {"incidents"}
+
+
+def test_what_was_read_before_an_error_that_nobody_foresaw_is_still_shown(
+    api: SyncPrefectClient, acme: ListVendor, lake: LakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside of a slice too: the run's own summary has the last word."""
+    slices = ListReader.next_slice
+
+    def fail(reader: ListReader, checkpoint: str | None) -> Slice | None:
+        if checkpoint is not None:
+            raise KeyError("next")
+        return slices(reader, checkpoint)
+
+    monkeypatch.setattr(ListReader, "next_slice", fail)
+    with pytest.raises(InternalError, match=r"KeyError at test_conduct.py"):
+        AT_ONCE("acme")
+    shown = artifacts(api, newest(api))["pretend-things--acme"].data
+    assert "KeyError at test_conduct.py" in shown
+    assert "Nothing was read" not in shown
 
 
 def test_an_error_names_its_tenant_outside_of_prefect_too(acme: ListVendor) -> None:

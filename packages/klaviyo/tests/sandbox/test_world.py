@@ -90,6 +90,9 @@ def test_the_other_faults_have_their_aims(start):
     results = [client.report().json()["data"]["attributes"]["results"] for _ in range(2)]
     assert not results[0]
     assert results[1]
+    client.account.faults.add("not_included")
+    pages = [client.get("campaigns", include="campaign-messages").json() for _ in range(2)]
+    assert ["included" in page for page in pages] == [False, True]
     client.account.faults.add("refuse_include", include="tags")
     assert client.get("campaigns", include="tags").status_code == 400
     one = client.ids("campaigns")[0]
@@ -106,6 +109,7 @@ def test_the_other_faults_have_their_aims(start):
         "gone",
         "change_after_page",
         "empty_report",
+        "not_included",
     }
 
 

@@ -98,7 +98,7 @@ def find_accounts(client: GoogleAdsClient) -> Accounts:
                 raise
             denied[root] = error
     if credentials.customers:
-        found = _chosen(client, found, managers)
+        found = _chosen(client, found, managers, denied)
     customers = tuple(one for one in found.values() if isinstance(one, Customer))
     skipped = tuple(one for one in found.values() if isinstance(one, Skipped))
     for one in skipped:
@@ -159,7 +159,10 @@ def _tree(client: GoogleAdsClient, root: str, login: str | None) -> list[_Client
 
 
 def _chosen(
-    client: GoogleAdsClient, found: dict[str, Customer | Skipped], managers: dict[str, str | None]
+    client: GoogleAdsClient,
+    found: dict[str, Customer | Skipped],
+    managers: dict[str, str | None],
+    denied: dict[str, SourceError],
 ) -> dict[str, Customer | Skipped]:
     """The configured ones among all that are reached."""
     chosen: dict[str, Customer | Skipped] = {}
@@ -167,8 +170,16 @@ def _chosen(
         if number in found:
             chosen[number] = found[number]
         elif number in managers:
-            below = {one.id for one in _tree(client, number, managers[number])}
-            chosen |= {one: account for one, account in found.items() if one in below}
+            try:
+                below = {one.id for one in _tree(client, number, managers[number])}
+            except AccountNotEnabledError as error:
+                chosen[number] = Skipped(number, "", error.reason)
+            except RefusedError as error:
+                if error.reason not in PER_ACCOUNT:
+                    raise
+                denied[number] = error
+            else:
+                chosen |= {one: account for one, account in found.items() if one in below}
         else:
             raise CredentialsError(
                 f"the configured account {number} is not among those that the user reaches",

@@ -11,6 +11,7 @@ from weathervane.klaviyo.campaigns import CAMPAIGNS, MESSAGES, VARIATIONS
 from weathervane.klaviyo.snapshot import Row
 from weathervane.lake import LakeClient, NotFoundError, TableRef
 from weathervane.source.dataset import Dataset
+from weathervane.source.errors import ConfigurationError
 
 __all__ = ["Known"]
 
@@ -30,11 +31,21 @@ class Known:
     """Messages with variations of the omni model; a legacy one has its message's own id."""
 
     @classmethod
-    def load(cls, lake: LakeClient, tenant: str) -> Known:
-        """Reads it; empty when there are no tables yet."""
+    def load(cls, lake: LakeClient, tenant: str, account_id: str) -> Known:
+        """Reads it; empty when there are no tables yet.
+
+        Raises:
+            ConfigurationError: The rows are another account's, which would all be taken for deleted.
+        """
         known = cls()
-        for row in _rows(lake, tenant, CAMPAIGNS, ("campaign_id", "deleted_at")):
+        for row in _rows(lake, tenant, CAMPAIGNS, ("campaign_id", "account_id", "deleted_at")):
             if row["deleted_at"] is None:
+                if row["account_id"] != account_id:
+                    raise ConfigurationError(
+                        f"the key is of account {account_id}, and the tenant's campaigns are of {row['account_id']};"
+                        " give another account a tenant of its own",
+                        reason="WRONG_ACCOUNT",
+                    )
                 known.campaigns.add(row["campaign_id"])
         names = ("message_id", "status", "send_time", "updated_at", "deleted_at")
         for row in _rows(lake, tenant, MESSAGES, names):

@@ -10,6 +10,7 @@ from weathervane.klaviyo.campaigns import channel_word
 from weathervane.klaviyo.client import KlaviyoClient, Resource, ResourcePage
 from weathervane.klaviyo.filters import all_of, equals
 from weathervane.klaviyo.snapshot import Row, Snapshot, dig
+from weathervane.source.errors import IncompleteError
 
 __all__ = ["CHANNELS", "LegacyModel"]
 
@@ -77,8 +78,13 @@ def _take(page: ResourcePage, snapshot: Snapshot) -> None:
     for campaign in page.data:
         row = snapshot.campaigns[campaign.id] = _campaign(campaign)
         for one in campaign.related("campaign-messages") or ():
-            if (found := included.get(one)) is not None:
-                snapshot.messages[one], snapshot.variations[one] = _message(found, row)
+            if (found := included.get(one)) is None:
+                # Left out, it would be taken for deleted.
+                raise IncompleteError(
+                    f"campaign {campaign.id} names message {one}, which was not included",
+                    reason="NOT_INCLUDED",
+                )
+            snapshot.messages[one], snapshot.variations[one] = _message(found, row)
 
 
 def _campaign(resource: Resource) -> Row:

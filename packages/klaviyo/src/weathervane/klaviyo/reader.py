@@ -110,7 +110,7 @@ class CampaignsReader:
     def _read_campaigns(
         self, conditions: Sequence[str], before: dict[str, datetime]
     ) -> Generator[Piece, None, SliceEnd]:
-        known = Known.load(self._lake, self._client.tenant)
+        known = Known.load(self._lake, self._client.tenant, self._account.id)
         snapshot = self._model.read(conditions, known.unchanged)
         if not conditions:
             # Gone is only what its own address says is gone: lists may miss what flips between two of them.

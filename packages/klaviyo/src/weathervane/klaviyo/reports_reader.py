@@ -54,7 +54,8 @@ class ReportsReader:
         self._metric = client.credentials.conversion_metric_id or ""
         self._quarters: list[Quarter] | None = None
         self._never_empty: set[Quarter] = set()
-        self._body: bytes | None = None
+        self._records: Sequence[bytes] = ()
+        self._empty: list[Quarter] = []
         self.deferred: DeferredError | None = None
         """Set when a quota was used up: the rest of the reports is left to a later run."""
 
@@ -73,19 +74,37 @@ class ReportsReader:
 
         Raises:
             ConfigurationError: There is no conversion metric, or not in this account.
+            IncompleteError: All reports were read but those that were empty and cannot be.
         """
         if self._quarters is None:
             self._quarters = self._choose(sent, before)
             self._never_empty = set(quarters_of(present, self._account.timezone))
-        if not self._quarters:
-            return None
-        quarter = self._quarters.pop(0)
-        try:
-            request = report_request(quarter, self._metric, self._now, self._account.timezone)
-            self._body = self._client.post("campaign-values-reports", request)
-        except DeferredError as error:
-            log.warning("reports from %s on are left to a later run: %s", quarter, error)
-            self.deferred = error.with_context(tenant=self._client.tenant, dataset=REPORTS.name)
+        while self._quarters:
+            quarter = self._quarters.pop(0)
+            try:
+                request = report_request(quarter, self._metric, self._now, self._account.timezone)
+                body = self._client.post("campaign-values-reports", request)
+            except DeferredError as error:
+                log.warning("reports from %s on are left to a later run: %s", quarter, error)
+                self.deferred = error.with_context(tenant=self._client.tenant, dataset=REPORTS.name)
+                return None
+            self._records, following = split_records(body, "data.attributes.results", _Following)
+            if following.links is not None and following.links.next is not None:
+                raise ContractError(
+                    "a report has a second page, which is not documented", reason="REPORT_PAGES"
+                )
+            if self._records or quarter not in self._never_empty:
+                break
+            # The quarter's rows would all be removed on the word of one empty list. Loud, but the others come first.
+            log.error("the report of %s is empty, and messages were sent in it", quarter)
+            self._empty.append(quarter)
+        else:
+            if self._empty:
+                raise IncompleteError(
+                    f"the report of {self._empty[0]} is empty, and the account has messages that were sent in it; all"
+                    " other reports were read",
+                    reason="REPORT_EMPTY",
+                )
             return None
         day = quarter.first.isoformat()
         window = (
@@ -98,23 +117,13 @@ class ReportsReader:
     def read(self, slice: Slice, constants: Mapping[str, Any]) -> Generator[Piece, None, SliceEnd]:
         """The rows of the report that was fetched."""
         quarter: Quarter = slice.bounds["quarter"]
-        if self._body is None:
-            raise ContractError(f"the report of {quarter} was not fetched", reason="NO_REPORT")
-        records, following = split_records(self._body, "data.attributes.results", _Following)
-        if following.links is not None and following.links.next is not None:
-            raise ContractError("a report has a second page, which is not documented", reason="REPORT_PAGES")
-        if not records and quarter in self._never_empty:
-            # The quarter's rows would all be removed on the word of one empty list.
-            raise IncompleteError(
-                f"the report of {quarter} is empty, and the account has messages that were sent in it",
-                reason="REPORT_EMPTY",
-            )
+        records = self._records
         period = {"period_start": quarter.first, "period_end": quarter.last}
         more = {"conversion_metric_id": self._metric, "currency": self._account.currency}
         yield Piece(REPORTS.name, normalise(REPORTS, records, constants={**constants, **period, **more}))
         before: Times = dict(slice.bounds["before"])
-        if not any(self._days):
-            # Chosen days leave gaps before them, which the next whole run must not take for done.
+        if not any(self._days) and not self._empty:
+            # Chosen days and empty reports leave gaps, which the next whole run must not take for done.
             first = datetime.combine(quarter.first, time(), UTC)
             before[self._progress] = max(first, before.get(self._progress, first))
         return SliceEnd(format_checkpoint(before) if before else None)

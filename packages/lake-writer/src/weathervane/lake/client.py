@@ -6,6 +6,7 @@ import hashlib
 import queue
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -232,7 +233,8 @@ class Upload:
     def commit(
         self, *, checkpoint: str | None = None, control_totals: Sequence[ControlTotal] = ()
     ) -> WriteResult:
-        """Asks for the commit and waits for the receipt.
+        """Asks for the commit and waits for the receipt. One that had to be asked for again, as its answer was lost, is
+        a `repeat`: whether it is of these very rows cannot be said.
 
         Raises:
             OutcomeUnknownError: The answer was lost and the server could not say what became of the write.
@@ -268,7 +270,8 @@ class Upload:
             except BusyError:
                 break
             if status.result is not None:
-                return status.result
+                # Perhaps not ours: an earlier delivery of this id may have held other rows, and its commit was slow.
+                return replace(status.result, repeat=True)
             if status.state is WriteState.UNKNOWN:
                 # Not a BusyError: a server that is ending, or another one than was asked, may still commit it.
                 break

@@ -7,7 +7,8 @@ them may be added up. Zeros, entries and whole lists are simply absent, so what 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from datetime import date
+from decimal import Decimal
 
 import msgspec
 
@@ -63,6 +64,8 @@ def widened(record: bytes, account_id: str) -> bytes:
             name: {_text.decode(entry["action_type"]): entry for entry in entries}
             for name, entries in lists.items()
         }
+        if any(len(by_type[name]) < len(entries) for name, entries in lists.items()):
+            raise LookupError("an action type is there twice")
     except (msgspec.DecodeError, LookupError, UnicodeDecodeError, RecursionError) as error:
         unread = f"not a list of actions: {error}"
         return msgspec.json.encode({"account_id": account_id, **row, PICKED: unread, ROWS: unread})
@@ -89,21 +92,22 @@ _WANTED = (*LISTS.values(), *dict.fromkeys(name for name, _ in CHOSEN.values() i
 class Spend(msgspec.Struct):
     """What the control of a read needs of a row."""
 
-    date_start: str
-    date_stop: str
-    spend: str | None = None
+    date_start: date
+    date_stop: date
+    spend: msgspec.Raw = msgspec.Raw(b"null")
 
     @property
     def amount(self) -> Decimal | None:
         """The money, in major units of the account's currency; zero when it is absent, None when it is unreadable."""
-        if self.spend is None:
-            return Decimal(0)
         try:
-            return Decimal(self.spend)
-        except InvalidOperation:
+            amount = _amount.decode(self.spend)
+        except msgspec.DecodeError:
             return None
+        return Decimal(0) if amount is None else amount if amount.is_finite() else None
 
 
+# A text or a number, as the column has it.
+_amount: msgspec.json.Decoder[Decimal | None] = msgspec.json.Decoder(Decimal | None)
 _spend: msgspec.json.Decoder[Spend] = msgspec.json.Decoder(Spend)
 
 

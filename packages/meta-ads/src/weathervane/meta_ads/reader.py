@@ -81,6 +81,13 @@ class InsightsReader:
         if self._left is None:
             self._left = self._client.accounts()
             self._accounts = len(self._left)
+            for gone in sorted(days.keys() - {account.id for account in self._left}):
+                log.warning(
+                    "%s: ad account %s, which was read up to %s, is not among the token's any more",
+                    self._client.tenant,
+                    gone,
+                    days[gone],
+                )
         while self._plan is None or self._plan.next > self._plan.until:
             if not self._left:
                 if self._refused:
@@ -122,7 +129,12 @@ class InsightsReader:
         done = (
             accounts_before + (until - plan.began + _DAY) / (plan.until - plan.began + _DAY)
         ) / self._accounts
-        return SliceEnd(_checkpoint(slice, account.id, reached), {mains.name: (total,)}, done)
+        checkpoint = _checkpoint(slice, account.id, reached)
+        if plan.explicit and newest is None and plan.before is not None and since <= plan.before <= until:
+            # A person had the last day read anew, and Meta shows nothing: the account begins anew.
+            days: dict[str, date] = slice.bounds["days"]
+            checkpoint = format_days({one: day for one, day in days.items() if one != account.id})
+        return SliceEnd(checkpoint, {mains.name: (total,)}, done)
 
     def _planned(self, account: Account, before: date | None) -> _Plan:
         """What of an account this run reads."""
@@ -141,7 +153,7 @@ class InsightsReader:
         )
         since, spend = self._spend(read, since, until)
         if self._start is None:
-            if before is not None and before >= since and not spend:
+            if before is not None and since <= before <= until and not spend:
                 # Days that the lake has would all be removed on the word of one empty list.
                 raise IncompleteError(
                     f"ad account {account.id} was read up to {before}, and Meta lists nothing since {since} any more;"
@@ -182,8 +194,8 @@ class InsightsReader:
     ) -> ControlTotal:
         """The spend of the slice as the account has it, beside ours."""
         before, plan_days = dict(plan.spend), _by_day(plan.read.spend_by_day(since, until))
-        plan.spend.update(plan_days)
-        if gone := sorted(day for day in before if since <= day <= until and day not in plan_days):
+        plan.spend = {day: spend for day, spend in before.items() if not since <= day <= until} | plan_days
+        if gone := sorted(before.keys() - plan.spend.keys()):
             raise IncompleteError(
                 f"ad account {plan.account.id}: Meta listed {gone[0]} when the run began, and does not now",
                 reason="DAYS_VANISHED",
@@ -193,6 +205,8 @@ class InsightsReader:
             if day in tally.unreadable:
                 continue
             read, said = tally.days.get(day, Decimal(0)), plan_days.get(day, Decimal(0))
+            if tally.lost and read < said:
+                continue
             if read != said and day == newest and before.get(day) != said:
                 # Today is still being spent; it moved while it was read, and is read again for 28 days.
                 continue
@@ -248,6 +262,8 @@ class _Tally:
     def __init__(self) -> None:
         self.days: dict[date, Decimal] = defaultdict(Decimal)
         self.unreadable: set[date] = set()
+        self.lost = False
+        """A row was of no day that can be read: whose spend is then missing is not known."""
 
     def add(self, page: Iterable[bytes]) -> None:
         """Counts a page.
@@ -258,13 +274,14 @@ class _Tally:
         for record in page:
             row = spend_of(record)
             if row is None:
+                self.lost = True
                 continue
             if row.date_start != row.date_stop:
                 raise ContractError(
-                    f"a row is of {row.date_start[:20]} to {row.date_stop[:20]}, and days were asked for",
+                    f"a row is of {row.date_start} to {row.date_stop}, and days were asked for",
                     reason="NOT_DAILY",
                 )
-            day, amount = date.fromisoformat(row.date_start), row.amount
+            day, amount = row.date_start, row.amount
             if amount is None:
                 self.unreadable.add(day)
             else:
@@ -274,4 +291,6 @@ class _Tally:
 def _by_day(records: Iterable[bytes]) -> dict[date, Decimal]:
     tally = _Tally()
     tally.add(records)
+    if tally.lost or tally.unreadable:
+        raise IncompleteError("the account's own spend by day cannot be read", reason="SPEND_UNREADABLE")
     return dict(tally.days)

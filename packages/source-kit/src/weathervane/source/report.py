@@ -127,7 +127,7 @@ def failures_shown(tenant: str) -> Iterator[None]:
         yield
     except Exception as error:
         if _SHOWN not in vars(error):
-            what = (runtime.get_flow_name() or "").removeprefix("ingest_")
+            what = "_".join([(runtime.get_flow_name() or "").removeprefix("ingest_"), *_beside_defaults()])
             title = f"{tenant}/{what}: {_became(error)}"
             text = f"# {title}\n\n{_code(_said(error))}\n\nNothing was read."
             _try(title, lambda: create_markdown_artifact(text, artifact_key(what, tenant), title))
@@ -302,6 +302,21 @@ def _said(error: BaseException | None) -> str:
 
 def _code(text: str | None) -> str:
     return f"`{text.replace('|', ' ').replace('`', chr(39))}`" if text else "none"
+
+
+def _beside_defaults() -> list[str]:
+    """What was given to the flow beside tenant and days: another level's run has another table's summary."""
+    context = FlowRunContext.get()
+    if context is None or context.flow is None:
+        return []
+    usual = {name: one.get("default") for name, one in context.flow.parameters.properties.items()}
+    window = ("tenant_id", "start_date", "end_date")
+    given = dict(runtime.get_parameters())
+    return [
+        str(value)
+        for name, value in given.items()
+        if name not in window and value not in (None, usual.get(name))
+    ]
 
 
 def _deployment() -> str | None:

@@ -113,6 +113,7 @@ def ingest(tenant: str, reader: Reader) -> IngestionSummary:
             lake_address(), tenant, reader, run_id, merge=merge_incremental, moves_checkpoint=forward
         ) as ingestion,
         reporting(ingestion) as report,
+        contained(),
     ):
         while (slice := ingestion.next_slice()) is not None:
             report.add(write_incremental(ingestion, slice))

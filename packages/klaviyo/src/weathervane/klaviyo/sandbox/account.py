@@ -31,6 +31,7 @@ FAULTS: Mapping[str, str] = {
     "refuse_include": "answer 400 to an include: include (its name)",
     "extra_members": "resources carry members and attributes that nobody knows",
     "fractions": "times carry fractions of a second",
+    "not_included": "what was to be included is missing",
     "empty_report": "a report without results",
     "agent_hints": "documents carry meta.agent_hints.next_steps",
 }

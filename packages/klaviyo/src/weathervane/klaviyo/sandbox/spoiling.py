@@ -30,6 +30,8 @@ def spoil(
     if isinstance(document["data"], list) and faults.take("empty_page", **facts):
         document["data"], document["included"] = [], []
         links["next"] = again(query, url)
+    if document.get("included") and faults.take("not_included", **facts):
+        document.pop("included")
     if faults.take("cursor_loop", **facts):
         links["next"] = links.get("self")
     foreign = faults.take("foreign_next", **facts)

@@ -95,9 +95,15 @@ class SetAside:
 
     def may_be(self, keys: pl.DataFrame) -> pl.Series:
         """True for each row (key columns) that may be one of them."""
-        # Arrow's texts, not polars': those are what `row_keys` writes.
-        texts = pl.DataFrame({name: keys[name].to_arrow().cast(pa.string()) for name in keys.columns})
         found = pl.Series([False]).new_from_index(0, keys.height)
+        if not self._known or not keys.height:
+            return found
+        try:
+            # Arrow's texts, not polars': those are what `row_keys` writes.
+            texts = pl.DataFrame({name: keys[name].to_arrow().cast(pa.string()) for name in keys.columns})
+        except pa.ArrowInvalid:
+            # Bytes that are no text: no key that was set aside says which of these rows it is not.
+            return ~found
         for known in self._known:
             if known is None:
                 return pl.Series([True]).new_from_index(0, keys.height)

@@ -245,6 +245,15 @@ def wheels(session: nox.Session, package: str) -> None:
 
 
 @nox.session
+def whole(session: nox.Session) -> None:
+    """The four that follow, at once: while the demos wait, the others work."""
+    install_house(session, *(own_group(folder) for folder in PACKAGES), groups=("test", "deploy"))
+    session.create_tmp()  # images' environments are then on the disk of uv's links
+    folders = ("tests/e2e", "tests/chaos", "tests/deploy", "tests/house")
+    session.run("pytest", *folders, *THREE_FILES_AT_ONCE, *session.posargs)
+
+
+@nox.session(default=False)
 def house(session: nox.Session) -> None:
     """What no package can promise alone: the shape of the house itself."""
     # With what each package's tests need, to know which distribution an import is from.
@@ -252,7 +261,7 @@ def house(session: nox.Session) -> None:
     pytest(session, "tests/house", "--numprocesses=2")
 
 
-@nox.session
+@nox.session(default=False)
 def e2e(session: nox.Session) -> None:
     """The way of a row from a pretend vendor to a second Delta reader, every part running."""
     install_house(session, groups=("test",))
@@ -266,14 +275,14 @@ def deployed(session: nox.Session) -> None:
     pytest(session, "tests/deployed")  # one after the other: each file is a whole stack
 
 
-@nox.session
+@nox.session(default=False)
 def chaos(session: nox.Session) -> None:
     """Kill each part at each step; the lake is right afterwards."""
     install_house(session, groups=("test",))
     pytest(session, "tests/chaos", "--numprocesses=3")
 
 
-@nox.session
+@nox.session(default=False)
 def deploy_files(session: nox.Session) -> None:
     """What deploy/ tells Docker, Compose and Kubernetes, checked by their own tools; no engine is needed."""
     install_house(session, groups=("test", "deploy"))

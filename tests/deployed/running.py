@@ -62,7 +62,7 @@ class Deployed:
         given = {"tenant_id": tenant}
         return self.api.create_flow_run_from_deployment(self.deployment(name), parameters=given).id
 
-    def fall_due(self, name: str, days: int) -> None:
+    def fall_due(self, name: str, days: float) -> None:
         """Makes the runs that the deployment's own schedule has had in the last days, as the server's scheduler does.
         They are late now.
         """

@@ -133,18 +133,22 @@ def test_each_deployment_is_run_by_its_schedule_for_every_tenant(morning: Mornin
     assert morning.deployed.differences(others) == []
 
 
-def test_the_lakes_own_deployments_are_run_by_a_worker(morning: Morning) -> None:
+def test_the_lakes_own_deployments_are_run_by_their_schedules(morning: Morning) -> None:
     """With their default parameters, for every tenant, after the tenants' rows have come."""
     stage = morning.deployed
+    # Each with the days in which its schedule fires once.
     ends = {
-        "compact_lake/lake-compaction": "Compacted",
-        "vacuum_lake/lake-vacuum": "Vacuumed",
-        "check_freshness/lake-freshness": "Fresh",
+        "compact_lake/lake-compaction": (1, "Compacted"),
+        "vacuum_lake/lake-vacuum": (7, "Vacuumed"),
+        "check_freshness/lake-freshness": (1 / 24, "Fresh"),
     }
-    runs = {name: stage.api.create_flow_run_from_deployment(stage.deployment(name)).id for name in ends}
-    for name, run in runs.items():
-        ended = stage.await_end(run)
-        assert ended.state_name == ends[name], (name, ended.state)
+    for name, (days, _) in ends.items():
+        stage.fall_due(name, days)
+    for name, (_, end) in ends.items():
+        # Of two that are due, one at each end of the span, the newer does the work.
+        run = stage.runs(deployment_id={"any_": [stage.deployment(name)]})[-1]
+        ended = stage.await_end(run.id)
+        assert (ended.auto_scheduled, ended.state_name) == (True, end), (name, ended.state)
         assert "2 tenants" in str(ended.state and ended.state.message)
 
 

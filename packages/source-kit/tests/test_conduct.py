@@ -41,7 +41,7 @@ from weathervane.source.errors import (
     UnavailableError,
 )
 from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.report import summary_line
+from weathervane.source.report_words import summary_line
 from weathervane.source.slices import Slice
 
 from .pretend_flows import PretendCredentials, PretendSandbox, ingest_pretend_things

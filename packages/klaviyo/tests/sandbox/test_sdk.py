@@ -41,6 +41,10 @@ messages = each(api.Campaigns.get_campaign_messages, include=["campaign"], page_
 variations = [v for m in messages for v in api.Campaigns.get_variations_for_campaign_message(m.id).data]
 one = api.Campaigns.get_campaign(campaigns[0].id).data
 metrics = api.Metrics.get_metrics().data
+audiences = api.Campaigns.get_campaign_audiences_for_campaign(one.id).data
+singles = [api.Campaigns.get_campaign_message(messages[0].id), api.Campaigns.get_campaign_variation(variations[0].id),
+           api.Campaigns.get_campaign_audience(audiences[0].id), api.Metrics.get_metric("RESQ6t")]
+tags = [tag.id for c in campaigns for tag in api.Campaigns.get_tags_for_campaign(c.id).data]
 report = api.Reporting.query_campaign_values({"data": {"type": "campaign-values-report", "attributes": {
     "statistics": ["recipients", "conversion_value"], "conversion_metric_id": "RESQ6t",
     "timeframe": {"start": "2026-07-01T00:00:00", "end": "2026-09-30T23:00:00"}}}})
@@ -52,12 +56,16 @@ except Exception as error:
 print(json.dumps({
     "campaigns": [c.id for c in campaigns], "names": [c.attributes.definition.name for c in campaigns],
     "statuses": sorted({m.attributes.definition.status for m in messages}), "messages": len(messages),
+    "singles": [one.data.id for one in singles],
+    "wanted": [messages[0].id, variations[0].id, audiences[0].id, "RESQ6t"], "tags": tags,
     "variations": [v.id for v in variations], "one": one.id, "account": api.Accounts.get_accounts().data[0].id,
     "metrics": [m.id for m in metrics], "results": len(report.data.attributes.results), "refused": refused}))
 """
 _LEGACY = """
 campaigns = each(api.Campaigns.get_campaigns, filter="equals(messages.channel,'email')", include=["campaign-messages"])
 messages = api.Campaigns.get_messages_for_campaign(campaigns[0].id).data
+assert api.Campaigns.get_campaign(campaigns[0].id).data.id == campaigns[0].id
+assert api.Campaigns.get_campaign_message(messages[0].id).data.id == messages[0].id
 print(json.dumps({
     "campaigns": [c.id for c in campaigns], "names": [c.attributes.name for c in campaigns],
     "statuses": sorted({c.attributes.status for c in campaigns}), "messages": [m.id for m in messages]}))
@@ -86,6 +94,9 @@ def test_the_official_sdk_25_reads_the_omni_model(acme):
     assert sorted(found["variations"]) == sorted(world.records["campaign-variation"])
     assert (found["one"], found["account"]) == (live[0]["id"], "ACME01")
     assert "RESQ6t" in found["metrics"]
+    assert found["singles"] == found["wanted"]
+    assert found["tags"]
+    assert set(found["tags"]) <= set(world.records["tag"])
     assert found["results"] == len(acme.report().json()["data"]["attributes"]["results"]) > 0
     assert found["refused"] == "BadRequestException"
 

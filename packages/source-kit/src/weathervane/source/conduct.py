@@ -49,7 +49,8 @@ from weathervane.source.history import (
 )
 from weathervane.source.incidents import contained
 from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.report import failures_shown, report_dispatch, summary_line
+from weathervane.source.report import failures_shown, report_dispatch
+from weathervane.source.report_words import summary_line
 from weathervane.source.tasks import BACKFILL
 
 __all__ = ["EVERY_TENANT", "conduct", "run_name"]

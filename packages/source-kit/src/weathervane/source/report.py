@@ -18,7 +18,6 @@ nothing but a warning.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -37,51 +36,28 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run as runtime
 from prefect.utilities.urls import url_for
 
-from weathervane.lake import LakeError
-from weathervane.source.errors import DeferredError, IncompleteError, SourceError
 from weathervane.source.ingestion import Ingestion, IngestionSummary
+from weathervane.source.report_words import artifact_key, became, code, guarded, said, shown, summary_line
 from weathervane.source.slices import SliceResult
 
 __all__ = [
     "COMMITTED",
     "ENDED",
     "RunReport",
-    "artifact_key",
     "failures_shown",
     "report_dispatch",
     "reporting",
-    "summary_line",
 ]
 
 COMMITTED = "weathervane.slice.committed"
 ENDED = "weathervane.run.ended"
 
-log = logging.getLogger(__name__)
-
 _MAX_ROWS = 500
 """Rows of the table of receipts, the last ones: an artifact is one value in Prefect's database. The log has all."""
-_MAX_CHECKPOINT = 200
 _SHOWN = "weathervane_shown"
 """Marks an error that a run's own report tells of."""
 _PAUSE = 2.0
 """Seconds between two moves of the bar: a move is a request."""
-
-
-def artifact_key(dataset: str, tenant: str) -> str:
-    """A run's artifacts' common key: lowercase letters, digits and dashes, as Prefect wants them.
-
-    Two dashes, so that `meta_ads` of `ad_x` is another one than `meta_ads_ad` of `x`.
-    """
-    return f"{dataset}--{tenant}".replace("_", "-")
-
-
-def summary_line(summary: IngestionSummary) -> str:
-    """A run that ended well, in one line."""
-    counts = summary.metadata
-    return (
-        f"{counts['new_rows']:,} new and {counts['updated_rows']:,} updated rows in {counts['slices']:,} slices;"
-        f" {counts['total_rows']:,} in the table; checkpoint {_shown(counts['checkpoint'])}"
-    )
 
 
 def report_dispatch(runs: Mapping[str, str], busy: Collection[str]) -> None:
@@ -96,14 +72,7 @@ def report_dispatch(runs: Mapping[str, str], busy: Collection[str]) -> None:
     what = (runtime.get_flow_name() or "").removeprefix("ingest_")
     title = f"{what}: {len(runs)} runs started"
     text = "\n".join([f"# {title}", "", *lines])
-    _try(what, lambda: create_markdown_artifact(text, artifact_key(what, "every-tenant"), title))
-
-
-def _shown(checkpoint: str | None) -> str | None:
-    """A checkpoint for people: that of many accounts is cut."""
-    if checkpoint is None or len(checkpoint) <= _MAX_CHECKPOINT:
-        return checkpoint
-    return f"{checkpoint[:_MAX_CHECKPOINT]}… ({len(checkpoint):,} characters)"
+    guarded(what, lambda: create_markdown_artifact(text, artifact_key(what, "every-tenant"), title))
 
 
 @contextmanager
@@ -128,9 +97,9 @@ def failures_shown(tenant: str) -> Iterator[None]:
     except Exception as error:
         if _SHOWN not in vars(error):
             what = "_".join([(runtime.get_flow_name() or "").removeprefix("ingest_"), *_beside_defaults()])
-            title = f"{tenant}/{what}: {_became(error)}"
-            text = f"# {title}\n\n{_code(_said(error))}\n\nNothing was read."
-            _try(title, lambda: create_markdown_artifact(text, artifact_key(what, tenant), title))
+            title = f"{tenant}/{what}: {became(error)}"
+            text = f"# {title}\n\n{code(said(error))}\n\nNothing was read."
+            guarded(title, lambda: create_markdown_artifact(text, artifact_key(what, tenant), title))
         raise
 
 
@@ -194,12 +163,12 @@ class RunReport:
             state = "deferred" if deferred else str(self._summary.metadata["state"])
             message = deferred["message"] if deferred else summary_line(self._summary)
         else:
-            state, message = _became(error), _said(error)
+            state, message = became(error), said(error)
 
         def show() -> None:
             if self._bar is not None and state in ("loaded", "verified_empty"):
                 update_progress_artifact(self._bar, 100.0, self._where("complete"))
-            rows = [{**row, "checkpoint": _shown(row["checkpoint"])} for row in self._rows]
+            rows = [{**row, "checkpoint": shown(row["checkpoint"])} for row in self._rows]
             create_table_artifact(rows, f"{self._key}--slices", f"{self._title}: receipts by slice")
             create_markdown_artifact(self._markdown(state, message), self._key, f"{self._title}: {state}")
             payload: dict[str, Any] = {"state": state, "message": message}
@@ -220,7 +189,7 @@ class RunReport:
         return f"{self._title}: {self._slices:,} slices, last {what}"
 
     def _markdown(self, state: str, message: str) -> str:
-        lines = [f"# {self._title}: {state.replace('_', ' ')}", "", _code(message), ""]
+        lines = [f"# {self._title}: {state.replace('_', ' ')}", "", code(message), ""]
         lines += [
             "| dataset | received | new | updated | unchanged | removed | quarantined | rows | version |"
         ]
@@ -231,8 +200,8 @@ class RunReport:
             lines.append(f"| {dataset} | {numbers} |")
         lines += ["", "| dataset | checkpoint before | checkpoint after |", "| --- | --- | --- |"]
         for dataset, after in self._ingestion.checkpoints.items():
-            lines.append(f"| {dataset} | {_code(_shown(self._before[dataset]))} | {_code(_shown(after))} |")
-        lines += ["", *(f"- table {_code(found['path'])}" for found in counts.values())]
+            lines.append(f"| {dataset} | {code(shown(self._before[dataset]))} | {code(shown(after))} |")
+        lines += ["", *(f"- table {code(found['path'])}" for found in counts.values())]
         if any(found["quarantined_rows"] for found in counts.values()):
             lines.append("- rows that did not fit: the table of the same name with `_quarantine`")
         links = {
@@ -245,15 +214,7 @@ class RunReport:
 
     def _try(self, show: Callable[[], None]) -> None:
         if self._on:
-            _try(self._title, show)
-
-
-def _try(title: str, show: Callable[[], object]) -> None:
-    try:
-        show()
-    except Exception as error:
-        # Its text may hold the API's address, and that a password.
-        log.warning("%s: the run's report could not be written (%s)", title, type(error).__name__)
+            guarded(self._title, show)
 
 
 _COUNTS = (
@@ -284,24 +245,6 @@ def _row(result: SliceResult, dataset: str) -> dict[str, Any]:
         "checkpoint": receipt.checkpoint or "",
         "repeat": receipt.repeat,
     }
-
-
-def _became(error: BaseException | None) -> str:
-    if isinstance(error, IncompleteError):
-        return "incomplete"
-    if isinstance(error, DeferredError):
-        return "deferred"
-    return "failed" if isinstance(error, Exception) else "interrupted"
-
-
-def _said(error: BaseException | None) -> str:
-    # Another error's text may hold anything.
-    known = isinstance(error, SourceError | LakeError)
-    return str(error) if known else f"{type(error).__name__}: see the run's log"
-
-
-def _code(text: str | None) -> str:
-    return f"`{text.replace('|', ' ').replace('`', chr(39))}`" if text else "none"
 
 
 def _beside_defaults() -> list[str]:

@@ -6,48 +6,66 @@ import json
 import signal
 import subprocess
 import sys
-import tracemalloc
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import pytest
 from pydantic import SecretStr
 
 from weathervane.google_ads import (
     ADS,
     GoogleAdsClient,
     GoogleAdsCredentials,
-    GoogleAdsSettings,
     MetricsReader,
 )
 from weathervane.google_ads.sandbox.options import GoogleAdsOptions
+from weathervane.source.ingestion import Ingestion
+from weathervane.source.testing.memory import forget_peak, peak_mib
 
-ADS_OF_A_DAY = 100
-SETTINGS = GoogleAdsSettings(answer_bytes=160 * 1024)
-"""A hundred times less than by default, and so are the answers, so that the pretend vendor is quick."""
+ADS_OF_A_DAY = 2_000
 
 
-def test_a_month_takes_no_more_memory_than_a_week():
-    """The pretend Google Ads is a process of its own; what is counted is all that Python holds while ads are read."""
-    command = [sys.executable, "-m", "weathervane.google_ads.sandbox", "--clients", "1", "--days", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+@pytest.mark.slow
+def test_a_month_of_2000_ads_is_ingested_in_bounded_memory(tmp_path):
+    """A month takes no more than a week, the commits included. Google and the lake are processes of their
+    own.
+    """
+    peaks, rows = [], []
+    with (
+        process("weathervane.google_ads.sandbox", "--clients", "1", "--days", "0") as google,
+        process("weathervane.lake.server", "--lake", str(tmp_path), "--port", "0") as lake,
+    ):
+        control = google["control_url"]
+        truth = httpx.get(f"{control}/truth/campaign").text
+        customer = json.loads(truth.splitlines()[0])["customer"]["id"]
+        large = {"customer": customer, "name": "Large", "groups": ADS_OF_A_DAY // 2}
+        post(f"{control}/change", {"change": "new_campaign", **large})
+        now = datetime.fromisoformat(post(f"{control}/clock", {"advance_seconds": 31 * 86_400})["now"])
+        for tenant, days in (("week", 7), ("month", 30)):
+            forget_peak()
+            with GoogleAdsClient(tenant, credentials(google)) as client:
+                reader = MetricsReader(client, (ADS,), start=now.date() - timedelta(days=days - 1), now=now)
+                with Ingestion(lake["address"], tenant, reader, tenant) as ingestion:
+                    while (slice := ingestion.next_slice()) is not None:
+                        ingestion.write(slice)
+                    rows.append(ingestion.summary().metadata["datasets"][ADS.dataset.name]["new_rows"])
+            peaks.append(peak_mib())
+    assert rows[1] > 4 * rows[0] > 4 * 7 * ADS_OF_A_DAY * 0.9
+    assert peaks[1] - peaks[0] < 40, f"MiB at most after each run: {peaks}"
+
+
+@contextmanager
+def process(module: str, *arguments: str) -> Iterator[dict[str, str]]:
+    """A server as a process of its own; gives what it says when it is ready."""
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         try:
-            ready = json.loads(process.stdout.readline())
-            control = ready["control_url"]
-            truth = httpx.get(f"{control}/truth/campaign").text
-            customer = json.loads(truth.splitlines()[0])["customer"]["id"]
-            large = {"customer": customer, "name": "Large", "groups": ADS_OF_A_DAY // 2}
-            post(f"{control}/change", {"change": "new_campaign", **large})
-            now = datetime.fromisoformat(post(f"{control}/clock", {"advance_seconds": 31 * 86_400})["now"])
-            peaks, rows = [], []
-            for days in (1, 7, 31):  # the first one pays for what is made once
-                found, peak = read(ready, now, now.date() - timedelta(days=days - 1))
-                rows.append(found)
-                peaks.append(peak // 1024)
+            yield json.loads(running.stdout.readline())
         finally:
-            process.send_signal(signal.SIGTERM)
-    assert rows[2] > 4 * rows[1] > 4 * 7 * ADS_OF_A_DAY * 0.9
-    assert peaks[2] < 2 * peaks[1], f"KiB at most during each read: {peaks}"
+            running.send_signal(signal.SIGTERM)
 
 
 def post(url: str, body: dict[str, Any]) -> Any:
@@ -57,23 +75,13 @@ def post(url: str, body: dict[str, Any]) -> Any:
     return answer.json()
 
 
-def read(ready: dict[str, str], now: datetime, first: date) -> tuple[int, int]:
-    """Rows, and the most bytes that Python held, of one slice of ads from `first` to today."""
+def credentials(google: dict[str, str]) -> GoogleAdsCredentials:
+    """Of the pretend Google Ads."""
     options = GoogleAdsOptions()
-    credentials = GoogleAdsCredentials(
+    return GoogleAdsCredentials(
         client_id=options.client_id,
         client_secret=SecretStr(options.client_secret),
         refresh_token=SecretStr(options.refresh_token),
-        api_url=ready["url"],
-        token_url=ready["token_url"],
+        api_url=google["url"],
+        token_url=google["token_url"],
     )
-    with GoogleAdsClient("month", credentials, SETTINGS) as client:
-        reader = MetricsReader(client, (ADS,), start=first, now=now)
-        slice = reader.next_slice(None)
-        assert slice is not None
-        tracemalloc.start()
-        try:
-            rows = sum(piece.rows.rows.num_rows for piece in reader.read(slice) if piece.rows)
-            return rows, tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()

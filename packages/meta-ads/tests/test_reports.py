@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import resource
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from weathervane.meta_ads import InsightsReader, MetaAdsClient, MetaAdsCredentia
 from weathervane.meta_ads.reports import _Started
 from weathervane.source.errors import IncompleteError
 from weathervane.source.ingestion import Ingestion
+from weathervane.source.testing.memory import forget_peak, peak_mib
 
 from .bench import ONE_CALL, REPORTS, asked
 
@@ -150,12 +150,13 @@ def test_a_month_of_2000_ads_is_ingested_in_bounded_memory(tmp_path):
     ):
         credentials = MetaAdsCredentials(access_token=SecretStr("EAAsandbox"), api_url=meta["url"])
         for tenant, first in (("week", date(2026, 10, 25)), ("month", date(2026, 10, 2))):
+            forget_peak()
             with MetaAdsClient(tenant, credentials) as client:
                 reader = InsightsReader(client, level="ad", start=first, **days)
                 with Ingestion(lake["address"], tenant, reader, tenant) as ingestion:
                     while (slice := ingestion.next_slice()) is not None:
                         ingestion.write(slice)
                     rows.append(ingestion.summary().row_count)
-            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+            peaks.append(peak_mib())
     assert rows[1] > 4 * rows[0] > 30_000
     assert peaks[1] - peaks[0] < 40, f"MiB at most after each run: {peaks}"

@@ -246,7 +246,7 @@ def wheels(session: nox.Session, package: str) -> None:
 
 @nox.session
 def whole(session: nox.Session) -> None:
-    """The four that follow, at once: while the demos wait, the others work."""
+    """`house`, `e2e`, `chaos` and `deploy_files` at once: while the demos wait, the others work."""
     install_house(session, *(own_group(folder) for folder in PACKAGES), groups=("test", "deploy"))
     session.create_tmp()  # images' environments are then on the disk of uv's links
     folders = ("tests/e2e", "tests/chaos", "tests/deploy", "tests/house")

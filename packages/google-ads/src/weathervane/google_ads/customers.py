@@ -91,12 +91,7 @@ def find_accounts(client: GoogleAdsClient) -> Accounts:
     managers: dict[str, str | None] = {}
     denied: dict[str, SourceError] = {}
     for root in roots:
-        try:
-            _expand(client, root, credentials.login_customer_id, found, managers)
-        except RefusedError as error:
-            if error.reason not in PER_ACCOUNT:
-                raise
-            denied[root] = error
+        _expand(client, root, credentials.login_customer_id, found, managers, denied)
     if credentials.customers:
         found = _chosen(client, found, managers, denied)
     customers = tuple(one for one in found.values() if isinstance(one, Customer))
@@ -123,14 +118,10 @@ def _expand(
     login: str | None,
     found: dict[str, Customer | Skipped],
     managers: dict[str, str | None],
+    denied: dict[str, SourceError],
 ) -> None:
     """Adds a root and all below it."""
-    try:
-        rows = _tree(client, root, login)
-    except AccountNotEnabledError as error:
-        found.setdefault(root, Skipped(root, "", error.reason))
-        return
-    for one in rows:
+    for one in _tree(client, root, login, found, denied):
         # What is below a root is reached through it; the root itself is reached directly.
         way = login or (root if one.id != root else None)
         if one.manager:
@@ -143,13 +134,28 @@ def _expand(
             )
 
 
-def _tree(client: GoogleAdsClient, root: str, login: str | None) -> list[_Client]:
-    """An account and all below it.
+def _tree(
+    client: GoogleAdsClient,
+    root: str,
+    login: str | None,
+    found: dict[str, Customer | Skipped],
+    denied: dict[str, SourceError],
+) -> list[_Client]:
+    """An account and all below it; none when it may not be listed, which is then noted in `found` or `denied`.
 
     Raises:
         IncompleteError: Google does not even list the account itself, so others are missing too.
     """
-    clients = [row.customer_client for row in client.rows(root, _TREE, _Row, login=login)]
+    try:
+        clients = [row.customer_client for row in client.rows(root, _TREE, _Row, login=login)]
+    except AccountNotEnabledError as error:
+        found.setdefault(root, Skipped(root, "", error.reason))
+        return []
+    except RefusedError as error:
+        if error.reason not in PER_ACCOUNT:
+            raise
+        denied[root] = error
+        return []
     if not any(one.id == root for one in clients):
         raise IncompleteError(
             f"customer_client of {root}: {len(clients)} accounts, and {root} itself is not among them",
@@ -170,16 +176,8 @@ def _chosen(
         if number in found:
             chosen[number] = found[number]
         elif number in managers:
-            try:
-                below = {one.id for one in _tree(client, number, managers[number])}
-            except AccountNotEnabledError as error:
-                chosen[number] = Skipped(number, "", error.reason)
-            except RefusedError as error:
-                if error.reason not in PER_ACCOUNT:
-                    raise
-                denied[number] = error
-            else:
-                chosen |= {one: account for one, account in found.items() if one in below}
+            below = {one.id for one in _tree(client, number, managers[number], chosen, denied)}
+            chosen |= {one: account for one, account in found.items() if one in below}
         else:
             raise CredentialsError(
                 f"the configured account {number} is not among those that the user reaches",

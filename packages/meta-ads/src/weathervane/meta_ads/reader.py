@@ -129,12 +129,7 @@ class InsightsReader:
         done = (
             accounts_before + (until - plan.began + _DAY) / (plan.until - plan.began + _DAY)
         ) / self._accounts
-        checkpoint = _checkpoint(slice, account.id, reached)
-        if plan.explicit and newest is None and plan.before is not None and since <= plan.before <= until:
-            # A person had the last day read anew, and Meta shows nothing: the account begins anew.
-            days: dict[str, date] = slice.bounds["days"]
-            checkpoint = format_days({one: day for one, day in days.items() if one != account.id})
-        return SliceEnd(checkpoint, {mains.name: (total,)}, done)
+        return SliceEnd(_checkpoint(slice, account.id, reached), {mains.name: (total,)}, done)
 
     def _planned(self, account: Account, before: date | None) -> _Plan:
         """What of an account this run reads."""
@@ -251,6 +246,11 @@ class _Plan:
 def _checkpoint(slice: Slice, account: str, reached: date | None) -> str | None:
     """The checkpoint after a slice; None leaves it. It never moves back, and never over a gap that nobody read."""
     days: dict[str, date] = slice.bounds["days"]
+    plan: _Plan = slice.bounds["plan"]
+    covered = plan.before is not None and slice.bounds["since"] <= plan.before <= slice.bounds["until"]
+    if reached is None and plan.explicit and covered:
+        # A person had the last day read anew, and Meta shows nothing: the account begins anew.
+        return format_days({one: day for one, day in days.items() if one != account})
     if reached is None or slice.bounds["gap"] or reached <= days.get(account, date.min):
         return None
     return format_days({**days, account: reached})

@@ -7,7 +7,6 @@ there. Runs that outlive the process are those of deployments, see `deployed_run
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 import uuid
@@ -26,8 +25,6 @@ from weathervane.source.ingestion import IngestionSummary
 from weathervane.source.progress import Progress, listening
 
 __all__ = ["RunEvent", "RunRequest", "RunSettings", "RunState", "Runs", "RunsFullError"]
-
-log = logging.getLogger(__name__)
 
 _RUNS = uuid.UUID("0e0f3a52-5c0d-4a0e-9a55-6d1f4f6c8b7e")
 # Events handed to a watcher at once: it then lets others have the loop.
@@ -238,10 +235,8 @@ class Runs:
                 contained(),
             ):
                 summary = work()
-            state, message = (
-                RunState(summary.metadata["state"]),
-                f"{summary.row_count:,} new and updated rows",
-            )
+            state = RunState(summary.metadata["state"])
+            message = f"{summary.row_count:,} new and updated rows"
             if (left := summary.metadata.get("deferred")) is not None:
                 state = RunState.DEFERRED
                 message += f"; the rest is put off for {left['retry_after']:,.0f} s: {left['message']}"

@@ -137,12 +137,12 @@ def _recorded() -> Iterator[list[str]]:
     recorder.setFormatter(logging.Formatter("%(name)s: %(message)s"))
     # Prefect's loggers do not propagate to the root.
     loggers = [logging.getLogger(name) for name in ("", "prefect", "weathervane")]
-    levels = [logger.level for logger in loggers]
     # Its console colours every word of thousands of lines: most of a check's time, for nobody.
     consoles = [
         one for logger in loggers for one in logger.handlers if isinstance(one, PrefectConsoleHandler)
     ]
-    shown = [console.level for console in consoles]
+    both: list[logging.Logger | logging.Handler] = [*loggers, *consoles]
+    levels = [(one, one.level) for one in both]
     for console in consoles:
         console.setLevel(logging.ERROR)
     for logger in loggers:
@@ -151,8 +151,7 @@ def _recorded() -> Iterator[list[str]]:
     try:
         yield lines
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger in loggers:
             logger.removeHandler(recorder)
-            logger.setLevel(level)
-        for console, level in zip(consoles, shown, strict=True):
-            console.setLevel(level)
+        for one, level in levels:
+            one.setLevel(level)

@@ -13,7 +13,7 @@ import pytest
 
 from weathervane.shopify.sandbox import RunningShopify, running_shopify
 from weathervane.shopify.service import SHOPIFY
-from weathervane.source.testing import CHECKS, Check, Fault, running_prefect, staged
+from weathervane.source.testing import CHECKS, Check, Fault, staged
 
 TOKEN = "shpat_canary_4e1d7"
 
@@ -130,13 +130,6 @@ _COLUMNS: Mapping[str, Mapping[str, Any]] = {
         "inventory_quantity": lambda variant: variant["inventoryQuantity"],
     },
 }
-
-
-@pytest.fixture(scope="module")
-def prefect() -> Iterator[None]:
-    """A real Prefect server, shared by all checks."""
-    with running_prefect():
-        yield
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

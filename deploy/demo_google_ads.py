@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from control import post
+from control import difference, post
 from control import truth as rows_of
 from processes import Stack
 
@@ -82,12 +82,7 @@ class PretendGoogleAds:
                 held = {tuple(row[name] for name in (*parts, "date")): row for row in rows}
                 missing, extra = truth.keys() - held.keys(), held.keys() - truth.keys()
                 changed = [key for key in truth.keys() & held.keys() if not _same(truth[key], held[key])]
-                twice = len(rows) - len(held)
-                if missing or extra or changed or twice:
-                    yield (
-                        f"{tenant}/{dataset}: {len(missing)} rows are missing, {len(extra) + twice} too many,"
-                        f" {len(changed)} differ; e.g. {sorted([*missing, *extra, *changed])[:3]}"
-                    )
+                yield from difference(f"{tenant}/{dataset}", missing, extra, changed, len(rows) - len(held))
 
 
 def _same(truth: Row, held: Row) -> bool:

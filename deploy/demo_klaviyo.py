@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from control import post
+from control import difference, post
 from control import truth as rows_of
 from processes import Stack
 
@@ -83,12 +83,7 @@ class PretendKlaviyo:
                 changed = [
                     key for key in truth.keys() & held.keys() if not values(truth[key], held[key], zone)
                 ]
-                twice = len(rows) - len(held)
-                if missing or extra or changed or twice:
-                    yield (
-                        f"{tenant}/{dataset}: {len(missing)} rows are missing, {len(extra) + twice} too many,"
-                        f" {len(changed)} differ; e.g. {sorted([*missing, *extra, *changed])[:3]}"
-                    )
+                yield from difference(f"{tenant}/{dataset}", missing, extra, changed, len(rows) - len(held))
 
 
 def _outlived(row: Row, lake: LakeClient, tenant: str) -> bool:

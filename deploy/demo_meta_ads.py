@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import product
 from typing import Any
 
-from control import post
+from control import difference, post
 from control import truth as rows_of
 from processes import Stack
 
@@ -100,13 +100,7 @@ def _compared(lake: LakeClient, tenant: str, dataset: str, truth: dict[Any, Any]
         }
     missing, extra = truth.keys() - held.keys(), held.keys() - truth.keys()
     changed = [key for key in truth.keys() & held.keys() if truth[key] != held[key]]
-    twice = len(stored) - len(held)
-    if missing or extra or changed or twice:
-        yield (
-            f"{tenant}/{dataset}: {len(missing)} rows are missing, {len(extra) + twice} too many,"
-            f" {len(changed)} differ;"
-            f" e.g. {sorted([*missing, *extra, *changed])[:3]}"
-        )
+    yield from difference(f"{tenant}/{dataset}", missing, extra, changed, len(stored) - len(held))
 
 
 def _key(row: Row) -> tuple[str, str]:

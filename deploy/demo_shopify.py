@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from control import post
+from control import difference, post
 from control import truth as rows_of
 from processes import Stack
 
@@ -81,12 +81,7 @@ class PretendShopify:
                 # A product that was deleted before it was ever read has never been in the lake.
                 missing = {key for key in missing if not truth[key].get("deletedAt")}
                 changed = [key for key in truth.keys() & held.keys() if not values(truth[key], held[key])]
-                twice = len(rows) - len(held)
-                if missing or extra or changed or twice:
-                    yield (
-                        f"{tenant}/{dataset}: {len(missing)} rows are missing, {len(extra) + twice} too many,"
-                        f" {len(changed)} differ; e.g. {sorted([*missing, *extra, *changed])[:3]}"
-                    )
+                yield from difference(f"{tenant}/{dataset}", missing, extra, changed, len(rows) - len(held))
 
 
 def _same_order(truth: Row, held: Row) -> bool:

@@ -8,6 +8,7 @@ sessions honest.
 from __future__ import annotations
 
 import filecmp
+import os
 import re
 import shutil
 import subprocess
@@ -58,6 +59,9 @@ PYTHONS = [version for version in SUPPORTED if runs(version)] or SUPPORTED[:1]
 # Tests wait for servers and processes of their own, so two cores serve three; those of a file share them.
 # In their order: files of few tests, which would come last, are those that take long.
 THREE_FILES_AT_ONCE = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
+
+# Where it is set, each process that imports Prefect compiles for three seconds; these environments are our own.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Ctrl-C reaches what runs as well as nox: it stops its parts in order, which nox would cut short after half a second.
 IN_ITS_OWN_TIME: dict[str, Any] = {"interrupt_timeout": 120.0, "terminate_timeout": 120.0}

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from weathervane.source.prefect_sqlite import database_url
+
 _START_SECONDS = 600.0
 """Prefect's server takes 26 s the first time on a quiet machine (migrations), and several times that on a busy one."""
 _STOP_SECONDS = 25.0
@@ -128,7 +130,7 @@ class Stack:
         """Starts a Prefect server and waits for its health; returns the environment of its clients.
 
         Args:
-            home: Where it keeps its SQLite database, unless `env` names another.
+            home: Where it keeps its SQLite database, unless `env` names another database.
             port: 0 takes a free one.
             env: Settings of the server alone, e.g. its database.
         """
@@ -141,8 +143,12 @@ class Stack:
             "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
             "DO_NOT_TRACK": "1",
         }
-        # In memory, which is the default, a restarted server forgets who holds a place in a deployment's limit.
-        leases = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _LEASES}
+        home.mkdir(parents=True, exist_ok=True)
+        server = {
+            # In memory, which is the default, a restarted server forgets who holds a place in a deployment's limit.
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _LEASES,
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url(home / "prefect.db"),
+        }
         command = [
             sys.executable,
             "-m",
@@ -158,7 +164,7 @@ class Stack:
             "prefect",
             command,
             lambda: _ask(f"{url}/health") is not None,
-            settings | leases | dict(env or {}),
+            settings | server | dict(env or {}),
             address=url.removesuffix("/api"),
         )
         return settings

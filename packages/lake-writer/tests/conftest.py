@@ -142,12 +142,8 @@ def peak_mib() -> Callable[[int], float]:
 
 @pytest.fixture(scope="session")
 def prefect() -> Iterator[None]:
-    """A real Prefect server for the whole session, and flows that do not wait for a heartbeat."""
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-    from prefect.testing.utilities import prefect_test_harness
+    """A real Prefect server for the whole session."""
+    from weathervane.source.testing import running_prefect
 
-    with (
-        prefect_test_harness(server_startup_timeout=180),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
+    with running_prefect():
         yield

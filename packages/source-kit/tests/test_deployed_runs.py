@@ -479,13 +479,11 @@ def test_an_outage_of_prefect_is_survived(
     async def through(door: Door, settings: WatchSettings) -> tuple[list[RunState], str]:
         runs = DeployedRuns(PRETEND, settings)
         async with door():
-            updates: Any = {
-                PREFECT_API_URL: f"http://127.0.0.1:{door.port}/api",
-                PREFECT_CLIENT_MAX_RETRIES: 0,
-            }
-            with temporary_settings(updates):
+            through_the_door: Any = {PREFECT_API_URL: f"http://127.0.0.1:{door.port}/api"}
+            with temporary_settings(through_the_door):
                 started = await runs.start(RunRequest(fresh(), "acme", FLOW, date(2026, 11, 1)))
-                assert started is not None
+            assert started is not None
+            with temporary_settings(through_the_door | {PREFECT_CLIENT_MAX_RETRIES: 0}):
                 events = runs.watch(started[0])
                 seen = [await anext(events)]
                 door.shut = True

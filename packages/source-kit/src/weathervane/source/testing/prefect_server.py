@@ -16,6 +16,8 @@ from tempfile import TemporaryDirectory
 import httpx
 import stamina
 
+from weathervane.source.prefect_sqlite import database_url
+
 __all__ = ["running_prefect"]
 
 
@@ -62,7 +64,7 @@ def _served(database: Path, home: str, made: bool, startup_seconds: float) -> It
     options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
     environment = {
         "PREFECT_HOME": home,
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url(database),
         "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": str(not made).lower(),
         "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": str(not made).lower(),
         # As `prefect_test_harness` has it: no UI, and an application that is this process's own.

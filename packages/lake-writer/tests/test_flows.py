@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import Artifact, FlowRun, StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ParameterTypeError
@@ -91,12 +91,28 @@ def ended(api: SyncPrefectClient) -> tuple[StateType, str | None, str]:
     return state.type, state.name, state.message or ""
 
 
-def tables(api: SyncPrefectClient, run: FlowRun) -> dict[str, dict[str, Any]]:
-    """The rows of a run's table artifacts, by key and dataset."""
+def artifacts(api: SyncPrefectClient, run: FlowRun) -> dict[str, Artifact]:
+    """A run's artifacts, by key."""
     of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
     found = api.read_artifacts(artifact_filter=of_run)
-    assert {one.type for one in found} <= {"table"}
-    return {str(one.key): {row["dataset"]: row for row in json.loads(str(one.data))} for one in found}
+    assert len({one.key for one in found}) == len(found), "something was shown twice"
+    return {str(one.key): one for one in found}
+
+
+def tables(api: SyncPrefectClient, run: FlowRun) -> dict[str, dict[str, Any]]:
+    """The rows of a run's table artifacts, by key and dataset."""
+    return {
+        key: {row["dataset"]: row for row in json.loads(str(one.data))}
+        for key, one in artifacts(api, run).items()
+        if one.type == "table"
+    }
+
+
+def summary(api: SyncPrefectClient, key: str) -> str:
+    """The newest run's summary, as Markdown."""
+    found = artifacts(api, newest(api))[key]
+    assert found.type == "markdown"
+    return str(found.data)
 
 
 def damage(folder: Path, tenant: str, dataset: str) -> None:
@@ -117,12 +133,20 @@ def test_every_table_of_every_tenant_is_compacted(api: SyncPrefectClient, lake: 
     run = newest(api)
     assert run.name.startswith("every tenant · compact lake · 20")
     found = tables(api, run)
-    assert set(found) == {"compaction-acme", "compaction-blue-sky"}
-    assert set(found["compaction-acme"]) == {"events", "orders", "orders_quarantine"}
-    events = found["compaction-acme"]["events"]
+    assert set(found) == {"compaction--acme--tables", "compaction--blue-sky--tables"}
+    assert set(found["compaction--acme--tables"]) == {"events", "orders", "orders_quarantine"}
+    events = found["compaction--acme--tables"]["events"]
     assert (events["files before"], events["files after"], events["state"]) == (3, 1, "compacted")
-    assert found["compaction-acme"]["orders"]["state"] == "compact already"
+    assert found["compaction--acme--tables"]["orders"]["state"] == "compact already"
     assert lake.describe(TableRef("blue_sky", "events")).file_count == 1
+    bar = artifacts(api, run)["compaction--every-tenant--progress"]
+    assert (bar.type, bar.data) == ("progress", 100.0)
+    text = summary(api, "compaction--every-tenant")
+    assert text.startswith(
+        "# compaction of every tenant: compacted\n\n`2 tenants, 6 tables: 10 files before, 6 after`"
+    )
+    assert "| acme | 3 | 1 compacted, 2 compact already |" in text
+    assert f"/runs/flow-run/{run.id})" in text
 
 
 def test_one_tenants_failure_is_named_and_stops_no_other(
@@ -137,13 +161,14 @@ def test_one_tenants_failure_is_named_and_stops_no_other(
     assert "is empty; restore _delta_log" in line
     assert "\n" not in line
     found = tables(api, newest(api))
-    assert found["compaction-acme"]["events"]["state"].startswith("failed: acme/events: ")
-    assert found["compaction-acme"]["orders"]["state"] == "compact already"
-    assert found["compaction-blue-sky"]["events"]["state"] == "compacted"
-    artifacts = api.read_artifacts(
-        artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[newest(api).id]))
-    )
-    assert len(artifacts) == 2, "a tenant was tried again for nothing"
+    assert found["compaction--acme--tables"]["events"]["state"].startswith("failed: acme/events: ")
+    assert found["compaction--acme--tables"]["orders"]["state"] == "compact already"
+    assert found["compaction--blue-sky--tables"]["events"]["state"] == "compacted"
+    assert len(found) == 2
+    text = summary(api, "compaction--every-tenant")
+    assert text.startswith("# compaction of every tenant: failed\n\n`1 of 2 tenants failed: acme: ")
+    assert "| acme | | failed: `1 of 3 tables failed: acme/events: " in text
+    assert "| blue_sky | 3 | 1 compacted, 2 compact already |" in text
 
 
 def test_a_vacuum_counts_first_and_deletes_then(
@@ -166,8 +191,8 @@ def test_a_vacuum_counts_first_and_deletes_then(
     assert ended(api)[:2] == (StateType.COMPLETED, "Vacuumed")
     assert not old.exists()
     found = tables(api, newest(api))
-    assert set(found) == {"vacuum-acme"}
-    assert found["vacuum-acme"]["orders"]["versions"] == "2 to 2"
+    assert set(found) == {"vacuum--acme--tables"}
+    assert found["vacuum--acme--tables"]["orders"]["versions"] == "2 to 2"
     with pytest.raises(UpkeepError, match="retention_hours 24 is not 168 to"):
         vacuum_lake("acme", retention_hours=24)
     with pytest.raises(ParameterTypeError, match="retention_hours"):
@@ -183,13 +208,13 @@ def test_fresh_tables_are_fresh(api: SyncPrefectClient, lake: LakeClient) -> Non
         "2 tenants, 4 tables, all of them written lately",
     )
     found = tables(api, newest(api))
-    assert set(found) == {"freshness-acme", "freshness-blue-sky"}
-    row = found["freshness-acme"]["orders"]
+    assert set(found) == {"freshness--acme--tables", "freshness--blue-sky--tables"}
+    row = found["freshness--acme--tables"]["orders"]
     assert (row["rows"], row["set aside"], row["checkpoint"], row["version"]) == (2, 1, "c-1", 1)
     assert (row["state"], row["allowed (h)"]) == ("fresh", 26)
     assert row["age (h)"] < 1
     assert row["last write"].endswith(" UTC")
-    assert set(found["freshness-acme"]) == {"events", "orders"}
+    assert set(found["freshness--acme--tables"]) == {"events", "orders"}
     assert "is no number" not in json.dumps(found)
 
 
@@ -203,7 +228,9 @@ def test_a_stale_table_is_named_in_the_line_that_an_automation_sees(
     kind, name, line = ended(api)
     assert (kind, name) == (StateType.FAILED, "Stale")
     assert line == "1 of 2 tables are stale: acme/events (0.0 h, allowed 1e-09 h)"
-    states = {dataset: row["state"] for dataset, row in tables(api, newest(api))["freshness-acme"].items()}
+    states = {
+        dataset: row["state"] for dataset, row in tables(api, newest(api))["freshness--acme--tables"].items()
+    }
     assert states == {"events": "stale", "orders": "fresh"}
     reports = check_freshness(
         "acme", max_age_hours=1e-9, max_age_hours_by_dataset={"events": None, "orders": 1}
@@ -273,3 +300,6 @@ def test_after_a_downtime_one_run_does_the_work_of_all(api: SyncPrefectClient, l
         api.set_flow_run_state(run.id, Pending(), force=True)
         run_flow(check_freshness, flow_run=api.read_flow_run(run.id))
     assert [api.read_flow_run(run.id).state_name for run in due] == ["Skipped", "Skipped", "Fresh"]
+    (shown,) = artifacts(api, due[0]).values()
+    assert (shown.type, shown.key) == ("markdown", "freshness--every-tenant")
+    assert f"`{due[2].name} is due as well and does it all`" in str(shown.data)

@@ -62,7 +62,8 @@ def check_freshness(
         message = f"{what}, all of them written lately"
         return Completed(name="Fresh", message=message, data=reports)
 
-    return each_tenant(tenant_id, check_tenant, max_age_hours, max_age_hours_by_dataset or {}, end=end)
+    allowances = (max_age_hours, max_age_hours_by_dataset or {})
+    return each_tenant("freshness", tenant_id, check_tenant, *allowances, end=end)
 
 
 @task(

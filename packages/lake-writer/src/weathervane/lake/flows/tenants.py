@@ -7,13 +7,11 @@ was done already costs little.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from prefect import Task, task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
@@ -39,6 +37,7 @@ from weathervane.lake import (
     TableRef,
     lake_address,
 )
+from weathervane.lake.flows.report import Row, RunReport, show_tables
 from weathervane.lake.model import check_name
 
 __all__ = [
@@ -54,12 +53,8 @@ __all__ = [
     "run_name",
 ]
 
-log = logging.getLogger(__name__)
-
 EVERY_TENANT = "*"
 """As `tenant_id`: every tenant that has a folder in the lake. No tenant can be named so."""
-Row = dict[str, str | int | float]
-"""A row of a report: what was seen or done of one table."""
 Reports = dict[str, list[Row]]
 """The rows of each tenant."""
 
@@ -102,14 +97,16 @@ def run_name() -> str:
 
 
 def each_tenant(
+    what: str,
     tenant_id: str,
     work: Task[..., list[Row]],
     *arguments: Any,
     end: Callable[[Reports], State[Reports]],
 ) -> Reports:
-    """Does the work for one tenant or for all. Return what it returns from the flow.
+    """Does the work for one tenant or for all, and reports it. Return what it returns from the flow.
 
     Args:
+        what: The work, as the artifacts' keys name it.
         tenant_id: A tenant, or `EVERY_TENANT`.
         work: Takes a tenant and the arguments.
         arguments: What else the work takes.
@@ -118,24 +115,43 @@ def each_tenant(
     Raises:
         UpkeepError, LakeError: What failed; outside of a deployment's run the caller sees it.
     """
+    who = "every tenant" if tenant_id == EVERY_TENANT else tenant_id
+    report = RunReport(what, who)
+    states: dict[str, State[list[Row]]] = {}
+    state = _all_done(report, states, tenant_id, work, arguments, end)
+    report.end(
+        state, {tenant: one.result() if one.is_completed() else _why(one) for tenant, one in states.items()}
+    )
+    # Prefect takes a returned state as the run's own, and gives the caller the data in it.
+    return cast(Reports, state)
+
+
+def _all_done(
+    report: RunReport,
+    states: dict[str, State[list[Row]]],
+    tenant_id: str,
+    work: Task[..., list[Row]],
+    arguments: Sequence[Any],
+    end: Callable[[Reports], State[Reports]],
+) -> State[Reports]:
+    """Fills `states` with what became of each tenant; the state in which the run ends."""
     newer = _overtaken_by()
     if newer is not None:
-        return _ends(
-            Completed(name="Skipped", message=f"{newer.name} is due as well and does it all", data={})
-        )
+        return Completed(name="Skipped", message=f"{newer.name} is due as well and does it all", data={})
+    report.begin()
     try:
         tenants = _tenants() if tenant_id == EVERY_TENANT else [check_name("tenant", tenant_id)]
     except (InvalidNameError, LakeError) as error:
-        return _ends(Failed(message=str(error), data=error))
+        return Failed(message=str(error), data=error)
     one: Any = work  # Prefect's types do not tell a state from a result here
-    states: dict[str, State[list[Row]]] = {
-        tenant: one(tenant, *arguments, return_state=True) for tenant in tenants
-    }
+    for tenant in tenants:
+        states[tenant] = one(tenant, *arguments, return_state=True)
+        report.move(len(states), len(tenants), tenant)
     failed = [f"{tenant}: {_why(state)}" for tenant, state in states.items() if not state.is_completed()]
     if failed:
         message = f"{len(failed)} of {len(states)} tenants failed: {listed(failed)}"
-        return _ends(Failed(message=message, data=UpkeepError(message)))
-    return _ends(end({tenant: state.result() for tenant, state in states.items()}))
+        return Failed(message=message, data=UpkeepError(message))
+    return end({tenant: state.result() for tenant, state in states.items()})
 
 
 def each_table(
@@ -144,11 +160,11 @@ def each_table(
     columns: Sequence[str],
     work: Callable[[LakeClient, TableRef], Row | None],
 ) -> list[Row]:
-    """Does the work for every table of a tenant and leaves a table artifact, `<what>-<tenant>`.
+    """Does the work for every table of a tenant and leaves a table artifact of it.
 
     Args:
         tenant: The tenant.
-        what: The artifact's name.
+        what: The work, as the artifacts' keys name it.
         columns: Those of the rows, after `dataset` and `state`.
         work: Gives a table's row, with its `state`; None for a table that is not shown.
 
@@ -171,7 +187,7 @@ def each_table(
             if row is not None:
                 known = {"dataset": table.dataset, "state": row["state"]}
                 rows.append(known | dict.fromkeys(columns, "") | row)
-    _show(rows, what, tenant)
+    show_tables(rows, what, tenant)
     if errors:
         message = f"{len(errors)} of {len(tables)} tables failed: {listed([str(error) for error in errors])}"
         raise UpkeepError(message, retriable=any(error.retriable for error in errors))
@@ -198,15 +214,6 @@ def _tenants() -> list[str]:
     """Every tenant that has a table; a folder alone is nobody yet."""
     with MaintenanceClient(lake_address()) as upkeep, LakeClient(lake_address()) as lake:
         return [tenant for tenant in upkeep.tenants() if any(True for _ in lake.tables(tenant))]
-
-
-def _show(rows: list[Row], what: str, tenant: str) -> None:
-    try:
-        # A key takes lowercase letters, digits and dashes.
-        create_table_artifact(rows, f"{what}-{tenant}".replace("_", "-"), f"{tenant}: {what}")
-    except Exception as error:
-        # A UI that cannot be reached costs nothing but this. The text may hold the API's address, and a password.
-        log.warning("%s: the report on %s could not be written (%s)", tenant, what, type(error).__name__)
 
 
 def _why(state: State[Any]) -> str:
@@ -243,8 +250,3 @@ def _overtaken_by() -> FlowRun | None:
         ),
         None,
     )
-
-
-def _ends(state: State[Any]) -> Reports:
-    # Prefect takes a returned state as the run's own, and gives the caller the data in it.
-    return cast(Reports, state)

@@ -43,7 +43,7 @@ def compact_lake(tenant_id: str = EVERY_TENANT) -> Reports:
         message = f"{what}: {counted(before, 'file')} before, {after:,} after"
         return Completed(name="Compacted", message=message, data=reports)
 
-    return each_tenant(tenant_id, compact_tenant, end=end)
+    return each_tenant("compaction", tenant_id, compact_tenant, end=end)
 
 
 @flow(name="vacuum_lake", version=_VERSION, flow_run_name=run_name)
@@ -69,7 +69,7 @@ def vacuum_lake(
         message = f"{what}: {counted(files, 'file')} of {counted(size, 'byte')} {would}deleted"
         return Completed(name="Counted" if dry_run else "Vacuumed", message=message, data=reports)
 
-    return each_tenant(tenant_id, vacuum_tenant, retention_hours, dry_run, end=end)
+    return each_tenant("vacuum", tenant_id, vacuum_tenant, retention_hours, dry_run, end=end)
 
 
 @task(

@@ -319,6 +319,10 @@ def test_after_a_downtime_the_newest_run_does_the_work_of_all(
         api.set_flow_run_state(night.id, Pending(), force=True)
         run_flow(ingest_pretend_things, flow_run=api.read_flow_run(night.id))
     assert [api.read_flow_run(night.id).state_name for night in nights] == ["Skipped", "Skipped", "Loaded"]
+    of_first = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[nights[0].id]))
+    (link,) = api.read_artifacts(artifact_filter=of_first)
+    assert link.key == "pretend-things--acme"
+    assert f"/runs/flow-run/{nights[2].id})" in str(link.data)
     assert lake_truth(lake) == acme.truth()
 
 

@@ -98,6 +98,42 @@ def test_a_hundred_thousand_rows_are_a_few_task_runs(prefect: None, lake: LakeCl
     assert found == {"write_incremental": 4}
 
 
+@pytest.mark.usefixtures("prefect", "at_once")
+def test_many_slices_are_not_many_task_runs(lake: LakeClient) -> None:
+    """Each task run takes more of them; one that is tried again writes only those that are left, and all are told."""
+    vendor = ListVendor()
+    for number in range(30):
+        vendor.put(f"{number:02}", number, parts=())
+    read: list[str] = []
+
+    def fails_once(slice: Slice) -> None:
+        read.append(slice.name)
+        if len(read) == 13:
+            raise UnavailableError("down", reason="VENDOR_DOWN")
+
+    vendor.on_read = fails_once
+    ran: list[str] = []
+
+    @flow
+    def ingest_many() -> IngestionSummary:
+        ran.append(str(flow_run.get_id()))
+        return tasks.ingest("acme", ListReader(vendor, size=1))
+
+    summary = ingest_many()
+    assert (summary.row_count, summary.metadata["slices"]) == (30, 30)
+    repeated = [name for name, times in Counter(read).items() if times > 1]
+    assert repeated == [read[12]]
+    with get_client(sync_client=True) as api:
+        assert task_runs(api, ran[0], at_least=12) == {"write_incremental": 12}
+        chosen = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(ran[0])]))
+        names = {run.name for run in api.read_task_runs(flow_run_filter=chosen)}
+        artifacts = api.read_artifacts(flow_run_filter=chosen)
+    assert f"acme/pretend_things · {read[0]}" in names
+    assert any(name.endswith("and up to 15 more") for name in names)
+    (receipts,) = (str(one.data) for one in artifacts if one.key == "pretend-things--acme--slices")
+    assert len(json.loads(receipts)) == 2 * 30
+
+
 def test_parameters_and_states_hold_no_secret(
     prefect: None, acme: ListVendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,7 @@ from weathervane.source.history import (
 )
 from weathervane.source.incidents import contained
 from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.report import failures_shown, report_dispatch
+from weathervane.source.report_unread import failures_shown, report_dispatch, report_skipped
 from weathervane.source.report_words import summary_line
 from weathervane.source.tasks import BACKFILL
 
@@ -82,6 +82,7 @@ def conduct(
         run = api.read_flow_run(context.flow_run.id)
         if (newer := overtaken_by(api, run)) is not None:
             message = f"{newer.name} is due since {newer.expected_start_time:%Y-%m-%d %H:%M} UTC and covers this run"
+            report_skipped(tenant_id, message, newer.id)
             return _ends(Completed(name="Skipped", message=message, data=_nothing("skipped")))
         try:
             if run.run_count > 1:

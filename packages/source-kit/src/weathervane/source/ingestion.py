@@ -87,6 +87,7 @@ class Ingestion:
         self._run_id = run_id
         self._lake = LakeClient(lake)
         self._results: list[SliceResult] = []
+        self._next: Slice | None = None
         self.checkpoints: dict[str, str | None] = {}
         """By dataset: where its table stands after the last slice."""
 
@@ -118,9 +119,11 @@ class Ingestion:
         return self.checkpoints[self.reader.datasets[0].name]
 
     def next_slice(self) -> Slice | None:
-        """The slice that comes next; None when the run is complete."""
+        """The slice that comes next, the same one until it is written; None when the run is complete."""
         try:
-            return self.reader.next_slice(self.checkpoint)
+            if self._next is None:
+                self._next = self.reader.next_slice(self.checkpoint)
+            return self._next
         except SourceError as error:
             raise error.with_context(tenant=self.tenant, dataset=self.reader.datasets[0].name) from error
 
@@ -149,6 +152,7 @@ class Ingestion:
             self.checkpoints[name] = receipt.checkpoint
         result = SliceResult(slice, receipts, end.done)
         self._results.append(result)
+        self._next = None
         return result
 
     def summary(self) -> IngestionSummary:

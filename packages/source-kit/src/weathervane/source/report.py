@@ -5,7 +5,6 @@
 | `<key>--progress` | a bar, moved after each slice |
 | `<key>--slices` | a table of the receipts, one row a slice and dataset |
 | `<key>` | a summary: counts, checkpoints before and after, where the tables are, how it ended |
-| `<flow>--every-tenant` | of a run that started one for each tenant: links to them |
 
 | event, on the resource `prefect.flow-run.<id>` | payload |
 | --- | --- |
@@ -19,7 +18,7 @@ nothing but a warning.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, cast
@@ -40,39 +39,17 @@ from weathervane.source.ingestion import Ingestion, IngestionSummary
 from weathervane.source.report_words import artifact_key, became, code, guarded, said, shown, summary_line
 from weathervane.source.slices import SliceResult
 
-__all__ = [
-    "COMMITTED",
-    "ENDED",
-    "RunReport",
-    "failures_shown",
-    "report_dispatch",
-    "reporting",
-]
+__all__ = ["COMMITTED", "ENDED", "SHOWN", "RunReport", "reporting"]
 
 COMMITTED = "weathervane.slice.committed"
 ENDED = "weathervane.run.ended"
 
 _MAX_ROWS = 500
 """Rows of the table of receipts, the last ones: an artifact is one value in Prefect's database. The log has all."""
-_SHOWN = "weathervane_shown"
+SHOWN = "weathervane_shown"
 """Marks an error that a run's own report tells of."""
 _PAUSE = 2.0
 """Seconds between two moves of the bar: a move is a request."""
-
-
-def report_dispatch(runs: Mapping[str, str], busy: Collection[str]) -> None:
-    """Leaves links to the runs that a run for every tenant started.
-
-    Args:
-        runs: Their ids, by tenant.
-        busy: Tenants whose earlier run goes on, or waits.
-    """
-    lines = [f"- [{tenant}]({url_for('flow-run', run) or run})" for tenant, run in runs.items()]
-    lines += [f"- {tenant}: an earlier run is still going on, or waits" for tenant in sorted(busy)]
-    what = (runtime.get_flow_name() or "").removeprefix("ingest_")
-    title = f"{what}: {len(runs)} runs started"
-    text = "\n".join([f"# {title}", "", *lines])
-    guarded(what, lambda: create_markdown_artifact(text, artifact_key(what, "every-tenant"), title))
 
 
 @contextmanager
@@ -84,23 +61,9 @@ def reporting(ingestion: Ingestion) -> Iterator[RunReport]:
         yield report
     except BaseException as error:
         report.end(error)
-        vars(error)[_SHOWN] = True
+        vars(error)[SHOWN] = True
         raise
     report.end(None)
-
-
-@contextmanager
-def failures_shown(tenant: str) -> Iterator[None]:
-    """Leaves a summary of a run of this tenant that failed before there was anything to report."""
-    try:
-        yield
-    except Exception as error:
-        if _SHOWN not in vars(error):
-            what = "_".join([(runtime.get_flow_name() or "").removeprefix("ingest_"), *_beside_defaults()])
-            title = f"{tenant}/{what}: {became(error)}"
-            text = f"# {title}\n\n{code(said(error))}\n\nNothing was read."
-            guarded(title, lambda: create_markdown_artifact(text, artifact_key(what, tenant), title))
-        raise
 
 
 class RunReport:
@@ -245,21 +208,6 @@ def _row(result: SliceResult, dataset: str) -> dict[str, Any]:
         "checkpoint": receipt.checkpoint or "",
         "repeat": receipt.repeat,
     }
-
-
-def _beside_defaults() -> list[str]:
-    """What was given to the flow beside tenant and days: another level's run has another table's summary."""
-    context = FlowRunContext.get()
-    if context is None or context.flow is None:
-        return []
-    usual = {name: one.get("default") for name, one in context.flow.parameters.properties.items()}
-    window = ("tenant_id", "start_date", "end_date")
-    given = dict(runtime.get_parameters())
-    return [
-        str(value)
-        for name, value in given.items()
-        if name not in window and value not in (None, usual.get(name))
-    ]
 
 
 def _deployment() -> str | None:

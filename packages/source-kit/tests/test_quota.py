@@ -5,6 +5,8 @@ import sys
 import textwrap
 import threading
 import time
+import uuid
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prefect.settings import PREFECT_HOME, temporary_settings
 
 from weathervane.source.errors import DeferredError
 from weathervane.source.http import Accept, Retry, decode_json, vendor_client
@@ -208,9 +211,23 @@ def test_one_tenants_throttle_stops_the_others_before_they_call() -> None:
         assert len(stub.calls) == 1
 
 
-def test_a_pause_that_one_process_meets_pauses_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["in a folder that is named", "of a worker"])
+def pauses_folder(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """The folder in which processes tell each other of pauses: that of the variable, or in Prefect's home."""
+    folder = tmp_path / "weathervane-pauses"
+    if request.param == "of a worker":
+        monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(uuid.uuid4()))
+        monkeypatch.setenv("PREFECT_HOME", str(tmp_path))  # of the other process
+    else:
+        monkeypatch.setenv(FOLDER, str(folder))
+    with temporary_settings({PREFECT_HOME: tmp_path}):
+        yield folder
+
+
+def test_a_pause_that_one_process_meets_pauses_all(pauses_folder: Path) -> None:
     """Each tenant's run is a process of its own: what one of them is told, the others know before they call."""
-    monkeypatch.setenv(FOLDER, str(tmp_path / "pauses"))
     key = ("vendor", "secret-token")
     other = textwrap.dedent(
         f"""
@@ -227,10 +244,10 @@ def test_a_pause_that_one_process_meets_pauses_all(tmp_path: Path, monkeypatch: 
     assert 3500 < caught.value.retry_after <= 3600
     PauseGate("another", key=("vendor", "another")).before(call(1))
     PauseGate("of this process alone").before(call(1))
-    (told,) = (tmp_path / "pauses").iterdir()
-    assert "token" not in told.name + told.read_text()
+    (file,) = pauses_folder.iterdir()
+    assert "token" not in file.name + file.read_text()
     for nonsense in ("", "soon", str(time.time() + 1e6), str(time.time() - 1)):
-        told.write_text(nonsense)
+        file.write_text(nonsense)
         PauseGate("the app", key=key).before(call(1))
 
 

@@ -2,8 +2,8 @@
 
 A limit belongs to an app, a shop or an account, not to a client: all clients under it must share one state.
 `shared` holds that state once per process. Pauses are shared by all processes that have the folder `WEATHERVANE_PAUSES`
-in common, as the runs of one worker do. (Others under one limit learn of each other only by the vendor's answers; that
-is correct, but costs throttled calls.)
+in common, and by the runs of workers on one machine without it, in Prefect's home. (Others under one limit learn of
+each other only by the vendor's answers; that is correct, but costs throttled calls.)
 """
 
 import hashlib
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 FOLDER = "WEATHERVANE_PAUSES"
 """The environment variable that names the folder in which processes tell each other of pauses."""
+_RUN_OF_A_WORKER = "PREFECT__FLOW_RUN_ID"
+"""Prefect sets it for the process in which a worker runs a flow."""
 
 COST = "weathervane.cost"
 """Request extension: the points that a call asks for, e.g. ``extensions={COST: 312}``."""
@@ -246,9 +248,19 @@ class _ToldPause:
 
 
 def _told_pause(key: Hashable) -> _ToldPause | None:
-    folder = os.environ.get(FOLDER)
+    folder = _folder()
     # A key may hold a vendor's token.
-    return _ToldPause(Path(folder, hashlib.sha256(repr(key).encode()).hexdigest())) if folder else None
+    return None if folder is None else _ToldPause(folder / hashlib.sha256(repr(key).encode()).hexdigest())
+
+
+def _folder() -> Path | None:
+    if folder := os.environ.get(FOLDER):
+        return Path(folder)
+    if _RUN_OF_A_WORKER not in os.environ:
+        return None
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().home / "weathervane-pauses"
 
 
 _registry: dict[Hashable, object] = {}

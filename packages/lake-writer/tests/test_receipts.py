@@ -30,7 +30,7 @@ from weathervane.lake import (
     WriteMode,
     WriteSpec,
 )
-from weathervane.lake.server.tables import Table
+from weathervane.lake.server.delta import Table
 from weathervane.lake.testing import running_lake
 from weathervane.lake.v1 import lake_writer_pb2 as pb
 

@@ -11,7 +11,7 @@ import pytest
 import stamina
 
 from weathervane.lake import BusyError, LakeClient, StaleCheckpointError, TableRef, WriteMode, WriteSpec
-from weathervane.lake.server.tables import Table
+from weathervane.lake.server.delta import Table
 from weathervane.lake.testing import running_lake
 
 SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False)])

@@ -15,8 +15,8 @@ import pytest
 
 from weathervane.lake import LakeClient, RejectedError, TableRef, WriteMode, WriteSpec
 from weathervane.lake.server import LakeSettings
+from weathervane.lake.server.delta import Tables
 from weathervane.lake.server.files import Layout
-from weathervane.lake.server.tables import Tables
 
 ORDERS = TableRef("acme", "orders")
 ID = pa.field("id", pa.int64(), nullable=False)

@@ -27,8 +27,8 @@ from weathervane.lake import (
     WriteSpec,
 )
 from weathervane.lake.model import CommitRequest, ReadSpec
+from weathervane.lake.server.delta import Tables
 from weathervane.lake.server.settings import LakeSettings
-from weathervane.lake.server.tables import Tables
 from weathervane.lake.server.upsert import Received
 from weathervane.lake.server.writer import LakeWriter
 

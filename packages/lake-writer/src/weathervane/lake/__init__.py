@@ -2,7 +2,7 @@
 
 from weathervane.lake.arrow import RowTooLargeError
 from weathervane.lake.caller import lake_address
-from weathervane.lake.client import LakeClient, Upload
+from weathervane.lake.client import LakeClient
 from weathervane.lake.errors import (
     BusyError,
     CorruptedError,
@@ -31,6 +31,7 @@ from weathervane.lake.model import (
     WriteState,
     WriteStatus,
 )
+from weathervane.lake.upload import Upload
 
 __all__ = [
     "QUARANTINE_SCHEMA",

@@ -10,20 +10,17 @@ from weathervane.lake.arrow import decode_schema, encode_schema
 from weathervane.lake.model import (
     ColumnRange,
     CommitRequest,
-    CompactionResult,
     ControlTotal,
     ReadSpec,
     ReplaceWindow,
     TableDescription,
     TableRef,
-    VacuumResult,
     WriteMode,
     WriteResult,
     WriteSpec,
     WriteState,
     WriteStatus,
 )
-from weathervane.lake.v1 import lake_maintenance_pb2 as maintenance
 from weathervane.lake.v1 import lake_writer_pb2 as pb
 
 _MODES = {
@@ -140,7 +137,7 @@ def result_to_wire(result: WriteResult) -> pb.Receipt:
         bytes_written=result.bytes_written,
         bytes_removed=result.bytes_removed,
         checkpoint=result.checkpoint,
-        committed_at=_time_to_wire(result.committed_at),
+        committed_at=time_to_wire(result.committed_at),
         repeat=result.repeat,
         control_totals=[_total_to_wire(total) for total in result.control_totals],
         table_uri=result.table_uri,
@@ -201,8 +198,8 @@ def description_to_wire(description: TableDescription) -> pb.TableDescription:
         file_count=description.file_count,
         checkpoint=description.checkpoint,
         table_uri=description.table_uri,
-        committed_at=_time_to_wire(description.committed_at) if description.committed_at else None,
-        last_write_at=_time_to_wire(description.last_write_at) if description.last_write_at else None,
+        committed_at=time_to_wire(description.committed_at) if description.committed_at else None,
+        last_write_at=time_to_wire(description.last_write_at) if description.last_write_at else None,
     )
 
 
@@ -229,67 +226,6 @@ def description_from_wire(message: pb.TableDescription) -> TableDescription:
     )
 
 
-def compaction_to_wire(result: CompactionResult, complete: bool) -> maintenance.CompactTableResponse:
-    """What a call of compaction did, and whether nothing is left to do."""
-    return maintenance.CompactTableResponse(
-        table=table_to_wire(result.table),
-        committed=bool(result.commits),
-        complete=complete,
-        table_version=result.table_version,
-        files_before=result.files_before,
-        files_after=result.files_after,
-        bytes_before=result.bytes_before,
-        bytes_after=result.bytes_after,
-        rows_rewritten=result.rows_rewritten,
-    )
-
-
-def compaction_from_wire(response: maintenance.CompactTableResponse) -> CompactionResult:
-    """What a call of compaction did."""
-    return CompactionResult(
-        table=table_from_wire(response.table),
-        commits=int(response.committed),
-        table_version=response.table_version,
-        files_before=response.files_before,
-        files_after=response.files_after,
-        bytes_before=response.bytes_before,
-        bytes_after=response.bytes_after,
-        rows_rewritten=response.rows_rewritten,
-    )
-
-
-def vacuum_to_wire(result: VacuumResult) -> maintenance.VacuumTableResponse:
-    """What a vacuum did."""
-    return maintenance.VacuumTableResponse(
-        table=table_to_wire(result.table),
-        dry_run=result.dry_run,
-        retention_hours=result.retention_hours,
-        oldest_version=result.oldest_version,
-        table_version=result.table_version,
-        files_deleted=result.files_deleted,
-        bytes_deleted=result.bytes_deleted,
-        files_kept=result.files_kept,
-        bytes_kept=result.bytes_kept,
-        deleted_until=_time_to_wire(result.deleted_until),
-    )
-
-
-def vacuum_from_wire(response: maintenance.VacuumTableResponse) -> VacuumResult:
-    """What a vacuum did."""
-    return VacuumResult(
-        table=table_from_wire(response.table),
-        dry_run=response.dry_run,
-        retention_hours=response.retention_hours,
-        oldest_version=response.oldest_version,
-        table_version=response.table_version,
-        files_deleted=response.files_deleted,
-        bytes_deleted=response.bytes_deleted,
-        files_kept=response.files_kept,
-        bytes_kept=response.bytes_kept,
-        deleted_until=response.deleted_until.ToDatetime(tzinfo=UTC),
-    )
-
-
 def read_to_wire(spec: ReadSpec) -> pb.ReadTableRequest:
     """What to read."""
     return pb.ReadTableRequest(
@@ -310,7 +246,8 @@ def read_from_wire(request: pb.ReadTableRequest) -> ReadSpec:
     )
 
 
-def _time_to_wire(time: datetime) -> Timestamp:
+def time_to_wire(time: datetime) -> Timestamp:
+    """A time of a known zone."""
     stamp = Timestamp()
     stamp.FromDatetime(time.astimezone(UTC).replace(tzinfo=None))
     return stamp

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from weathervane.lake import convert
+from weathervane.lake import convert, convert_maintenance
 from weathervane.lake.caller import Caller
 from weathervane.lake.model import CompactionResult, TableRef, VacuumResult
 from weathervane.lake.v1 import lake_maintenance_pb2 as pb
@@ -53,7 +53,7 @@ class MaintenanceClient(Caller):
         total: CompactionResult | None = None
         while True:
             response = self._call(table, lambda: self._stub.CompactTable(request, timeout=_WORK_SECONDS))
-            result = convert.compaction_from_wire(response)
+            result = convert_maintenance.compaction_from_wire(response)
             total = result if total is None else _after(total, result)
             if response.complete:
                 return total
@@ -78,7 +78,7 @@ class MaintenanceClient(Caller):
             table=convert.table_to_wire(table), retention_hours=retention_hours, dry_run=dry_run
         )
         response = self._call(table, lambda: self._stub.VacuumTable(request, timeout=_WORK_SECONDS))
-        return convert.vacuum_from_wire(response)
+        return convert_maintenance.vacuum_from_wire(response)
 
 
 def _after(first: CompactionResult, then: CompactionResult) -> CompactionResult:

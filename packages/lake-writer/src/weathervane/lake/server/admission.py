@@ -16,8 +16,8 @@ from weathervane.lake.model import (
     WriteSpec,
     schema_difference,
 )
+from weathervane.lake.server.delta import Table
 from weathervane.lake.server.files import Layout
-from weathervane.lake.server.tables import Table
 from weathervane.rpc import StatusError
 
 # Enough for the positions of 2,000 accounts.

@@ -12,13 +12,13 @@ import stamina
 
 from weathervane.lake.model import TableRef
 from weathervane.lake.server.admission import precondition
+from weathervane.lake.server.delta import STORAGE_ERRORS
 from weathervane.lake.server.files import (
     CommitConflictError,
     CommitUnknownError,
     DamagedTableError,
     OutsideLakeError,
 )
-from weathervane.lake.server.tables import STORAGE_ERRORS
 from weathervane.rpc import StatusError
 
 __all__ = ["no_table", "storage_failures", "until_first"]

@@ -13,6 +13,7 @@ import grpc
 from weathervane.lake.model import CompactionResult, TableRef, VacuumResult
 from weathervane.lake.server.admission import invalid
 from weathervane.lake.server.compaction import packed, small_runs
+from weathervane.lake.server.delta import STORAGE_ERRORS, Table, Tables
 from weathervane.lake.server.failures import no_table, storage_failures, until_first
 from weathervane.lake.server.files import (
     CommitUnknownError,
@@ -21,7 +22,6 @@ from weathervane.lake.server.files import (
     NewFile,
 )
 from weathervane.lake.server.settings import LakeSettings
-from weathervane.lake.server.tables import STORAGE_ERRORS, Table, Tables
 from weathervane.rpc import StatusError
 
 __all__ = ["LakeMaintenance"]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from weathervane.lake import convert
+from weathervane.lake import convert, convert_maintenance
 from weathervane.lake.server.calls import named, off_loop, page
 from weathervane.lake.server.maintenance import LakeMaintenance
 from weathervane.lake.v1 import lake_maintenance_pb2 as pb
@@ -40,7 +40,7 @@ class LakeMaintenanceServicer(pb_grpc.LakeMaintenanceServiceServicer):
         """Puts small files together."""
         table = named(lambda: convert.table_from_wire(request.table))
         result, complete = await self._alone(lambda: self._maintenance.compact(table))
-        return convert.compaction_to_wire(result, complete)
+        return convert_maintenance.compaction_to_wire(result, complete)
 
     async def VacuumTable(self, request: pb.VacuumTableRequest, context: _Context) -> pb.VacuumTableResponse:
         """Deletes old files."""
@@ -49,7 +49,7 @@ class LakeMaintenanceServicer(pb_grpc.LakeMaintenanceServiceServicer):
         result = await self._alone(
             lambda: self._maintenance.vacuum(table, hours, dry_run=request.dry_run),
         )
-        return convert.vacuum_to_wire(result)
+        return convert_maintenance.vacuum_to_wire(result)
 
     async def _alone(self, work: Callable[[], _T]) -> _T:
         async with self._turn:

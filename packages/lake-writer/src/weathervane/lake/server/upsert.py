@@ -11,9 +11,9 @@ import pyarrow as pa
 from weathervane.lake.model import WriteSpec
 from weathervane.lake.server import merge
 from weathervane.lake.server.admission import range_bounds
+from weathervane.lake.server.delta import Table
 from weathervane.lake.server.files import DataFile, Layout, NewFile
 from weathervane.lake.server.settings import LakeSettings
-from weathervane.lake.server.tables import Table
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
 
 import grpc
 import pyarrow as pa
@@ -18,7 +16,6 @@ from weathervane.lake.model import (
     QUARANTINE_SUFFIX,
     Checkpoint,
     CommitRequest,
-    ControlTotal,
     ReadSpec,
     TableDescription,
     TableRef,
@@ -34,9 +31,9 @@ from weathervane.lake.server.admission import (
     check_commit,
     invalid,
     layout_of,
-    precondition,
     range_bounds,
 )
+from weathervane.lake.server.delta import STORAGE_ERRORS, Table, Tables
 from weathervane.lake.server.failures import no_table, storage_failures, until_first
 from weathervane.lake.server.files import (
     CommitConflictError,
@@ -45,8 +42,8 @@ from weathervane.lake.server.files import (
     Layout,
     LostFileError,
 )
+from weathervane.lake.server.receipts import first_answer, note_of, receipt_of
 from weathervane.lake.server.settings import LakeSettings
-from weathervane.lake.server.tables import STORAGE_ERRORS, Table, Tables
 from weathervane.lake.server.upsert import Change, Received, append, upsert
 from weathervane.rpc import StatusError
 
@@ -109,7 +106,7 @@ class LakeWriter:
                 # First the quarantine: were it second, a kill between the two would lose the rows set aside.
                 if received.quarantined.num_rows:
                     table = self._tables.open(spec.table)
-                    if table is not None and (first := _first_answer(table, spec, request)) is not None:
+                    if table is not None and (first := first_answer(table, spec, request)) is not None:
                         return first
                     # What is refused leaves nothing, in the quarantine neither.
                     check_checkpoint(spec, None if table is None else table.checkpoint())
@@ -126,7 +123,7 @@ class LakeWriter:
             table = self._tables.open(ref)
             note = table.written(write_id) if table else None
         if table is not None and note is not None:
-            return WriteStatus(WriteState.COMMITTED, _result(table, write_id, note))
+            return WriteStatus(WriteState.COMMITTED, receipt_of(table, write_id, note))
         return WriteStatus(WriteState.IN_PROGRESS if working else WriteState.UNKNOWN)
 
     def describe(self, ref: TableRef) -> TableDescription:
@@ -197,7 +194,7 @@ class LakeWriter:
         self, spec: WriteSpec, layout: Layout, received: Received, request: CommitRequest
     ) -> WriteResult:
         table = self._tables.for_write(spec.table, spec.schema, layout)
-        if (first := _first_answer(table, spec, request)) is not None:
+        if (first := first_answer(table, spec, request)) is not None:
             return first
         added = check_against(table, spec, layout)
         current = table.checkpoint()
@@ -212,7 +209,7 @@ class LakeWriter:
                 append(table, received.rows, self._settings, change)
             else:
                 upsert(table, spec, layout, received, self._settings, change)
-            note = _note(table, request, received, change, current)
+            note = note_of(table, request, received, change, current)
             table.commit(
                 write_id=spec.write_id,
                 added=change.added,
@@ -229,7 +226,7 @@ class LakeWriter:
         except BaseException:
             self._discard(spec, table, change)
             raise
-        return _result(table, spec.write_id, {**note, "table_version": table.version + 1})
+        return receipt_of(table, spec.write_id, {**note, "table_version": table.version + 1})
 
     def _discard(self, spec: WriteSpec, table: Table, change: Change) -> None:
         try:
@@ -258,25 +255,6 @@ class LakeWriter:
         self._retrying(aside.table, lambda: self._try_commit(aside, Layout(), nothing, whole))
 
 
-def _first_answer(table: Table, spec: WriteSpec, request: CommitRequest) -> WriteResult | None:
-    """The receipt of this write, if the table has it.
-
-    Raises:
-        StatusError: WRITE_ID_REUSED: what the table has by this id is something else.
-    """
-    note = table.written(spec.write_id)
-    if note is None:
-        return None
-    # A client that was told so may commit at once, without the frames.
-    if request.frame_count and note.get("sha256", "") not in ("", request.sha256.hex()):
-        raise precondition(
-            "WRITE_ID_REUSED",
-            f"{spec.table}: write {spec.write_id} is in the table with other rows, which would be lost were they taken"
-            " for a repeat; give what was read anew an id of its own",
-        )
-    return replace(_result(table, spec.write_id, note), repeat=True)
-
-
 def _check_keys(spec: WriteSpec, rows: pa.Table) -> None:
     for name in spec.unique_keys:
         if rows.column(name).null_count:
@@ -285,46 +263,6 @@ def _check_keys(spec: WriteSpec, rows: pa.Table) -> None:
                 f"{spec.table}: {rows.column(name).null_count:,} rows have NULL in key {name!r}, so it cannot be said"
                 " which row they are; set them aside in the quarantine",
             )
-
-
-def _note(
-    table: Table, request: CommitRequest, received: Received, change: Change, current: str | None
-) -> dict[str, Any]:
-    counts = change.counts
-    return {
-        **counts,
-        "received": received.rows.num_rows + received.quarantined.num_rows,
-        "quarantined": received.quarantined.num_rows,
-        "total_rows": table.total_rows + counts["inserted"] - counts["deleted"],
-        "bytes_written": sum(file.size for file in change.added),
-        "bytes_removed": sum(file.size for file in change.removed),
-        "checkpoint_after": request.checkpoint if request.checkpoint is not None else current,
-        "sha256": request.sha256.hex(),
-        "committed_at": datetime.now(UTC).isoformat(),
-        "control_totals": [[total.name, total.expected, total.actual] for total in request.control_totals],
-    }
-
-
-def _result(table: Table, write_id: str, note: dict[str, Any]) -> WriteResult:
-    return WriteResult(
-        table=table.ref,
-        write_id=write_id,
-        table_version=note["table_version"],
-        rows_received=note["received"],
-        rows_inserted=note["inserted"],
-        rows_updated=note["updated"],
-        rows_unchanged=note["unchanged"],
-        rows_collapsed=note["collapsed"],
-        rows_deleted=note["deleted"],
-        rows_quarantined=note["quarantined"],
-        total_rows=note["total_rows"],
-        bytes_written=note["bytes_written"],
-        bytes_removed=note["bytes_removed"],
-        checkpoint=note["checkpoint_after"],
-        committed_at=datetime.fromisoformat(note["committed_at"]),
-        table_uri=table.store.uri,
-        control_totals=tuple(ControlTotal(*total) for total in note["control_totals"]),
-    )
 
 
 def _quarantine_ref(ref: TableRef) -> TableRef:

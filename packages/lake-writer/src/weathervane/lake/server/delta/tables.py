@@ -1,0 +1,150 @@
+"""All tables of a lake: opening, creating and listing them."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
+
+from weathervane.lake.model import InvalidNameError, TableRef, check_name, is_name
+from weathervane.lake.server.delta.log_checkpoint import opened
+from weathervane.lake.server.delta.table import Table, configuration
+from weathervane.lake.server.files import DamagedTableError, Layout, OutsideLakeError
+from weathervane.lake.server.log import commit_path
+from weathervane.lake.server.settings import LakeSettings
+from weathervane.lake.server.store import LocalStore, RemoteStore, Store
+
+__all__ = ["Tables"]
+
+log = logging.getLogger(__name__)
+
+_REPAIR = (
+    "restore _delta_log, the server's log says more. (When only its newest commit file is torn, by a power cut, then"
+    " that write was never acknowledged: remove the file, and the table is as before)"
+)
+# A log that a new attempt will not mend; all else that deltalake raises may be the disk or the network.
+_DAMAGED_LOG = re.compile(
+    r"Kernel error: (Json error|Arrow error|Invalid Checkpoint|No table metadata|.*contiguous commit files)",
+    re.DOTALL,
+)
+
+
+class Tables:
+    """All tables of a lake."""
+
+    def __init__(self, settings: LakeSettings) -> None:
+        self._settings = settings
+        self._local = None if "://" in settings.root else Path(settings.root).resolve()
+        # Over the whole lake: a handler of its own for each table would ask a file:// URL for a folder that the first
+        # write has yet to make.
+        self._remote = (
+            pafs.PyFileSystem(DeltaStorageHandler(settings.root, dict(settings.storage_options)))
+            if self._local is None
+            else None
+        )
+
+    def open(self, ref: TableRef, version: int | None = None) -> Table | None:
+        """The table at its newest or a given version; None when there is no such table.
+
+        Raises:
+            DamagedTableError: There is one, and its log cannot be read.
+            OSError, DeltaError: The storage failed.
+        """
+        store = self._store(ref)
+        try:
+            delta = opened(store.uri, self._settings, version)
+        except TableNotFoundError:
+            if store.has("part-*.parquet"):
+                raise DamagedTableError(
+                    f"{ref}: there are data files, but the log is gone; restore it"
+                ) from None
+            return None
+        except DeltaError as error:
+            if _DAMAGED_LOG.match(str(error)):
+                log.error("%s: damaged log", ref, exc_info=error)
+                raise DamagedTableError(f"{ref}: the table's log is damaged; {_REPAIR}") from error
+            raise
+        table = Table(ref, store, delta, self._settings)
+        for newer in range(max(0, table.version - self._settings.log_checkpoint_interval), table.version + 1):
+            if store.is_empty(commit_path(newer)):
+                raise DamagedTableError(f"{ref}: the commit file {commit_path(newer)} is empty; {_REPAIR}")
+        return table
+
+    def for_write(self, ref: TableRef, schema: pa.Schema, layout: Layout) -> Table:
+        """The table at its newest version; it is created when there is none."""
+        table = self.open(ref) or self.create(ref, schema, layout)
+        if table.version == 0:
+            # Whoever created it. Data files without a log would look like a table that has lost its log.
+            table.store.sync([commit_path(0)])
+        return table
+
+    def create(self, ref: TableRef, schema: pa.Schema, layout: Layout) -> Table:
+        """Creates an empty table (version 0), or opens the one that another writer has just created."""
+        store = self._store(ref)
+        days = f"interval {self._settings.history_days} days"
+        try:
+            DeltaTable.create(
+                store.uri,
+                pa.schema(schema),
+                mode="ignore",
+                configuration={
+                    **configuration(layout),
+                    "delta.setTransactionRetentionDuration": days,
+                    "delta.logRetentionDuration": days,
+                    "delta.enableExpiredLogCleanup": "false",
+                    "delta.checkpointInterval": str(self._settings.log_checkpoint_interval),
+                },
+                storage_options=dict(self._settings.storage_options) or None,
+                # With retries, the one that loses the race commits its CREATE on top, as version 1 or later, and with
+                # it its own schema over the other's (seen).
+                commit_properties=CommitProperties(max_commit_retries=0),
+                raise_if_key_not_exists=False,
+            )
+        except DeltaError:
+            # Two creators at once: one loses the race for version 0 and opens the other's table.
+            if (table := self.open(ref)) is None:
+                raise
+            return table
+        table = self.open(ref)
+        if table is None:
+            raise DamagedTableError(f"{ref}: the table vanished while it was created")
+        return table
+
+    def names(self, tenant: str) -> list[str]:
+        """The tenant's datasets, sorted."""
+        check_name("tenant", tenant)
+        return [name for name in self._folders(tenant) if self._is_table(tenant, name)]
+
+    def tenants(self) -> list[str]:
+        """The tenants that have a folder, sorted."""
+        return [name for name in self._folders("") if is_name(name)]
+
+    def _folders(self, folder: str) -> list[str]:
+        filesystem = self._remote or pafs.LocalFileSystem()
+        base = str(self._local / folder) if self._local else folder
+        found = filesystem.get_file_info(pafs.FileSelector(base, allow_not_found=True, recursive=False))
+        return sorted(info.base_name for info in found if info.type == pafs.FileType.Directory)
+
+    def _is_table(self, tenant: str, name: str) -> bool:
+        try:
+            store = self._store(TableRef(tenant, name))
+        except (InvalidNameError, OutsideLakeError):
+            return False
+        return DeltaTable.is_deltatable(store.uri, dict(self._settings.storage_options) or None)
+
+    def _store(self, ref: TableRef) -> Store:
+        if self._local is None:
+            assert self._remote is not None
+            uri = f"{self._settings.root.rstrip('/')}/{ref.tenant}/{ref.dataset}"
+            return RemoteStore(uri, pafs.SubTreeFileSystem(f"{ref.tenant}/{ref.dataset}", self._remote))
+        folder = self._local / ref.tenant / ref.dataset
+        # The names cannot climb out; a symbolic link that someone put there could.
+        if folder.resolve() != folder:
+            raise OutsideLakeError(f"{ref}: the table's folder leads out of the lake")
+        return LocalStore(folder)

@@ -20,10 +20,11 @@ def owners() -> dict[str, str]:
     """Return the distribution that installed each module, by the module's path without its suffix."""
     found = {}
     for distribution in distributions():
+        name = canonical(distribution.metadata["Name"])  # read from its file each time
         for file in distribution.files or ():
             if file.suffix in {".py", ".pyi", ".so"} and ".." not in file.parts:
                 path = str(file.with_name(file.name.split(".")[0])).removesuffix("/__init__")
-                found[path] = canonical(distribution.metadata["Name"])
+                found[path] = name
     return found
 
 

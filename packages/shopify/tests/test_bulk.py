@@ -157,12 +157,15 @@ def test_a_file_whose_last_line_was_cut_is_not_believed(bench, spoil):
     assert bench.rows(ORDERS) == bench.rows(LINES) == []
 
 
-def test_a_line_whose_order_is_not_in_the_file_makes_it_incomplete(bench, spoil):
+@pytest.mark.parametrize("long", [False, True])
+def test_a_line_whose_order_is_not_in_the_file_makes_it_incomplete(bench, spoil, long):
     """Lines without their order would have no version and no currency; the counts all fit."""
+    longest = _longest(bench)["id"].encode()
 
     def swapped(body):
         lines = body.splitlines(keepends=True)
         orders = [line for line in lines if b"__parentId" not in line]
+        orders.sort(key=lambda line: (longest in line) is not long)
         return b"".join([orders[1], *[line for line in lines if line != orders[0]]])
 
     spoil(swapped)
@@ -251,8 +254,53 @@ def test_a_history_of_few_orders_needs_no_operation(bench):
 def test_every_line_of_the_file_is_an_order_or_a_line(bench):
     """The long order's lines all come, in one stream."""
     bench.run(settings=BULK)
-    longest = max(bench.shop.world.orders.values(), key=lambda one: len(one["lineItems"]))
-    assert sum(row["order_id"] == number(longest["id"]) for row in bench.rows(LINES)) == 130
+    assert sum(row["order_id"] == number(_longest(bench)["id"]) for row in bench.rows(LINES)) == 130
+
+
+@pytest.mark.parametrize("keep", [100, 96])
+def test_a_long_orders_lines_are_all_read_though_the_file_was_cut_with_consistent_counts(bench, keep):
+    """Shopify cuts deep lists near 100 without a word: such an order is read by pages, and nothing vanishes."""
+    bench.run(settings=BULK)
+    bench.shop.advance(3600)
+    for one in bench.order_ids():
+        bench.shop.change("touch", id=one)
+    bench.shop.faults.add("bulk_short_children", keep=keep)
+    summary = bench.run(settings=BULK)
+    assert summary.metadata["datasets"][LINES]["removed_rows"] == 0
+    bench.holds_the_shop()
+
+
+def test_a_line_taken_off_a_long_order_vanishes(bench):
+    """By pages the order is as whole as by a file."""
+    bench.run(settings=BULK)
+    bench.shop.advance(3600)
+    bench.shop.change("remove_line", id=_longest(bench)["id"])
+    bench.shop.advance(60)
+    bench.shop.change("new_order")
+    bench.run(settings=BULK)
+    bench.holds_the_shop()
+
+
+def test_a_long_order_that_is_deleted_before_its_lines_are_read_keeps_what_the_lake_has(bench):
+    """Deleted orders stay in the lake; half a list of lines is no reason to take lines off it."""
+    bench.run(settings=BULK)
+    bench.shop.advance(3600)
+    order = _longest(bench)["id"]
+    for one in bench.order_ids():
+        bench.shop.change("touch", id=one)
+    gone = Once(lambda: bench.shop.change("delete_order", id=order))
+    bench.run(settings=BULK, wrap=gone.wrap)
+    assert gone.done
+    assert sum(row["order_id"] == number(order) for row in bench.rows(LINES)) == 130
+
+
+def test_pages_that_show_fewer_lines_than_the_file_are_not_believed(bench):
+    """Neither way counts lines, but two sights of one version must agree."""
+    bench.shop.faults.add("nested_short", times=None, match={"field": "lineItems"})
+    with pytest.raises(IncompleteError, match=r"2 lines .* and 130 .*reason=LIST_SHORT"):
+        bench.run(settings=BULK)
+    assert bench.rows(ORDERS) == bench.rows(LINES) == []
+    assert bench.checkpoint() is None
 
 
 @pytest.fixture
@@ -267,6 +315,10 @@ def spoil(monkeypatch):
         monkeypatch.setattr(bulk, "download", spoiled)
 
     return spoil
+
+
+def _longest(bench):
+    return max(bench.shop.world.orders.values(), key=lambda one: len(one["lineItems"]))
 
 
 def _with_lines(bench):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
-from weathervane.shopify import changes
+from weathervane.shopify import nested
 
 from .bench import BULK, LINES, ORDERS, QUICK, SMALL, VARIANTS, Once, moment, number
 
@@ -112,7 +112,7 @@ def test_an_order_that_changes_while_the_rest_of_its_lines_is_fetched_ends_as_th
         if order is not long:
             bench.shop.change("touch", id=order["id"])  # so that there are pages behind it
     bench.shop.advance(600)
-    real = changes.drain
+    real = nested.drain
 
     def meanwhile(*given):
         records = real(*given)
@@ -121,9 +121,25 @@ def test_an_order_that_changes_while_the_rest_of_its_lines_is_fetched_ends_as_th
             bench.shop.change("update", id=long["id"], set={"lineItems": long["lineItems"][1:-1]})
         yield from records
 
-    monkeypatch.setattr(changes, "drain", meanwhile)
+    monkeypatch.setattr(nested, "drain", meanwhile)
     bench.run(settings=SMALL)
     assert len(long["lineItems"]) == 128
+    bench.holds_the_shop()
+
+
+@pytest.mark.parametrize("settings", [QUICK, BULK])
+def test_a_transaction_that_did_not_stamp_its_order_is_read_by_a_run_with_a_start_date(bench, settings):
+    """A run from the checkpoint does not see it, and the README says so."""
+    bench.run(settings=settings)
+    order = bench.shop.world.orders[bench.order_ids()[0]]
+    assert order["transactions"][0]["status"] == "SUCCESS"
+    bench.shop.advance(3600)
+    order["transactions"][0]["status"] = "FAILURE"
+    bench.shop.world.changed(order)
+    bench.run(settings=settings)
+    with pytest.raises(AssertionError, match="FAILURE"):
+        bench.holds_the_shop()
+    bench.run(settings=settings, start=date(2024, 1, 1))
     bench.holds_the_shop()
 
 

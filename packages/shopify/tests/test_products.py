@@ -8,6 +8,8 @@ from datetime import timedelta
 
 import pytest
 
+from weathervane.source.errors import IncompleteError
+
 from .bench import PRODUCTS, QUICK, SMALL, VARIANTS, Once, moment, number
 
 
@@ -33,6 +35,47 @@ def test_a_second_run_without_changes_writes_nothing(bench):
     for table in (PRODUCTS, VARIANTS):
         assert summary.metadata["datasets"][table]["new_rows"] == 0
         assert summary.metadata["datasets"][table]["updated_rows"] == 0
+    bench.holds_the_shop(PRODUCTS, VARIANTS)
+
+
+def test_variants_that_a_list_did_not_show_are_read_anew(bench):
+    """A list that ends early and says that it is whole is shorter than Shopify's own count (fact 17)."""
+    bench.run("products")
+    bench.shop.advance(3600)
+    for one in bench.shop.world.products:
+        bench.shop.change("touch", id=one)
+    fault = bench.shop.faults.add("nested_short", times=4, match={"field": "variants"})
+    summary = bench.run("products")
+    assert fault.fired == 4
+    assert summary.metadata["datasets"][VARIANTS]["removed_rows"] == 0
+    bench.holds_the_shop(PRODUCTS, VARIANTS)
+
+
+@pytest.mark.parametrize("skip", [0, 6])
+def test_variants_that_are_counted_and_never_shown_fail_the_slice(bench, skip):
+    """Twice is no edit that came between; the lake keeps what it has. Also when only a later page is short."""
+    bench.run("products")
+    before, checkpoint = bench.rows(VARIANTS), bench.checkpoint(PRODUCTS)
+    bench.shop.advance(3600)
+    for one in bench.shop.world.products:
+        bench.shop.change("touch", id=one)
+    bench.shop.faults.add("nested_short", times=None, skip=skip, match={"field": "variants"})
+    with pytest.raises(IncompleteError, match=r"does not list .*reason=LIST_SHORT"):
+        bench.run("products")
+    assert bench.rows(VARIANTS) == before
+    assert bench.checkpoint(PRODUCTS) == checkpoint
+
+
+def test_a_variant_deleted_while_the_rest_is_read_is_no_loss(bench):
+    """Fewer are counted then than were shown: the product comes again."""
+    long = max(bench.shop.world.products.values(), key=lambda one: len(one["variants"]))
+    once = Once(
+        lambda: bench.shop.change("delete_variant", id=long["variants"][0]["id"]),
+        when=bench.asked("ProductVariants", 1),
+    )
+    bench.run("products", wrap=once.wrap)
+    assert once.done
+    bench.run("products")
     bench.holds_the_shop(PRODUCTS, VARIANTS)
 
 

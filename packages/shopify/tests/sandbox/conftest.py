@@ -38,10 +38,17 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.http.close()
 
-    def post(self, query: str, version: str = "2026-10", /, **variables: Any) -> httpx.Response:
+    def post(
+        self,
+        query: str,
+        version: str = "2026-10",
+        headers: dict[str, str] | None = None,
+        /,
+        **variables: Any,
+    ) -> httpx.Response:
         """Send a query; return the answer as it came."""
         body = {"query": query, "variables": variables}
-        return self.http.post(f"/admin/api/{version}/graphql.json", json=body)
+        return self.http.post(f"/admin/api/{version}/graphql.json", json=body, headers=headers)
 
     def ask(self, query: str, /, **variables: Any) -> dict[str, Any]:
         """Send a query; return the answer's JSON."""

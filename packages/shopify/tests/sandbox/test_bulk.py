@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import httpx
@@ -268,6 +269,23 @@ def test_a_file_can_be_cut_short_or_lack_lines(start):
     shop.shop.faults.add("bulk_url_expired")
     assert httpx.get(operation["url"]).status_code == 400
     assert len(lines(operation["url"])) == int(operation["objectCount"])
+
+
+def test_a_file_can_lack_the_children_of_deep_parents_and_count_what_it_has(start):
+    """Nothing within the file tells: its counts are those of its lines."""
+    shop = start(life=False)
+    truth = {one["id"]: len(one["lineItems"]) for one in shop.shop.world.orders.values()}
+    assert max(truth.values()) == 130
+    shop.shop.faults.add("bulk_short_children")
+    operation = finish(shop, ORDERS)
+    rows = lines(operation["url"])
+    held = Counter(row["__parentId"] for row in rows if "__parentId" in row)
+    assert held == {order: min(100, size) for order, size in truth.items()}
+    assert (operation["objectCount"], operation["rootObjectCount"]) == (str(len(rows)), str(len(truth)))
+    shop.shop.faults.add("bulk_short_children", keep=2)
+    held = Counter(row["__parentId"] for row in lines(finish(shop, ORDERS)["url"]) if "__parentId" in row)
+    assert held == {order: min(2, size) for order, size in truth.items()}
+    assert len(lines(finish(shop, ORDERS)["url"])) == len(truth) + sum(truth.values())
 
 
 def test_the_slots_can_be_held_by_somebody_else(start):

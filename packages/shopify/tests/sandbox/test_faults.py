@@ -22,6 +22,7 @@ ELSEWHERE = {
     "bulk_url_expired": "test_bulk",
     "bulk_truncated": "test_bulk",
     "bulk_fewer_lines": "test_bulk",
+    "bulk_short_children": "test_bulk",
     "slots_busy": "test_bulk",
 }
 """Faults that are shown in another module."""
@@ -293,6 +294,28 @@ def test_the_storage_host_fails_in_the_same_ways(acme, arm):
     arm("cut", match={"host": "storage"})
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
         httpx.get(f"{acme.running.storage_url}/bulk/1.jsonl")
+
+
+def test_a_list_within_an_object_can_end_early_and_say_that_it_is_whole(acme, arm):
+    """Only the count beside it tells; the list of the root is as it was."""
+    query = "{ products(first: 20) { nodes { variantsCount { count } variants(first: 20) { \
+        pageInfo { hasNextPage } nodes { id } } } } }"
+
+    def short() -> list[int]:
+        nodes = acme.data(query)["products"]["nodes"]
+        assert len(nodes) == 20
+        whole = [one for one in nodes if not one["variants"]["pageInfo"]["hasNextPage"]]
+        return [
+            lack for one in whole if (lack := one["variantsCount"]["count"] - len(one["variants"]["nodes"]))
+        ]
+
+    assert short() == []
+    arm("nested_short", times=None, keep=1, match={"field": "variants"})
+    assert len(short()) > 5
+    acme.shop.faults.clear()
+    arm("nested_short", skip=1, keep=0)
+    assert len(short()) == 1
+    assert short() == []
 
 
 def test_every_fault_is_shown():

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from typing import Any
 
 import httpx
 import pytest
@@ -53,6 +55,45 @@ def test_the_process_says_when_it_is_ready_and_stops_on_a_signal():
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
+def test_the_links_to_files_can_lead_where_clients_of_other_machines_reach_the_storage_host():
+    """Behind 0.0.0.0 in a container, 127.0.0.1 would be the client's own; the name is told at the start."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    given = f"http://localhost:{port}"
+    command = [*COMMAND, "--host", "0.0.0.0", "--storage-port", str(port), "--storage-url", f"{given}/"]
+    with subprocess.Popen(
+        [*command, "--orders", "2", "--products", "1", "--bulk-polls", "1"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            ready = json.loads(process.stdout.readline())
+            assert ready["storage_url"] == given
+
+            def ask(query: str) -> dict[str, Any]:
+                answer = httpx.post(
+                    f"{ready['url']}/admin/api/2026-10/graphql.json",
+                    json={"query": query},
+                    headers={"X-Shopify-Access-Token": "shpat_sandbox"},
+                )
+                data: dict[str, Any] = answer.json()["data"]
+                return data
+
+            ask(
+                'mutation { bulkOperationRunQuery(query: "{ orders { edges { node { id } } } }") '
+                "{ bulkOperation { id } } }"
+            )
+            url = ask("{ currentBulkOperation { url } }")["currentBulkOperation"]["url"]
+            assert url.startswith(f"{given}/bulk/")
+            assert len(httpx.get(url).text.splitlines()) == 2
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=20)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -64,6 +105,8 @@ def test_the_process_says_when_it_is_ready_and_stops_on_a_signal():
         (["--timezone", "Mars/Olympus"], "timezone must be an IANA name"),
         (["--currency", "euro"], "currency must be an ISO code"),
         (["--port", "70000"], "cannot listen on 127.0.0.1:70000"),
+        (["--storage-url", "shopify:8401"], "storage URL must be such as http://shopify:8401"),
+        (["--storage-url", "http://shopify:8401/files"], "storage URL must be such as"),
         (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
         (["--records", "/nowhere/none.jsonl"], "/nowhere/none.jsonl: No such file"),
     ],

@@ -107,6 +107,14 @@ def test_the_documented_product_comes_back_equal(start, file):
     assert without_cursor(product, "variants") == without_cursor(PRODUCT, "variants")
 
 
+def test_the_count_of_a_loaded_list_follows_the_list(start, file):
+    """The record brings the count of the day it was exported; the vendor's is never of another day than its list."""
+    shop = start(records=(file(PRODUCT),))
+    shop.shop.change("delete_variant", id=PRODUCT["variants"]["nodes"][0]["id"])
+    (product,) = shop.data(PRODUCTS)["products"]["nodes"]
+    assert (product["variants"]["nodes"], product["variantsCount"]["count"]) == ([], 0)
+
+
 @pytest.mark.parametrize("form", ["nodes", "edges", "list"])
 def test_nested_lists_load_in_every_form(start, file, form):
     """As a page answers them, as edges, or as a plain list."""

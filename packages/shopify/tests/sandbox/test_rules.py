@@ -25,6 +25,39 @@ def test_cost_is_linear_in_the_sizes_asked_for(acme):
     assert acme.ask("{ shop { name } }")["extensions"]["cost"]["requestedQueryCost"] == 1
 
 
+def test_a_request_can_ask_what_each_field_costs(acme):
+    """The header adds `fields` to the cost: a leaf costs nothing, and the roots make the whole."""
+    query = """query($n: Int!) { shop { name currencyFormats { moneyFormat } } page: orders(first: $n) {
+        pageInfo { hasNextPage } edges { node { id lineItems(first: 20) { nodes { id } } } } } }"""
+    debug = {"Shopify-GraphQL-Cost-Debug": "1"}
+    assert "fields" not in acme.ask(query, n=5)["extensions"]["cost"]
+    cost = acme.post(query, "2026-10", debug, n=5).json()["extensions"]["cost"]
+    fields = {
+        ".".join(one["path"]): (
+            one["definedCost"],
+            one["requestedTotalCost"],
+            one["requestedChildrenCost"],
+        )
+        for one in cost["fields"]
+    }
+    assert all(
+        set(one) == {"path", "definedCost", "requestedTotalCost", "requestedChildrenCost"}
+        for one in cost["fields"]
+    )
+    assert fields["shop"] == (1, 2, 1)
+    assert fields["shop.name"] == fields["page.pageInfo.hasNextPage"] == (0, 0, None)
+    assert fields["page.pageInfo"] == (0, 0, 0)
+    assert fields["page"] == (2, 2 + 5 * 23, 23)
+    assert fields["page.edges"] == (0, 23, 23)
+    assert fields["page.edges.node"] == (1, 23, 22)
+    assert fields["page.edges.node.lineItems"] == (2, 22, 1)
+    assert fields["page.edges.node.lineItems.nodes"] == (1, 1, 0)
+    assert cost["requestedQueryCost"] == fields["shop"][1] + fields["page"][1]
+    run = 'mutation { bulkOperationRunQuery(query: "{ shop { name } }") { userErrors { message } } }'
+    (field,) = acme.post(run, "2026-10", debug).json()["extensions"]["cost"]["fields"]
+    assert (field["path"], field["requestedTotalCost"]) == (["bulkOperationRunQuery"], 10)
+
+
 def test_a_query_over_1000_points_is_refused_whatever_the_bucket_holds(acme):
     """The bound is on what is asked for, not on what there is."""
     answer = acme.ask(order_page(50, 50))
@@ -219,6 +252,48 @@ def test_without_read_all_orders_older_orders_are_silently_absent(start):
     assert shop.data("query($id: ID!) { order(id: $id) { id } node(id: $id) { id } }", id=old) == {
         "order": None,
         "node": None,
+    }
+
+
+def test_what_belongs_to_an_order_beyond_the_sixty_days_is_absent_too(start):
+    """Refunds, transactions and lines lead to no order that the list does not show."""
+    shop = start(orders=60, scopes=("read_orders",), life=False)
+    shown = {order["id"] for order in shop.all("orders", "id")}
+    shop.shop.change("refund_order", id=max(shown))
+    query = """query($refund: ID!, $ids: [ID!]!) { refund(id: $refund) { id order { id } } nodes(ids: $ids) {
+        id ... on OrderTransaction { paid: order { id } } ... on Refund { order { id } } } }"""
+    answers = {}
+    for order in shop.shop.world.orders.values():
+        if order["refunds"] and order["transactions"] and order["lineItems"]:
+            ids = [order[name][0]["id"] for name in ("refunds", "transactions", "lineItems")]
+            data = shop.data(query, refund=ids[0], ids=ids)
+            seen = [data["refund"], *data["nodes"]]
+            answers[order["id"]] = [
+                one and (one.get("order") or one.get("paid") or {}).get("id") for one in seen
+            ]
+            assert [one is None for one in seen] == [order["id"] not in shown] * 4
+    expected = {one: [one, one, one, None] if one in shown else [None] * 4 for one in answers}
+    assert answers == expected
+    assert {one in shown for one in answers} == {True, False}
+
+
+def test_an_app_without_approval_for_customer_data_is_denied_orders_by_every_door(start):
+    """By id, as a node, as a part of an order, or as a number; products are no customer's."""
+    shop = start(protected_data="none")
+    order = next(one for one in shop.shop.world.orders.values() if one["refunds"])
+    ids = [order["id"], *(order[name][0]["id"] for name in ("refunds", "transactions", "lineItems"))]
+    for one in ids:
+        answer = shop.ask("query($id: ID!) { node(id: $id) { id ... on Order { name } } }", id=one)
+        assert answer["data"] == {"node": None}
+        assert "not approved" in answer["errors"][0]["message"]
+        assert shop.codes("query($id: ID!) { nodes(ids: [$id]) { id } }", id=one) == ["ACCESS_DENIED"]
+    assert shop.codes("query($id: ID!) { refund(id: $id) { id } }", id=ids[1]) == ["ACCESS_DENIED"]
+    assert shop.codes("query($id: ID!) { order(id: $id) { id } }", id=ids[0]) == ["ACCESS_DENIED"]
+    assert shop.codes("{ ordersCount { count } }") == ["ACCESS_DENIED"]
+    product = next(iter(shop.shop.world.products))
+    assert shop.data("query($id: ID!) { node(id: $id) { id } productsCount { count } }", id=product) == {
+        "node": {"id": product},
+        "productsCount": {"count": 5},
     }
 
 

@@ -1,8 +1,12 @@
-"""Orders out of a bulk file: parents first, then their children, joined by `__parentId` on columns."""
+"""Orders out of a bulk file: parents first, then their children, joined by `__parentId` on columns.
+
+A list that may be too deep for a bulk operation is not believed: its order's lines are read by pages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Generator, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -13,6 +17,7 @@ from weathervane.lake import ControlTotal
 from weathervane.shopify import queries
 from weathervane.shopify.bulk import bulk_file
 from weathervane.shopify.client import ShopifyClient
+from weathervane.shopify.nested import NestedList, Part, Seen, drain
 from weathervane.shopify.orders import BULK_LINES, PARENTS, PARTS
 from weathervane.shopify.queries import changed_since, search_literal
 from weathervane.source.dataset import Dataset
@@ -30,6 +35,7 @@ def read_bulk(
     client: ShopifyClient,
     orders: Dataset,
     lines: Dataset,
+    within: NestedList,
     constants: Mapping[str, object],
     lower: datetime | None,
     upper: datetime,
@@ -37,10 +43,10 @@ def read_bulk(
     """All orders that changed between two times, with their lines; gives Shopify's count of them beside ours.
 
     The file is read twice, in bounded chunks, because children stand anywhere in it; in memory are only the orders'
-    ids and the few columns that lines take over.
+    ids, how many lines each has, and the few columns that lines take over.
 
     Raises:
-        IncompleteError: The file holds not what Shopify counted.
+        IncompleteError: The file holds not what Shopify counted, or the pages of an order less than the file.
     """
     search = changed_since(lower, upper)
     unavailable = [column.name for column in lines.columns if not column.available]
@@ -49,8 +55,9 @@ def read_bulk(
     with bulk_file(client, queries.orders_bulk_query(orders, lines, PARTS, search_literal(search))) as file:
         known = [PARENTS.schema.empty_table()]
         received = 0
+        sizes: Counter[str] = Counter()
         for chunk in file.chunks():
-            records = _of_kind(chunk, children=False)
+            records = _parents(chunk, sizes)
             parents = normalise(orders, records, constants=constants)
             received += parents.received
             # An order that is set aside for an amount still has its lines.
@@ -62,11 +69,21 @@ def read_bulk(
                 reason="BULK_SHORT",
             )
         held = pa.concat_tables(known).combine_chunks()
+        deep = {order: size for order, size in sizes.items() if size >= client.settings.bulk_deep_from}
         spoilt: set[str] = set()
         for chunk in file.chunks():
-            found = normalise(children, _of_kind(chunk, children=True), constants=constants)
+            found = normalise(children, _children(chunk, deep), constants=constants)
             spoilt.update(_orders_of(found.quarantined))
             yield Piece(lines.name, Normalised(_with_order(found.rows, held), found.quarantined))
+    for order, size in deep.items():
+        parts = _lines_by_pages(client, within, order, size, held)
+        if not parts:
+            # Deleted meanwhile. The file's lines may not be all, so what the lake has of the order stays.
+            spoilt.add(_number(order))
+            continue
+        found = normalise(lines, [part.record for part in parts], constants=constants)
+        spoilt.update(_orders_of(found.quarantined))
+        yield Piece(lines.name, found)
     # Counted before and after: an order that changed meanwhile has left the window, and none can have entered it.
     counted = min(before, client.count(queries.COUNT_ORDERS, search))
     if counted > received:
@@ -82,6 +99,38 @@ def read_bulk(
     return (ControlTotal("orders", str(counted), str(received)),) if counted == received else ()
 
 
+def _lines_by_pages(
+    client: ShopifyClient, within: NestedList, order: str, size: int, held: pa.Table
+) -> list[Part]:
+    """An order with all of its lines, of which the file holds `size`; nothing when it was deleted meanwhile.
+
+    Raises:
+        IncompleteError: The file does not hold the order, or the pages show fewer lines of the same version.
+    """
+    at = pc.index(held.column("order_id"), _number(order)).as_py()
+    if at < 0:
+        raise _orphans(size)
+    version = held.column("updated_at")[at].as_py()
+    parts = list(drain(client, within, Seen(order, version, more=None)))
+    shown = len(frozenset[str]().union(*(part.shown for part in parts)))
+    if parts and shown < size and msgspec.json.decode(parts[-1].record, type=_Order).changed == version:
+        raise IncompleteError(
+            f"Shopify lists {shown:,} lines of {order} by pages and {size:,} in the bulk file",
+            reason="LIST_SHORT",
+        )
+    return parts
+
+
+def _number(gid: str) -> str:
+    return gid.rsplit("/", 1)[-1]
+
+
+def _orphans(lines: int) -> IncompleteError:
+    return IncompleteError(
+        f"the bulk file has {lines:,} lines of orders that it does not hold", reason="BULK_ORPHANS"
+    )
+
+
 def _orders_of(quarantined: pa.RecordBatch) -> Iterator[str]:
     """The orders of lines that were set aside, from the lines' keys."""
     for key in quarantined.column("row_key").to_pylist():
@@ -93,10 +142,7 @@ def _orders_of(quarantined: pa.RecordBatch) -> Iterator[str]:
 def _with_order(rows: pa.RecordBatch, orders: pa.Table) -> pa.RecordBatch:
     at = pc.index_in(rows.column("order_id"), orders.column("order_id").combine_chunks())
     if at.null_count:
-        raise IncompleteError(
-            f"the bulk file has {at.null_count:,} lines of orders that it does not hold",
-            reason="BULK_ORPHANS",
-        )
+        raise _orphans(at.null_count)
     for name, source in _FROM_ORDER.items():
         index = rows.schema.get_field_index(name)
         rows = rows.set_column(
@@ -109,12 +155,33 @@ class _Line(msgspec.Struct, rename={"parent": "__parentId"}):
     parent: str | None = None
 
 
+class _Order(msgspec.Struct, rename={"changed": "updatedAt"}):
+    changed: datetime
+
+
 _decoder = msgspec.json.Decoder(_Line)
 
 
-def _of_kind(lines: list[bytes], *, children: bool) -> list[bytes]:
+def _parents(lines: list[bytes], sizes: Counter[str]) -> list[bytes]:
+    """The orders among some lines of the file; counts the others by their order."""
+    found = []
+    for line in lines:
+        parent = _parent(line)
+        if parent is None:
+            found.append(line)
+        else:
+            sizes[parent] += 1
+    return found
+
+
+def _children(lines: list[bytes], but: Collection[str]) -> list[bytes]:
+    """The lines of orders among some lines of the file, `but` those of some orders."""
+    return [line for line in lines if (parent := _parent(line)) is not None and parent not in but]
+
+
+def _parent(line: bytes) -> str | None:
     try:
-        return [line for line in lines if (_decoder.decode(line).parent is not None) is children]
+        return _decoder.decode(line).parent
     except (msgspec.DecodeError, RecursionError):
         raise IncompleteError(
             "the bulk file has a line that is not JSON: it was cut", reason="BULK_CUT"

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from weathervane.lake import ControlTotal
 from weathervane.shopify.client import ShopifyClient
-from weathervane.shopify.nested import Seen, drain, seen_on
+from weathervane.shopify.nested import NestedList, Seen, rest_of, seen_on
 from weathervane.shopify.pages import PageSize
 from weathervane.shopify.queries import changed_since
 from weathervane.source.checkpoints import format_checkpoint, format_time, parse_checkpoint
@@ -36,12 +36,9 @@ class Shape:
     children: Dataset
     connection: str
     """`orders`."""
-    root: str
-    """`order`."""
-    nested: str
-    """`lineItems`."""
+    within: NestedList
+    """The children's list."""
     page_query: str
-    rest_query: str
     count_query: str
 
 
@@ -70,13 +67,13 @@ class ChangeReader:
         """Everything that changed from `lower` on, until the slice is full, shows an object again, or is at its end.
 
         Raises:
-            IncompleteError: Shopify counts more changed objects than it listed.
+            IncompleteError: Shopify counts more changed objects, or more children of one, than it listed.
         """
         before = self._count(lower, upper)
         # Object -> its time of change.
         seen: dict[str, datetime] = {}
         for body in self._pages(changed_since(lower, upper)):
-            page = seen_on(body, self._shape.connection, self._shape.nested)
+            page = seen_on(body, self._shape.connection, self._shape.within)
             cut = self._cut(page, seen, lower)
             yield from self._pieces(body, page if cut is None else page[: cut[0]])
             seen.update((one.id, one.changed) for one in (page if cut is None else page[: cut[0]]))
@@ -126,14 +123,17 @@ class ChangeReader:
         # Of a page within which the slice ends only the first objects.
         records = split_records(body, f"data.{shape.connection}.nodes")[0][: len(page)]
         yield Piece(shape.parents.name, normalise(shape.parents, records, constants=self._constants))
-        children = normalise(shape.children, records, constants=self._constants)
-        aside = [children.quarantined]
-        for one in page:
-            if one.more is not None:
-                rest = list(drain(self._client, shape.rest_query, one, shape.root, shape.nested))
-                more = normalise(shape.children, rest, constants=self._constants)
+        shown, aside = [], []
+        for record, one in zip(records, page, strict=True):
+            rest = rest_of(self._client, shape.within, one)
+            if not rest.instead:
+                shown.append(record)
+            if rest.records:
+                more = normalise(shape.children, rest.records, constants=self._constants)
                 aside.append(more.quarantined)
                 yield Piece(shape.children.name, more)
+        children = normalise(shape.children, shown, constants=self._constants)
+        aside.append(children.quarantined)
         # Only now every list of the page is whole, and only of these parents do children count as gone that were not
         # shown; not of one whose child was set aside.
         whole = Normalised(children.rows, pa.concat_batches(aside))

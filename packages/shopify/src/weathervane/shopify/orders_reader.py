@@ -12,6 +12,7 @@ from weathervane.shopify import queries
 from weathervane.shopify.bulk_orders import read_bulk
 from weathervane.shopify.changes import ChangeReader, Shape, Span
 from weathervane.shopify.client import ShopifyClient
+from weathervane.shopify.nested import NestedList
 from weathervane.shopify.orders import LINES, ORDERS, PARTS, SCOPES
 from weathervane.shopify.queries import changed_since
 from weathervane.shopify.scopes import check_scope, day_bounds, readable
@@ -62,14 +63,13 @@ class OrdersReader:
         )
         if "read_all_orders" not in shop.scopes:
             self._check_history(now)
+        self._within = NestedList(queries.order_lines_query(self._lines, PARTS), "order", "lineItems")
         shape = Shape(
             self._orders,
             self._lines,
             connection="orders",
-            root="order",
-            nested="lineItems",
+            within=self._within,
             page_query=queries.orders_page_query(self._orders, self._lines, PARTS),
-            rest_query=queries.order_lines_query(self._lines, PARTS),
             count_query=queries.COUNT_ORDERS,
         )
         self._changes = ChangeReader(client, shape, self._constants)
@@ -87,7 +87,7 @@ class OrdersReader:
         lower, upper = slice.bounds["lower"], slice.bounds["upper"]
         if slice.bounds["kind"] == "bulk":
             totals = yield from read_bulk(
-                self._client, self._orders, self._lines, self._constants, lower, upper
+                self._client, self._orders, self._lines, self._within, self._constants, lower, upper
             )
             reached = self._span.reached(slice, upper, exhausted=False)
             return SliceEnd(reached, {ORDERS.name: totals}, self._span.share)

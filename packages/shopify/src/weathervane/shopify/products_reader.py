@@ -13,6 +13,7 @@ from weathervane.shopify import queries
 from weathervane.shopify.changes import ChangeReader, Shape, Span
 from weathervane.shopify.client import ShopifyClient
 from weathervane.shopify.columns import TIME, gid_tail
+from weathervane.shopify.nested import NestedList
 from weathervane.shopify.pages import PageInfo, PageSize, decode
 from weathervane.shopify.products import PARTS, PRODUCTS, VARIANTS
 from weathervane.shopify.scopes import check_scope, day_bounds
@@ -64,10 +65,10 @@ class ProductsReader:
             PRODUCTS,
             VARIANTS,
             connection="products",
-            root="product",
-            nested="variants",
+            within=NestedList(
+                queries.product_variants_query(VARIANTS, PARTS), "product", "variants", "variantsCount"
+            ),
             page_query=queries.products_page_query(PRODUCTS, VARIANTS, PARTS),
-            rest_query=queries.product_variants_query(VARIANTS, PARTS),
             count_query=queries.COUNT_PRODUCTS,
         )
         self._changes = ChangeReader(client, shape, self._constants)

@@ -74,6 +74,8 @@ def _render(tree: _Tree, parts: Mapping[str, str]) -> str:
 
 
 _PAGE_INFO = "pageInfo { hasNextPage endCursor }"
+# Held against the variants that are listed, whatever columns there are.
+_VARIANTS_COUNT = "variantsCount { count }"
 
 
 def orders_page_query(orders: Dataset, lines: Dataset, parts: Mapping[str, str]) -> str:
@@ -100,7 +102,7 @@ def products_page_query(products: Dataset, variants: Dataset, parts: Mapping[str
     return (
         "query ProductsPage($first: Int!, $after: String, $query: String!, $nested: Int!) {"
         " products(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {"
-        f" {_PAGE_INFO} nodes {{ {selection(products, parts)}"
+        f" {_PAGE_INFO} nodes {{ {selection(products, parts)} {_VARIANTS_COUNT}"
         f" variants(first: $nested) {{ {_PAGE_INFO} nodes {{ {selection(variants, parts)} }} }} }} }} }}"
     )
 
@@ -109,7 +111,7 @@ def product_variants_query(variants: Dataset, parts: Mapping[str, str]) -> str:
     """More variants of one product."""
     return (
         "query ProductVariants($id: ID!, $first: Int!, $after: String) { product(id: $id) {"
-        f" {selection(variants, parts, climb=1)}"
+        f" {selection(variants, parts, climb=1)} {_VARIANTS_COUNT}"
         f" variants(first: $first, after: $after) {{ {_PAGE_INFO} nodes {{ {selection(variants, parts)} }} }} }} }}"
     )
 

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             cost_factor=given.cost_factor,
             bulk_polls=given.bulk_polls,
         )
-        run_process(options, given.host, given.port, given.storage_port)
+        run_process(options, given.host, given.port, given.storage_port, given.storage_url)
     except ValueError as error:
         stop(PROGRAM, 2, error)
     except SandboxError as error:
@@ -58,6 +58,11 @@ def _parser() -> CommandParser:
     add("--host", default="127.0.0.1", help="address to listen on")
     add("--port", type=int, default=0, help="port of the Admin host; 0 = a free one")
     add("--storage-port", type=int, default=0, help="port of the storage host; 0 = a free one")
+    add(
+        "--storage-url",
+        metavar="URL",
+        help="under which clients reach the storage host, for the links to bulk files; default: where it listens",
+    )
     add("--now", type=moment, default=start.now, help="where the shop's clock starts")
     add(
         "--clock-rate",

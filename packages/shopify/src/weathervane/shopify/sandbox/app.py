@@ -178,8 +178,10 @@ def _read(
     name = sent.get("operationName")
     if not isinstance(variables, dict) or not isinstance(name, str | None):
         return None, (400, {"errors": {"variables": "Required parameter missing or invalid"}})
-    debug = request.headers.get("shopify-search-query-debug") == "1"
-    return Asked(version, sent["query"], variables, name or None, request_id, debug), missing
+    search, cost = (
+        request.headers.get(f"shopify-{name}-debug") == "1" for name in ("search-query", "graphql-cost")
+    )
+    return Asked(version, sent["query"], variables, name or None, request_id, search, cost), missing
 
 
 def _form(request: Request, body: bytes) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class _Operation:
     ended: datetime | None = None
     outcome: str = "COMPLETED"
     error_code: str | None = None
+    children: int | None = None
     objects: int = 0
     roots: int = 0
     file: Path | None = None
@@ -160,6 +161,9 @@ class BulkOperations:
         if failed is not None:
             operation.outcome = "FAILED"
             operation.error_code = str(failed.args.get("error_code", "INTERNAL_SERVER_ERROR"))
+        short = self._faults.take("bulk_short_children")
+        if short is not None:
+            operation.children = int(short.args.get("keep", 100))
         if self._faults.take("bulk_canceled"):
             operation.outcome = "CANCELED"
 
@@ -210,7 +214,7 @@ class BulkOperations:
             operation.outcome = "FAILED"
             operation.error_code = "ACCESS_DENIED" if code == "ACCESS_DENIED" else "INTERNAL_SERVER_ERROR"
             return []
-        return list(lines_of(result.data, query.layout))
+        return list(lines_of(result.data, query.layout, children=operation.children))
 
     def _polled(self, operation: _Operation) -> Record:
         record, now = operation.record, self._clock.now()

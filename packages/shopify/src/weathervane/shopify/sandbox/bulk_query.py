@@ -90,21 +90,27 @@ def read_bulk_query(version: str, text: str) -> BulkQuery:
     return BulkQuery(text, prepared.document, layout)
 
 
-def lines_of(data: Any, layout: Layout, parent: str | None = None) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield an answer's nodes as (line, whether it is a root), each parent before its children."""
+def lines_of(
+    data: Any, layout: Layout, parent: str | None = None, *, children: int | None = None
+) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Yield an answer's nodes as (line, whether it is a root), each parent before its children.
+
+    With `children`, of each list within a node only so many.
+    """
     if not data:
         return
     for key, below in layout.connections.items():
-        for edge in (data.get(key) or {}).get("edges", ()):
+        edges = (data.get(key) or {}).get("edges", ())
+        for edge in edges if parent is None else edges[:children]:
             node = edge["node"]
             line = _without(node, below)
             if parent is not None:
                 line["__parentId"] = parent
             yield line, parent is None
-            yield from lines_of(node, below, node.get("id"))
+            yield from lines_of(node, below, node.get("id"), children=children)
     for key, below in layout.objects.items():
         inner = data.get(key)
-        yield from lines_of(inner, below, (inner or {}).get("id", parent))
+        yield from lines_of(inner, below, (inner or {}).get("id", parent), children=children)
 
 
 def _without(node: Mapping[str, Any], layout: Layout) -> dict[str, Any]:

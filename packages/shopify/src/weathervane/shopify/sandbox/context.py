@@ -76,15 +76,18 @@ class View:
                 raise access_denied(plan.name, rule.text)
         if plan.name in self.deny:
             raise access_denied(plan.name, f"`read_{plan.of.lower()}s` access scope.")
-        approval = self.world.options.protected_data
-        if approval == "none" and plan.of in PROTECTED_TYPES:
-            raise GraphQLError(
-                f"This app is not approved to access the {plan.of} object. {PROTECTED_HELP}",
-                extensions={"code": "ACCESS_DENIED"},
-            )
-        if approval != "full" and plan.protected and not plan.nullable:
+        self.approve(plan.of)
+        if self.world.options.protected_data != "full" and plan.protected and not plan.nullable:
             raise GraphQLError(
                 f"This app is not approved to use the {plan.name} field. {PROTECTED_HELP}",
+                extensions={"code": "ACCESS_DENIED"},
+            )
+
+    def approve(self, kind: str) -> None:
+        """Raise ACCESS_DENIED when the app is not approved for a type that holds protected customer data."""
+        if self.world.options.protected_data == "none" and kind in PROTECTED_TYPES:
+            raise GraphQLError(
+                f"This app is not approved to access the {kind} object. {PROTECTED_HELP}",
                 extensions={"code": "ACCESS_DENIED"},
             )
 
@@ -105,10 +108,12 @@ class View:
             raise GraphQLError(f"Invalid id: {record_id}", extensions={"code": "RESOURCE_NOT_FOUND"})
         if named == "BulkOperation":
             return self.bulk.find(record_id)
-        record = self.world.find(record_id)
-        if record is None or (named == "Order" and not self._within_window(record)):
-            return None
-        return record
+        found: Record | None = self._shown(self.world.find(record_id))
+        return found
+
+    def live(self, reference: Any) -> Any:
+        """Resolve `{"id": …}` as `World.live` does; None for what the app may not see."""
+        return self._shown(self.world.live(reference))
 
     def matching(
         self, kind: str, root_field: str, query: str | None, *, counting: bool = False
@@ -192,6 +197,21 @@ class View:
             kept = (epoch(record["createdAt"]) or 0) >= int((self.now - EVENTS_KEPT).timestamp())
             return kept and (needed is None or needed in self.scopes)
         return kind != "Order" or self._within_window(record)
+
+    def _shown(self, record: Any) -> Any:
+        """Return a record unless it is, or belongs to, an order that the app may not see.
+
+        Whatever door it comes by: as a node, as a refund, or as the parent of something else.
+        """
+        if "read_all_orders" in self.scopes and self.world.options.protected_data != "none":
+            return record
+        order = record
+        while isinstance(order, dict) and type_of(order.get("id") or "") != "Order":
+            order = self.world.parent(order)
+        if not isinstance(order, dict):
+            return record
+        self.approve("Order")
+        return record if self._within_window(order) else None
 
     def _within_window(self, order: Mapping[str, Any]) -> bool:
         if "read_all_orders" in self.scopes:

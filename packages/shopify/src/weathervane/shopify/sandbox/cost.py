@@ -28,7 +28,7 @@ from graphql import (
     get_named_type,
 )
 
-__all__ = ["CONNECTION_COST", "MAX_COST", "MUTATION_COST", "requested_cost", "sized_fields"]
+__all__ = ["CONNECTION_COST", "MAX_COST", "MUTATION_COST", "field_costs", "requested_cost", "sized_fields"]
 
 MAX_COST = 1000
 MUTATION_COST = 10
@@ -59,6 +59,26 @@ def requested_cost(
     return meter.selection(root, [operation.selection_set])
 
 
+def field_costs(
+    schema: GraphQLSchema,
+    operation: OperationDefinitionNode,
+    fragments: Fragments,
+    variables: Mapping[str, Any],
+) -> Iterator[tuple[list[str], int, int, int | None]]:
+    """Yield what each field asks for: its path, its own points, its total, and its children's (None = a leaf).
+
+    Children come before their parent, as the vendor was seen to list them. A connection's children are one node's.
+    """
+    root = schema.mutation_type if operation.operation is OperationType.MUTATION else schema.query_type
+    assert root is not None
+    meter = _Meter(schema, fragments, variables)
+    for path, own, total, children in meter.breakdown(root, [operation.selection_set], []):
+        if operation.operation is not OperationType.MUTATION:
+            yield path, own, total, children
+        elif len(path) == 1:  # a mutation's price is its own, whatever it returns
+            yield path, MUTATION_COST, MUTATION_COST, 0
+
+
 def sized_fields(
     schema: GraphQLSchema,
     operation: OperationDefinitionNode,
@@ -82,6 +102,27 @@ class _Meter:
         common = sum(self._field(parent, nodes) for nodes in fields.values())
         dearest = max((self.selection(kind, inner) for kind, inner in branches.values()), default=0)
         return common + dearest
+
+    def breakdown(
+        self, parent: GraphQLNamedType, sets: Sequence[SelectionSetNode], path: list[str]
+    ) -> Iterator[tuple[list[str], int, int, int | None]]:
+        fields, branches = self._collect(parent, sets)
+        for key, nodes in fields.items():
+            kind, inner, here = self._type_of(parent, nodes[0]), _selections(nodes), [*path, key]
+            if kind is None or not inner:
+                yield here, 0, 0, None
+                continue
+            yield from self.breakdown(kind, inner, here)
+            if _is_connection(kind):
+                node_type, node_sets = self._nodes(kind, inner)
+                children = 0 if node_type is None else 1 + self.selection(node_type, node_sets)
+                yield here, CONNECTION_COST, self._field(parent, nodes), children
+            else:
+                own = 0 if kind.name == "PageInfo" or kind.name.endswith("Edge") else 1
+                children = self.selection(kind, inner)
+                yield here, own, own + children, children
+        for kind, inner in branches.values():
+            yield from self.breakdown(kind, inner, path)
 
     def connections(
         self, parent: GraphQLNamedType, sets: Sequence[SelectionSetNode]

@@ -45,7 +45,9 @@ def _quantities(_: View, level: Record, own: Any, arguments: Mapping[str, Any]) 
 
 def _count_of(member: str) -> Derive:
     def count(_: View, record: Record, own: Any, _arguments: Mapping[str, Any]) -> Any:
-        return own or {"count": len(record.get(member) or ()), "precision": "EXACT"}
+        # A loaded record may bring the count of the day it was exported; the list has changed since.
+        held = record.get(member)
+        return own if own and held is None else {"count": len(held or ()), "precision": "EXACT"}
 
     return count
 

@@ -23,7 +23,7 @@ from graphql import (
 from weathervane.shopify.sandbox.admin_schema import admin_schema, granted_scopes
 from weathervane.shopify.sandbox.bulk import BulkOperations
 from weathervane.shopify.sandbox.context import View, access_denied
-from weathervane.shopify.sandbox.cost import MAX_COST, requested_cost, sized_fields
+from weathervane.shopify.sandbox.cost import MAX_COST, field_costs, requested_cost, sized_fields
 from weathervane.shopify.sandbox.documents import Prepared, error_dict, prepare
 from weathervane.shopify.sandbox.options import ShopOptions
 from weathervane.shopify.sandbox.paging import read_cursor
@@ -31,6 +31,7 @@ from weathervane.shopify.sandbox.refusals import (
     Answer,
     cost_report,
     failed,
+    field_report,
     make_partial,
     max_cost,
     size_problems,
@@ -56,6 +57,7 @@ class Asked:
         operation_name: which operation to run, when the text holds several.
         request_id: the request's id, for the vendor's error texts.
         debug_search: whether the request asks for reports on its search strings.
+        debug_cost: whether it asks for the cost of each field.
     """
 
     version: str
@@ -64,6 +66,7 @@ class Asked:
     operation_name: str | None
     request_id: str
     debug_search: bool = False
+    debug_cost: bool = False
 
     @property
     def prepared(self) -> Prepared:
@@ -158,7 +161,8 @@ def _answer(
     ]
     if sizes:
         return Answer({"errors": sizes})
-    requested = math.ceil(requested_cost(schema, operation, fragments, variables) * world.options.cost_factor)
+    factor = world.options.cost_factor
+    requested = math.ceil(requested_cost(schema, operation, fragments, variables) * factor)
     note["requested_cost"] = requested
     too_dear = faults.take("max_cost", **facts)
     if requested > MAX_COST or too_dear is not None:
@@ -190,6 +194,9 @@ def _answer(
     if faults.take("partial", **facts):
         make_partial(body)
     body["extensions"] = {"cost": cost_report(requested, actual, bucket)}
+    if asked.debug_cost:
+        costs = field_costs(schema, operation, fragments, variables)
+        body["extensions"]["cost"]["fields"] = [field_report(*cost, factor) for cost in costs]
     if view.searches:
         body["extensions"]["search"] = view.searches
     return Answer(body, prepared.deprecated)

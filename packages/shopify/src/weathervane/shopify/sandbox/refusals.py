@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = [
     "Answer",
     "cost_report",
     "failed",
+    "field_report",
     "make_partial",
     "max_cost",
     "size_problems",
@@ -67,6 +69,18 @@ def throttled(requested: int, bucket: Bucket) -> Answer:
 def cost_report(requested: int, actual: int | None, bucket: Bucket) -> dict[str, Any]:
     """Return the `extensions.cost` of an answer; `actual` is None when nothing was executed."""
     return {"requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": bucket.status()}
+
+
+def field_report(
+    path: list[str], own: int, total: int, children: int | None, factor: float
+) -> dict[str, Any]:
+    """Return one entry of `extensions.cost.fields` (Shopify docs, limits, `Shopify-GraphQL-Cost-Debug`)."""
+    return {
+        "path": path,
+        "definedCost": math.ceil(own * factor),
+        "requestedTotalCost": math.ceil(total * factor),
+        "requestedChildrenCost": None if children is None else math.ceil(children * factor),
+    }
 
 
 def size_problems(node: FieldNode, first: Any, last: Any) -> list[dict[str, Any]]:

@@ -113,7 +113,7 @@ def _of_record(view: View, plan: FieldPlan, source: Any, arguments: Mapping[str,
     if plan.is_connection and not isinstance(value, Page):
         return _nested_page(view, plan, source, value, arguments)
     if plan.of in LIVE_TYPES:
-        value = _live_list(view, value) if plan.is_list else view.world.live(value)
+        value = _live_list(view, value) if plan.is_list else view.live(value)
     if plan.is_list and isinstance(value, list) and arguments.get("first") is not None:
         value = value[: arguments["first"]]
     return value
@@ -128,11 +128,16 @@ def _nested_page(view: View, plan: FieldPlan, source: Any, value: Any, arguments
     if view.window is not None:
         return Page([((place, 0), child) for place, child in enumerate(children)], False, False, lambda _: "")
     binding = binding_of(plan.name, source.get("id"), bool(arguments.get("reverse")))
-    return children_page(children, arguments, binding)
+    page = children_page(children, arguments, binding)
+    short = view.faults.take("nested_short", field=plan.name, page=view.page) if page.rows else None
+    if short is not None:
+        keep = int(short.args.get("keep", len(page.rows) // 2))
+        return Page(page.rows[:keep], False, page.has_previous, page.cursor)
+    return page
 
 
 def _live_list(view: View, children: Any) -> list[Any]:
-    found = (view.world.live(child) for child in children or ())
+    found = (view.live(child) for child in children or ())
     return [child for child in found if child is not None]
 
 

@@ -37,6 +37,7 @@ def _one(kind: str) -> Callable[[View, Mapping[str, Any]], Any]:
 
 def _count(kind: str, root_field: str) -> Callable[[View, Mapping[str, Any]], dict[str, Any]]:
     def count(view: View, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        view.approve(kind)
         found = len(view.matching(kind, root_field, arguments.get("query"), counting=True))
         limit = arguments.get("limit")
         if limit is not None and found > limit:
@@ -111,6 +112,7 @@ def _any(view: View, record_id: str) -> Any:
     rule = admin_schema(view.version).type_access.get(kind)
     if rule is not None and not rule.allows(view.scopes):
         raise access_denied("node", rule.text)
+    view.approve(kind)
     if kind == "Shop":
         return _shop(view, {})
     return view.find(record_id)

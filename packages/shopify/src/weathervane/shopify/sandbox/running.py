@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -56,9 +57,22 @@ def running_shopify(shop: str = "acme", **options: Any) -> Iterator[RunningShopi
         yield running
 
 
-def run_process(options: ShopOptions, host: str, port: int, storage_port: int) -> None:
-    """Serve a pretend shop until SIGTERM or SIGINT; print one JSON line on stdout when both ports listen."""
-    with _prepared(options, host, port, storage_port) as (running, apps):
+def run_process(
+    options: ShopOptions, host: str, port: int, storage_port: int, storage_url: str | None = None
+) -> None:
+    """Serve a pretend shop until SIGTERM or SIGINT; print one JSON line on stdout when both ports listen.
+
+    Args:
+        options: the shop.
+        host, port, storage_port: where its two hosts listen.
+        storage_url: under which address clients reach the storage host; None = where it listens. One that listens on
+            every address cannot know by which of them a client of another machine or container comes.
+
+    Raises:
+        ValueError: an option is no good, or a file of records cannot be loaded.
+        SandboxError: a port is taken.
+    """
+    with _prepared(options, host, port, storage_port, storage_url) as (running, apps):
         # The schema is a million objects that live as long as the process: let no collection walk them.
         gc.freeze()
 
@@ -78,14 +92,18 @@ def run_process(options: ShopOptions, host: str, port: int, storage_port: int) -
 
 @contextlib.contextmanager
 def _prepared(
-    options: ShopOptions, host: str, port: int, storage_port: int
+    options: ShopOptions, host: str, port: int, storage_port: int, storage_url: str | None = None
 ) -> Iterator[tuple[RunningShopify, list[tuple[Any, socket.socket]]]]:
+    if storage_url is not None:
+        storage_url = storage_url.rstrip("/")
+        if not re.fullmatch(r"https?://[^/?#@\s]+", storage_url):
+            raise ValueError(f"storage URL must be such as http://shopify:8401, got {storage_url!r}")
     with contextlib.ExitStack() as stack:
         admin = stack.enter_context(contextlib.closing(bind(host, port)))
         storage = stack.enter_context(contextlib.closing(bind(host, storage_port)))
         shop = PretendShop(options)
         admin_schema("2026-10")  # a second of work that the first request should not pay
         stack.callback(shop.bulk.close)
-        shop.bulk.files.storage_url = url_of(storage)
+        shop.bulk.files.storage_url = storage_url or url_of(storage)
         running = RunningShopify(url_of(admin), shop.bulk.files.storage_url, shop)
         yield running, [(admin_app(shop), admin), (storage_app(shop), storage)]

@@ -34,6 +34,7 @@ FAULTS: Mapping[str, str] = {
     "scope_loss": "the app loses scopes while this stands: scopes (list)",
     "empty_page": "the page is empty, with a next page that goes on where it should have begun",
     "cursor_loop": "the page says that there is a next one, which is itself",
+    "nested_short": "a list within an object ends early and says that it is whole: keep (default: half of the page)",
     "hidden": "a record is counted but not listed while this stands: id",
     "search_lag": "the search index lags behind while this stands: seconds (default 60)",
     "loose_comparators": "searching takes > for >= and < for <= while this stands",
@@ -45,6 +46,8 @@ FAULTS: Mapping[str, str] = {
     "bulk_url_expired": "the storage host says that the URL has expired",
     "bulk_truncated": "the file ends in the middle of a line",
     "bulk_fewer_lines": "the file lacks lines at its end: drop (default 1)",
+    "bulk_short_children": "the next bulk operation's file lacks children beyond so many of each parent, and so do"
+    " its counts: keep (default 100)",
     "slots_busy": "another client of the app holds the bulk slots",
 }
 

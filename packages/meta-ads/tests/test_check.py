@@ -28,6 +28,18 @@ def test_a_check_tells_of_each_account(begin, monkeypatch):
     assert findings[0].message == "act_101 Mine: amounts in EUR, days in Europe/Paris"
 
 
+def test_a_check_tells_of_a_named_account_that_is_refused(begin, monkeypatch):
+    """Beside the others, not in their place."""
+    bench = begin()
+    named = {"access_token": "EAAsandbox", "api_url": bench.running.url, "accounts": "101,999"}
+    for name, value in named.items():
+        monkeypatch.setenv(f"WEATHERVANE_META_ADS__MINE__{name.upper()}", value)
+    mine, refused = check_accounts("mine")
+    assert (mine.severity, mine.reason) == (Severity.INFO, "ACCOUNT")
+    assert (refused.severity, refused.reason) == (Severity.ERROR, "ACCOUNT_REFUSED")
+    assert refused.message.startswith("act_999 cannot be read: the token may not read this")
+
+
 def test_a_token_that_ends_soon_is_told_days_ahead(begin):
     """A user's long-lived one lives for 60 days; a week before its end there is a warning."""
     bench = begin()

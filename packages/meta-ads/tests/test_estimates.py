@@ -49,6 +49,17 @@ def test_many_rows_are_many_pages(begin):
     assert requests["ad"] > 20 > requests["campaign"]
 
 
+def test_a_named_account_that_is_refused_is_told_and_the_others_are_measured(begin):
+    """A plan of the others is of more use than none."""
+    bench = begin()
+    last = bench.meta.now().date() - timedelta(days=5)
+    with bench.client(accounts="101,999") as client:
+        found = forecast(client, [Days(last, last)])
+    assert found.windows[0].requests > 0
+    assert found.notes[0].startswith("1 ad accounts with ")
+    assert found.notes[1].startswith("ad account 999 cannot be read: the token may not read this")
+
+
 def test_an_unknown_level_is_refused(bench):
     """Before anything is asked."""
     with bench.client() as client, pytest.raises(ConfigurationError, match="level"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 import pytest
@@ -496,6 +496,51 @@ def test_an_account_that_refuses_fails_loudly_and_not_the_others(begin):
     bench.meta.faults.clear()
     bench.run()
     bench.holds_the_truth()
+
+
+def test_a_named_account_that_is_refused_does_not_stop_the_others(begin):
+    """Its very node is refused, before anything is read: the other one is read all the same (sheet 12.7)."""
+    bench = begin(accounts=TWO, tokens=(("EAAone", ("102",)),))
+    bench.token = "EAAone"
+    with pytest.raises(CredentialsError, match=r"ad account 101: the token may not read this.*code 200"):
+        bench.run(credentials={"accounts": "101,102"})
+    assert bench.checkpoint().keys() == {"102"}
+    assert {one["account_id"] for one in bench.rows()} == {"102"}
+
+
+@pytest.mark.parametrize("named", [None, "101,102"])
+def test_an_account_of_an_unknown_time_zone_does_not_stop_the_others(begin, tmp_path, named):
+    """Its days cannot be said, those of the others can."""
+    path = tmp_path / "world.jsonl"
+    one, other = (
+        row(account_id="101"),
+        row("120210478963240777", account_id="102", campaign_id="1", adset_id="2"),
+    )
+    path.write_text("\n".join(map(json.dumps, (one, other))))
+    bench = begin(records=[path])
+    account = bench.meta.world.accounts["101"]
+    bench.meta.world.accounts["101"] = replace(account, zone=Atlantis())
+    with pytest.raises(ContractError, match=r"ad account 101 is in an unknown time zone 'Atlantis/Center'"):
+        bench.run(level="ad", credentials={"accounts": named})
+    assert {one["account_id"] for one in bench.rows("meta_ads_ad")} == {"102"}
+
+
+class Atlantis(tzinfo):
+    """A zone of which our tables of zones know nothing yet."""
+
+    key = "Atlantis/Center"
+
+    def utcoffset(self, moment):
+        """That of UTC."""
+        return timedelta(0)
+
+    def dst(self, moment):
+        """None."""
+        return timedelta(0)
+
+    def tzname(self, moment):
+        """Its name."""
+        return self.key
 
 
 def test_named_accounts_are_read_and_no_others(begin):

@@ -298,6 +298,22 @@ def test_a_limit_of_the_app_pauses_its_other_tenants(begin, fault, waits):
     assert slept == [waits]
 
 
+def test_a_limit_of_an_account_whose_node_is_asked_pauses_that_account_only(begin):
+    """80004 on A is no limit of the app: B, of another tenant, is read at once (sheet 16.18)."""
+    bench = begin(accounts=TWO)
+    clock = Clock()
+    pace = AppPace(MetaAdsSettings(), clock=clock, sleep=clock.sleep)
+    bench.meta.faults.add("management_calls", None, match={"account": "101"}, regain=30)
+    with (
+        MetaAdsClient("one", bench.credentials(accounts="101"), pace=pace) as first,
+        MetaAdsClient("two", bench.credentials(accounts="102"), pace=pace) as other,
+    ):
+        with pytest.raises(DeferredError, match="80004"):
+            first.accounts()
+        assert [one.id for one in other.accounts().readable] == ["102"]
+    assert clock.slept == []
+
+
 @pytest.mark.parametrize(("percent", "slept"), [(50, 0), (86, 60), (96, 300)])
 def test_near_a_limit_the_next_call_waits(bench, percent, slept):
     """Before the limit is met, more the nearer it is."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import signal
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
@@ -16,11 +17,14 @@ from pydantic import SecretStr
 
 from weathervane.meta_ads import InsightsReader, MetaAdsClient, MetaAdsCredentials
 from weathervane.meta_ads.reports import _Started
+from weathervane.meta_ads.sandbox import AccountOptions
 from weathervane.source.errors import IncompleteError
 from weathervane.source.ingestion import Ingestion
 from weathervane.source.testing.memory import forget_peak, peak_mib
 
 from .bench import ONE_CALL, REPORTS, asked
+
+TWO = (AccountOptions("101", "EUR", "Europe/Paris"), AccountOptions("102", "JPY", "Asia/Tokyo"))
 
 
 def submitted(bench):
@@ -125,6 +129,49 @@ def test_the_number_of_a_run_may_be_a_number(bench):
     """Meta's docs print it once as one."""
     for body in (b'{"report_run_id":6023920149050}', b'{"report_run_id":"6023920149050"}'):
         assert str(msgspec.json.decode(body, type=_Started).report_run_id) == "6023920149050"
+
+
+def test_a_list_of_what_an_account_spent_that_is_too_much_is_had_by_report_runs(begin):
+    """Three years of days at once are more than this Meta answers; the account is read whole all the same."""
+    bench = begin(accounts=TWO, max_sync_rows=50)
+    bench.run()
+    bench.holds_the_truth()
+    assert any(one["level"] == "account" for one in submitted(bench))
+
+
+def test_an_account_that_answers_no_call_for_what_it_spent_is_asked_by_report_runs(bench):
+    """500 with code 1 to every page size, for good: the pages are made smaller once, then no call is tried again."""
+    bench.meta.faults.add("reduce_data", None, match={"level": "account", "kind": "insights"})
+    bench.run()
+    bench.holds_the_truth()
+    limits = [one["limit"] for one in asked(bench.requests("insights")) if one["level"] == "account"]
+    assert limits == ["500", "250", "125", "62", "31", "15", "10"]
+
+
+def test_what_an_account_spent_is_asked_for_in_pieces(bench):
+    """None longer than Meta answers at once; together they are all of the days, each of them once."""
+    bench.run()
+    asked_for = [one for one in asked(bench.requests("insights")) if one["level"] == "account"]
+    pieces = [json.loads(one["time_range"]) for one in asked_for]
+    days = [tuple(date.fromisoformat(one[name]) for name in ("since", "until")) for one in pieces]
+    first = days[: next(n for n, (_, until) in enumerate(days) if until == date(2026, 11, 1)) + 1]
+    assert len(first) == 13
+    assert all((until - since).days < 92 for since, until in first)
+    assert all(since == until + timedelta(days=1) for (_, until), (since, _) in itertools.pairwise(first))
+    assert first[0][0] == date(2026, 11, 1) - timedelta(days=1122)
+
+
+def test_an_account_whose_spend_cannot_be_had_fails_loudly_and_not_the_others(begin):
+    """By no call and no report run, however small: the run names it, once the others were read."""
+    bench = begin(accounts=TWO)
+    for kind in ("insights", "report"):
+        bench.meta.faults.add("reduce_data", None, match={"account": "101", "level": "account", "kind": kind})
+    with pytest.raises(IncompleteError, match="of ad account 101, and it cannot be made smaller"):
+        bench.run()
+    assert bench.checkpoint().keys() == {"102"}
+    bench.meta.faults.clear()
+    bench.run()
+    bench.holds_the_truth()
 
 
 @contextlib.contextmanager

@@ -13,6 +13,11 @@ import pytest
 from weathervane.meta_ads.sandbox import RunningMeta, running_meta
 
 TOKEN = "EAAsandbox"
+ALL = {
+    "ad": ["ACTIVE", "ADSET_PAUSED", "ARCHIVED", "CAMPAIGN_PAUSED", "DELETED", "PAUSED"],
+    "adset": ["ACTIVE", "ARCHIVED", "CAMPAIGN_PAUSED", "DELETED", "PAUSED"],
+    "campaign": ["ACTIVE", "ARCHIVED", "DELETED", "PAUSED"],
+}
 EUROPE, JAPAN, WEST = "1010035716096012", "1010035716096013", "1010035716096014"
 
 
@@ -71,6 +76,11 @@ class Client:
 def days(since: str, until: str | None = None) -> dict[str, str]:
     """A time range."""
     return {"since": since, "until": until or since}
+
+
+def every(level):
+    """The condition that brings deleted objects too."""
+    return [{"field": f"{level}.effective_status", "operator": "IN", "value": ALL[level]}]
 
 
 @pytest.fixture(scope="session")

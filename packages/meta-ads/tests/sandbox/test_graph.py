@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
+from facebook_business.adobjects.ad import Ad
+from facebook_business.adobjects.adaccount import AdAccount
+from facebook_business.adobjects.adset import AdSet
+from facebook_business.adobjects.campaign import Campaign
 
 from weathervane.meta_ads.sandbox import DEFAULT_ACCOUNTS
 from weathervane.meta_ads.sandbox.errors import ERROR_FAULTS
@@ -91,6 +96,43 @@ def test_objects_are_listed_without_deleted_ones_unless_they_are_asked_for(meta)
     assert meta.ok(f"/v26.0/{adsets[0]['id']}", fields="name")["name"].startswith("Ad set")
 
 
+def test_objects_are_chosen_by_what_is_above_them(meta):
+    """A condition is held against the object of its own level; one on metrics has no place here."""
+    account = f"/v26.0/act_{EUROPE}"
+    campaign = meta.rows(f"{account}/campaigns", fields="id")[0]["id"]
+    above = [{"field": "campaign.id", "operator": "IN", "value": [campaign]}]
+    for edge in ("adsets", "ads"):
+        found = meta.rows(f"{account}/{edge}", fields="id,campaign_id", filtering=above)
+        assert {one["campaign_id"] for one in found} == {campaign}
+        assert found == meta.rows(f"/v26.0/{campaign}/{edge}", fields="id,campaign_id")
+    active = [{"field": "effective_status", "operator": "IN", "value": ["ACTIVE"]}]
+    assert 0 < len(meta.rows(f"{account}/ads", filtering=active)) < len(meta.rows(f"{account}/ads"))
+    for field, operator, value in (("spend", "GREATER_THAN", 0), ("ad.id", "IN", ["1"])):
+        refused = [{"field": field, "operator": operator, "value": value}]
+        assert meta.error(f"{account}/campaigns", filtering=refused) == (100, None)
+
+
+def test_an_edge_has_one_name(meta):
+    """`campaign` is none."""
+    assert meta.error(f"/v26.0/act_{EUROPE}/campaign") == (2500, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("campaigns", Campaign), ("adsets", AdSet), ("ads", Ad), (None, AdAccount)]
+)
+def test_every_field_of_the_official_sdk_is_one(meta, path, kind):
+    """One that the pretend world does not model is absent, as one without a value is; a sub-selection names it too."""
+    node = f"act_{EUROPE}"
+    node = node if path is None else meta.rows(f"/v26.0/{node}/{path}", fields="id")[0]["id"]
+    known = [value for name, value in vars(kind.Field).items() if not name.startswith("_")]
+    assert len(known) >= 50
+    found = meta.ok(f"/v26.0/{node}", fields=",".join(known))
+    assert {"id", "name", "created_time"} <= found.keys() <= set(known)
+    assert meta.ok(f"/v26.0/{node}", fields=known) == found
+    some = meta.ok(f"/v26.0/{node}", fields="name,created_time{a,b{c,d}},id")
+    assert some.keys() == {"id", "name", "created_time"}
+
+
 def test_ids_are_beyond_what_a_float_can_hold(meta):
     """18 digits, as strings."""
     ids = [one["id"] for one in meta.meta.truth("ads")]
@@ -116,6 +158,12 @@ def test_a_batch_answers_each_call_by_itself(meta):
     meta.meta.faults.add("batch_null", skip=1)
     answers = meta.http.post("/", data={"batch": json.dumps(calls[:2])}).json()
     assert (answers[0]["code"], answers[1]) == (200, None)
+    older = [{"method": "GET", "relative_url": "v25.0/me"}]
+    (answer,) = meta.http.post("/v26.0", data={"batch": json.dumps(older)}).json()
+    assert {"name": "facebook-api-version", "value": "v25.0"} in answer["headers"]
+    assert answer["code"] == 200
+    for none in ("[", "{}", '["x"]'):
+        assert meta.http.post("/", data={"batch": none}).json()["error"]["code"] == 100
     refused = meta.http.post("/", data={"batch": json.dumps(calls[:1] * 51)}).json()
     assert "Maximum batch size is 50" in refused["error"]["message"]
 
@@ -137,6 +185,28 @@ def test_tokens_are_exchanged_and_asked_about(start):
     assert asked["expires_at"] > 0
     assert not client.ok("/v26.0/debug_token", input_token="dead", access_token=token)["data"]["is_valid"]
     assert client.error("/debug_token", input_token=TOKEN, access_token=TOKEN)[0] == 190
+
+
+def test_a_long_lived_token_ends_after_sixty_days(start):
+    """At the moment that was said when it was made, however often one asks; it cannot be exchanged then (190/463)."""
+    client = start()
+    app = {"client_id": "1234567890", "client_secret": "sandbox-secret"}
+    exchange = {**app, "grant_type": "fb_exchange_token"}
+    long = client.ok("/oauth/access_token", **exchange, fb_exchange_token=TOKEN)["access_token"]
+    ends = int(client.meta.now().timestamp()) + 60 * 86_400
+    ask = {"input_token": long, "access_token": "1234567890|sandbox-secret"}
+    client.http.headers["Authorization"] = f"Bearer {long}"
+    client.meta.advance(59 * 86_400)
+    found = client.ok("/debug_token", **ask)["data"]
+    assert (found["expires_at"], found["is_valid"]) == (ends, True)
+    assert client.ok("/v26.0/me")["id"]
+    client.meta.advance(2 * 86_400)
+    found = client.ok("/debug_token", **ask)["data"]
+    assert (found["expires_at"], found["is_valid"], found["error"]["subcode"]) == (ends, False, 463)
+    assert client.error("/v26.0/me") == (190, 463)
+    assert client.error("/oauth/access_token", **exchange, fb_exchange_token=long) == (190, 463)
+    client.http.headers["Authorization"] = f"Bearer {TOKEN}"
+    assert client.ok("/v26.0/me")["id"]
 
 
 @pytest.mark.parametrize("name", sorted(set(ERROR_FAULTS) - {"error"}))
@@ -177,7 +247,10 @@ def test_secrets_are_recorded_as_fingerprints_only(meta):
     assert "sha256:" in told
 
 
-def test_removed_parameters_are_refused_in_the_version_that_removed_them(meta):
-    """v26.0 knows no `pretty`; v25.0 still does."""
-    assert meta.error("/v26.0/me", pretty="1") == (100, None)
-    assert meta.ok("/v25.0/me", pretty="1")["id"]
+def test_removed_parameters_are_refused_and_from_a_day_on_in_every_version(start):
+    """v26.0 came without `pretty`; v25.0 had it until 2026-10-27."""
+    client = start(now=datetime(2026, 10, 26, tzinfo=UTC))
+    assert client.error("/v26.0/me", pretty="1") == (100, None)
+    assert client.ok("/v25.0/me", pretty="1")["id"]
+    client.meta.advance(86_400)
+    assert client.error("/v25.0/me", pretty="1") == (100, None)

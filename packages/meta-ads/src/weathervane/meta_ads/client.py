@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import httpx
 import msgspec
 
-from weathervane.meta_ads.answers import TooMuchDataError, classifier
+from weathervane.meta_ads.answers import AccountRefusedError, TooMuchDataError, classifier
 from weathervane.meta_ads.credentials import MetaAdsCredentials, TokenAuth
 from weathervane.meta_ads.settings import MetaAdsSettings
 from weathervane.meta_ads.throttle import ACCOUNT, AppPace
@@ -27,7 +27,7 @@ from weathervane.source.paging import Page, paginate
 from weathervane.source.quota import Pace, shared
 from weathervane.source.records import split_records
 
-__all__ = ["Account", "MetaAdsClient", "parameters"]
+__all__ = ["Account", "Accounts", "MetaAdsClient", "parameters"]
 
 _T = TypeVar("_T")
 _ACCOUNT_FIELDS = "account_id,name,currency,timezone_name,account_status"
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Account:
-    """One ad account."""
+    """One ad account that can be read."""
 
     id: str
     """The bare number; `act_` goes before it in paths."""
@@ -51,6 +51,16 @@ class Account:
     def today(self, now: datetime) -> date:
         """The account's own day."""
         return now.astimezone(self.timezone).date()
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The ad accounts of a tenant."""
+
+    readable: list[Account]
+    """By id."""
+    refused: dict[str, AccountRefusedError | ContractError]
+    """Id -> why that one cannot be read. The others can."""
 
 
 class MetaAdsClient:
@@ -90,27 +100,42 @@ class MetaAdsClient:
     ) -> None:
         self._http.close()
 
-    def accounts(self) -> list[Account]:
-        """The tenant's ad accounts: those that were named, else all that the token sees, by id.
+    def accounts(self) -> Accounts:
+        """The tenant's ad accounts: those that were named, else all that the token sees.
+
+        One that the token may not read, or whose time zone nobody knows, must not keep the others from being read.
 
         Raises:
-            CredentialsError: The token sees none, or not one that was named.
+            CredentialsError: The token sees none, or is itself of no use.
             ConfigurationError: They are more than one tenant can have.
         """
         named = self._credentials.account_ids
         self._few_enough(len(named))
+        found: list[_AccountNode] = []
+        refused: dict[str, AccountRefusedError | ContractError] = {}
         if named:
-            found = [self.get(f"act_{one}", _AccountNode, fields=_ACCOUNT_FIELDS) for one in named]
+            for one in named:
+                try:
+                    # Said to be of the account, so that a limit of its own pauses it and not the whole app.
+                    found.append(self.get(f"act_{one}", _AccountNode, account=one, fields=_ACCOUNT_FIELDS))
+                except AccountRefusedError as error:
+                    refused[one] = error
         else:
             pages = self.pages("me/adaccounts", {"fields": _ACCOUNT_FIELDS}, what="ad accounts")
-            found = [msgspec.json.decode(record, type=_AccountNode) for page in pages for record in page]
-        if not found:
+            found = [self._decode(record, _AccountNode) for page in pages for record in page]
+        if not found and not refused:
             raise CredentialsError(
                 "the token sees no ad account: assign the accounts to the system user, with the right to read",
                 reason="NO_ACCOUNTS",
             )
         self._few_enough(len(found))
-        return sorted((_account(one) for one in found), key=lambda account: account.id)
+        readable = []
+        for node in found:
+            try:
+                readable.append(_account(node))
+            except ContractError as error:
+                refused[node.account_id] = error
+        return Accounts(sorted(readable, key=lambda account: account.id), refused)
 
     def _few_enough(self, accounts: int) -> None:
         most = self.settings.max_accounts

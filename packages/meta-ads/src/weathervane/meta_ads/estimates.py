@@ -11,7 +11,7 @@ from weathervane.meta_ads.answers import AccountRefusedError
 from weathervane.meta_ads.client import Account, MetaAdsClient
 from weathervane.meta_ads.credentials import MetaAdsCredentials
 from weathervane.meta_ads.datasets import BREAKDOWNS, datasets_for
-from weathervane.meta_ads.reports import InsightsRead, Part
+from weathervane.meta_ads.reports import SPEND, InsightsRead, Part
 from weathervane.source.definition import Days, Estimate, Forecast
 
 __all__ = ["estimate_insights", "forecast"]
@@ -39,12 +39,14 @@ def forecast(
     """
     datasets_for(level, breakdown)
     breakdowns = BREAKDOWNS[breakdown] if breakdown else ()
-    rows, refused = {}, []
-    for account in client.accounts():
+    rows: dict[str, int] = {}
+    accounts = client.accounts()
+    for account in accounts.readable:
         try:
             rows[account.id] = _rows_a_day(client, account, level, breakdowns, windows)
         except AccountRefusedError as error:
-            refused.append(f"ad account {account.id} cannot be read: {error.message}")
+            accounts.refused[account.id] = error
+    refused = [f"ad account {one} cannot be read: {error.message}" for one, error in accounts.refused.items()]
     settings = client.settings
     polls = 1 + sum(passed < _REPORT_SECONDS for passed in itertools.accumulate(settings.poll_seconds))
 
@@ -52,11 +54,12 @@ def forecast(
         days = min(window.count, settings.slice_days[level])
         slices = math.ceil(window.count / days)
         by_report = days > settings.sync_days[level]
+        pieces = math.ceil(window.count / (settings.sync_days["account"] or window.count))
         requests, reports = 1, 0
         for daily in rows.values():
             pages = max(1, math.ceil(daily * days / settings.page_size))
-            # The account's spend before and after, and the rows between.
-            requests += 1 + slices * (1 + pages + (1 + polls if by_report else 0))
+            # The account's spend before, in pieces, and after; and the rows between.
+            requests += pieces + slices * (1 + pages + (1 + polls if by_report else 0))
             reports += slices if by_report else 0
         seconds = requests * _CALL_SECONDS + reports * _REPORT_SECONDS
         return Estimate(slices * len(rows), requests, seconds)
@@ -77,5 +80,5 @@ def _rows_a_day(
 ) -> int:
     yesterday = account.today(datetime.now(UTC)) - timedelta(days=1)
     day = min(max(window.last for window in windows), yesterday)
-    read = InsightsRead(client, account, level, ["account_id", "spend"], breakdowns)
+    read = InsightsRead(client, account, level, SPEND, breakdowns)
     return sum(len(page) for page in read.pages(Part(day, day)))

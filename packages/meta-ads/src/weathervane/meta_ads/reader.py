@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from weathervane.lake import ColumnRange, ControlTotal
-from weathervane.meta_ads.actions import spend_of, widened
-from weathervane.meta_ads.answers import AccountRefusedError, TooFarBackError
+from weathervane.meta_ads.actions import widened
+from weathervane.meta_ads.answers import AccountRefusedError, TooFarBackError, TooMuchDataError
 from weathervane.meta_ads.checkpoint import format_days, parse_days
 from weathervane.meta_ads.client import Account, MetaAdsClient
 from weathervane.meta_ads.datasets import BREAKDOWNS, datasets_for, fields_of
-from weathervane.meta_ads.reports import InsightsRead, Part
-from weathervane.source.errors import ContractError, CursorError, IncompleteError
+from weathervane.meta_ads.reports import SPEND, InsightsRead, Part
+from weathervane.meta_ads.tally import Tally, by_day
+from weathervane.source.errors import CursorError, IncompleteError, SourceError
 from weathervane.source.normalise import normalise
 from weathervane.source.slices import Piece, Slice, SliceEnd
 
@@ -68,20 +68,24 @@ class InsightsReader:
         self._left: list[Account] | None = None
         self._accounts = 0
         self._plan: _Plan | None = None
-        self._refused: list[AccountRefusedError | IncompleteError] = []
+        self._refused: list[SourceError] = []
 
     def next_slice(self, checkpoint: str | None) -> Slice | None:
         """The next days of the account at hand, else the first ones of the next account.
 
         Raises:
             AccountRefusedError: Every other account was read; this one the token may not read.
-            IncompleteError: Every other account was read; of this one Meta shows nothing any more.
+            ContractError: Every other account was read; this one's time zone is unknown.
+            IncompleteError: Every other account was read; of this one Meta shows nothing any more, or not all.
         """
         days = parse_days(checkpoint)
         if self._left is None:
-            self._left = self._client.accounts()
+            found = self._client.accounts()
+            for one, refusal in found.refused.items():
+                self._refuse(one, refusal)
+            self._left = found.readable
             self._accounts = len(self._left)
-            for gone in sorted(days.keys() - {account.id for account in self._left}):
+            for gone in sorted(days.keys() - {account.id for account in self._left} - found.refused.keys()):
                 log.warning(
                     "%s: ad account %s, which was read up to %s, is not among the token's any more",
                     self._client.tenant,
@@ -96,13 +100,18 @@ class InsightsReader:
             account = self._left.pop(0)
             try:
                 self._plan = self._planned(account, days.get(account.id))
-            except (AccountRefusedError, IncompleteError) as error:
-                # Loud, but only once the tenant's other accounts are in.
-                log.error("ad account %s: %s", account.id, error)
-                self._refused.append(error)
+            except (AccountRefusedError, IncompleteError, TooMuchDataError) as error:
+                self._refuse(account.id, error)
         return self._plan.take(
             days, self._client.settings.slice_days[self._level], [one.name for one in self.datasets]
         )
+
+    def _refuse(self, account: str, error: SourceError) -> None:
+        """Keeps why an account is not read: loud, but only once the tenant's other accounts are in."""
+        if f"ad account {account}" not in error.message:
+            error = type(error)(f"ad account {account}: {error.message}", reason=error.reason)
+        log.error("%s", error)
+        self._refused.append(error)
 
     def read(self, slice: Slice) -> Generator[Piece, None, SliceEnd]:
         """One slice.
@@ -116,7 +125,7 @@ class InsightsReader:
         mains, children = self.datasets
         constants = {"tenant_id": self._client.tenant, "account_timezone": account.timezone.key}
         tenant = {"tenant_id": self._client.tenant}
-        tally = _Tally()
+        tally = Tally()
         for page in plan.read.pages(Part(since, until)):
             tally.add(page)
             records = [widened(record, account.id) for record in page]
@@ -143,10 +152,10 @@ class InsightsReader:
         since = self._since(account, before, until, today)
         fields = fields_of(self.datasets[0], self._breakdown)
         breakdowns = BREAKDOWNS[self._breakdown] if self._breakdown else ()
-        read = InsightsRead(
-            self._client, account, self._level, fields, breakdowns, clock=self._clock, sleep=self._sleep
-        )
-        since, spend = self._spend(read, since, until)
+        clock, sleep = self._clock, self._sleep
+        read = InsightsRead(self._client, account, self._level, fields, breakdowns, clock=clock, sleep=sleep)
+        own = InsightsRead(self._client, account, "account", SPEND, clock=clock, sleep=sleep)
+        since, spend = self._spend(own, since, until)
         if self._start is None:
             if before is not None and since <= before <= until and not spend:
                 # Days that the lake has would all be removed on the word of one empty list.
@@ -160,7 +169,7 @@ class InsightsReader:
             last = max((day for day in (max(spend, default=None), before) if day is not None), default=None)
             until = min(until, last) if last is not None else until
             since = until if last is None else max(since, min(spend)) if before is None else since
-        return _Plan(account, read, min(since, until), until, spend, before, self._start is not None)
+        return _Plan(account, read, own, min(since, until), until, spend, before, self._start is not None)
 
     def _since(self, account: Account, before: date | None, until: date, today: date) -> date:
         oldest = today - self._client.settings.history
@@ -172,11 +181,11 @@ class InsightsReader:
             return min(oldest, until)
         return max(min(before, until) - self._client.settings.look_back, oldest)
 
-    def _spend(self, read: InsightsRead, since: date, until: date) -> tuple[date, dict[date, Decimal]]:
+    def _spend(self, own: InsightsRead, since: date, until: date) -> tuple[date, dict[date, Decimal]]:
         """The account's spend by day, and from which day on Meta has it."""
         while True:
             try:
-                return since, _by_day(read.spend_by_day(since, until))
+                return since, by_day(own.rows(since, until))
             except TooFarBackError:
                 # Its rule by days is not published: begin a month later.
                 if since + _MONTH > until:
@@ -185,10 +194,10 @@ class InsightsReader:
                 log.warning("Meta keeps less than was asked for: reading from %s on", since)
 
     def _checked(
-        self, plan: _Plan, tally: _Tally, since: date, until: date, newest: date | None
+        self, plan: _Plan, tally: Tally, since: date, until: date, newest: date | None
     ) -> ControlTotal:
         """The spend of the slice as the account has it, beside ours."""
-        before, plan_days = dict(plan.spend), _by_day(plan.read.spend_by_day(since, until))
+        before, plan_days = dict(plan.spend), by_day(plan.own.rows(since, until))
         plan.spend = {day: spend for day, spend in before.items() if not since <= day <= until} | plan_days
         if gone := sorted(before.keys() - plan.spend.keys()):
             raise IncompleteError(
@@ -221,6 +230,8 @@ class _Plan:
 
     account: Account
     read: InsightsRead
+    own: InsightsRead
+    """Reads what the account itself says that it spent."""
     next: date
     until: date
     spend: dict[date, Decimal]
@@ -254,43 +265,3 @@ def _checkpoint(slice: Slice, account: str, reached: date | None) -> str | None:
     if reached is None or slice.bounds["gap"] or reached <= days.get(account, date.min):
         return None
     return format_days({**days, account: reached})
-
-
-class _Tally:
-    """What was read, added up by day from the rows as they were sent, also those that do not fit our columns."""
-
-    def __init__(self) -> None:
-        self.days: dict[date, Decimal] = defaultdict(Decimal)
-        self.unreadable: set[date] = set()
-        self.lost = False
-        """A row was of no day that can be read: whose spend is then missing is not known."""
-
-    def add(self, page: Iterable[bytes]) -> None:
-        """Counts a page.
-
-        Raises:
-            ContractError: A row is not of one day.
-        """
-        for record in page:
-            row = spend_of(record)
-            if row is None:
-                self.lost = True
-                continue
-            if row.date_start != row.date_stop:
-                raise ContractError(
-                    f"a row is of {row.date_start} to {row.date_stop}, and days were asked for",
-                    reason="NOT_DAILY",
-                )
-            day, amount = row.date_start, row.amount
-            if amount is None:
-                self.unreadable.add(day)
-            else:
-                self.days[day] += amount
-
-
-def _by_day(records: Iterable[bytes]) -> dict[date, Decimal]:
-    tally = _Tally()
-    tally.add(records)
-    if tally.lost or tally.unreadable:
-        raise IncompleteError("the account's own spend by day cannot be read", reason="SPEND_UNREADABLE")
-    return dict(tally.days)

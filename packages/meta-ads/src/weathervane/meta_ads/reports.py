@@ -17,7 +17,7 @@ from weathervane.meta_ads.client import Account, MetaAdsClient
 from weathervane.meta_ads.settings import LEVELS, WINDOWS
 from weathervane.source.errors import IncompleteError
 
-__all__ = ["STATUSES", "InsightsRead", "Part"]
+__all__ = ["SPEND", "STATUSES", "InsightsRead", "Part"]
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,8 @@ STATUSES = {
 }
 """Every effective status of a level's objects (facebook-business 26.0.3). All are asked for: without, Meta leaves out
 deleted objects, whose spend and late conversions count all the same."""
+SPEND = ["account_id", "spend"]
+"""The fields of a read that only wants to know what was spent: no actions, so no windows."""
 _POLLED = "async_status,async_percent_completion,error_code,error_subcode,error_message"
 
 
@@ -110,11 +112,32 @@ class InsightsRead:
                 return
         yield from self._by_report(part)
 
-    def spend_by_day(self, since: date, until: date) -> Iterator[bytes]:
-        """The account's own rows: one per day with anything to show, of every object, deleted ones too."""
-        params = self._parameters(Part(since, until), level="account", fields=["account_id", "spend"])
-        for page in self._list(f"act_{self._account.id}/insights", params):
-            yield from page
+    def rows(self, since: date, until: date) -> list[bytes]:
+        """The rows of any number of days, asked for in pieces that Meta answers at once; for few small rows.
+
+        Only whole pieces are kept, so that one that turns out to be too much, on whichever page, can still be had by a
+        report run. A `sync_days` of 0 makes one piece of all.
+
+        Raises:
+            IncompleteError: Not all of them can be had.
+        """
+        length = self._client.settings.sync_days[self._level] or (until - since).days + 1
+        found: list[bytes] = []
+        while since <= until:
+            last = min(until, since + timedelta(days=length - 1))
+            found += self._piece(Part(since, last))
+            since = last + timedelta(days=1)
+        return found
+
+    def _piece(self, part: Part) -> list[bytes]:
+        if not self._too_heavy:
+            try:
+                pages = self._list(f"act_{self._account.id}/insights", self._parameters(part))
+                return [row for page in pages for row in page]
+            except TooMuchDataError:
+                self._too_heavy = True
+                log.info("%s: %s is too much for one call: a report run", self._account.id, part)
+        return [row for page in self._by_report(part) for row in page]
 
     def _by_report(self, part: Part) -> Iterator[list[bytes]]:
         for again in (True, False):
@@ -195,25 +218,24 @@ class InsightsRead:
     def _list(self, path: str, params: dict[str, Any]) -> Iterator[list[bytes]]:
         return self._client.pages(path, params, what=f"{self._level} insights", account=self._account.id)
 
-    def _parameters(
-        self, part: Part, level: str | None = None, fields: list[str] | None = None
-    ) -> dict[str, Any]:
-        # Any other conditions than these would hide rows; breakdowns of actions would multiply them.
-        level = level or self._level
+    def _parameters(self, part: Part) -> dict[str, Any]:
+        # Any other conditions than these would hide rows; breakdowns of actions would multiply them. The account's own
+        # rows need none: they are of every object, deleted ones too.
+        level = self._level
         conditions = [_condition(f"{level}.effective_status", STATUSES[level])] if level != "account" else []
         if part.ids:
             conditions.append(_condition(f"{part.kind}.id", part.ids))
         params: dict[str, Any] = {
             "level": level,
-            "fields": ",".join(fields or self._fields),
+            "fields": ",".join(self._fields),
             "time_range": {"since": part.since.isoformat(), "until": part.until.isoformat()},
             # Without it there is one row for the whole range.
             "time_increment": 1,
         }
-        if fields is None:
+        if self._fields != SPEND:
             params["action_attribution_windows"] = list(WINDOWS)
-            if self._breakdowns:
-                params["breakdowns"] = list(self._breakdowns)
+        if self._breakdowns:
+            params["breakdowns"] = list(self._breakdowns)
         if conditions:
             params["filtering"] = conditions
         return params

@@ -34,7 +34,11 @@ def check_accounts(tenant: str) -> list[Finding]:
             "ACCOUNT" if account.status == 1 else "ACCOUNT_NOT_ACTIVE",
             f"act_{account.id} {account.name}: amounts in {account.currency}, days in {account.timezone.key}",
         )
-        for account in accounts
+        for account in accounts.readable
+    ]
+    findings += [
+        Finding(Severity.ERROR, "ACCOUNT_REFUSED", f"act_{one} cannot be read: {error.message}")
+        for one, error in accounts.refused.items()
     ]
     now = datetime.now(UTC)
     return [*findings, *token_findings(credentials, now), *_version(credentials.api_version, now.date())]

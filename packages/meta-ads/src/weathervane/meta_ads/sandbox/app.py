@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from weathervane.meta_ads.sandbox.calls import Call, Reply, form, plain
+from weathervane.meta_ads.sandbox.calls import Call, Reply, form, plain, split_path
 from weathervane.meta_ads.sandbox.errors import GraphError
 from weathervane.meta_ads.sandbox.graph import MAX_BATCH, Graph
 from weathervane.meta_ads.sandbox.meta import PretendMeta
@@ -86,7 +86,7 @@ class _Host:
             parts = json.loads(batch)
         except ValueError:
             raise GraphError(100, "(#100) batch parameter must be a JSON array") from None
-        if not isinstance(parts, list):
+        if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
             raise GraphError(100, "(#100) batch parameter must be a JSON array")
         if len(parts) > MAX_BATCH:
             raise GraphError(1, f"Too many requests in batch message. Maximum batch size is {MAX_BATCH}")
@@ -110,7 +110,7 @@ class _Host:
 def _part(call: Call, part: dict[str, Any], version: str) -> Call:
     url = urlsplit(str(part.get("relative_url", "")))
     path = url.path.strip("/")
-    if version and not path.startswith(version):
+    if version and split_path(path)[0] is None:
         path = f"{version}/{path}"
     shared = {name: call.params[name] for name in ("access_token", "appsecret_proof") if name in call.params}
     params = {**shared, **form(url.query.encode()), **form(str(part.get("body", "")).encode())}

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from weathervane.meta_ads.sandbox.fields import NODE_FIELDS
-from weathervane.meta_ads.sandbox.query import bad, listed
+from weathervane.meta_ads.sandbox.nodes import NODE_FIELDS, NODE_TYPES
+from weathervane.meta_ads.sandbox.values import bad, listed
 
 __all__ = ["Call", "Reply", "form", "picked", "plain", "split_path", "usage_headers"]
 
 _VERSION = re.compile(r"v\d+\.\d+")
+_FIELD = re.compile(r"[{(.]")
 # Deeper than any parameter of the API.
 _BRACKETS = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){1,8})")
 
@@ -55,11 +56,11 @@ def picked(call: Call, node: dict[str, Any], kind: str, *, default: tuple[str, .
     Raises:
         GraphError: There is no such field.
     """
-    wanted = listed(call.params, "fields") or list(default)
+    # `creative{id,name}` and `insights.limit(5)` name a field, and say what of it.
+    wanted = [_FIELD.split(one, 1)[0] for one in listed(call.params, "fields") or default]
     for name in wanted:
         if name not in NODE_FIELDS[kind] and name not in node:
-            what = {"account": "AdAccount", "report": "AdReportRun"}.get(kind, kind.capitalize())
-            raise bad(f"Tried accessing nonexisting field ({name}) on node type ({what})")
+            raise bad(f"Tried accessing nonexisting field ({name}) on node type ({NODE_TYPES[kind]})")
     return {name: node[name] for name in dict.fromkeys([*wanted, "id"]) if name in node}
 
 

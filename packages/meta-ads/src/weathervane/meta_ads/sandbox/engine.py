@@ -14,7 +14,14 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from weathervane.meta_ads.sandbox.fields import ADDITIVE, BREAKDOWNS, HIDES_OFFSITE, LISTS, ZERO_DECIMALS
+from weathervane.meta_ads.sandbox.fields import (
+    ADDITIVE,
+    BREAKDOWNS,
+    HIDES_OFFSITE,
+    HIDES_PEOPLE,
+    LISTS,
+    ZERO_DECIMALS,
+)
 from weathervane.meta_ads.sandbox.world import Account, Thing, World
 
 __all__ = ["Numbers", "ad_rows", "added", "split"]
@@ -153,7 +160,7 @@ def split(row: Numbers, breakdowns: Iterable[str], currency: str) -> Iterator[tu
         parts = [
             ({**values, name: value}, part)
             for values, numbers in parts
-            for value, part in _shares(numbers, BREAKDOWNS[name], currency, hides=name in HIDES_OFFSITE)
+            for value, part in _shares(numbers, BREAKDOWNS[name], currency, name)
         ]
     for values, numbers in parts:
         if numbers.get("impressions") or any(numbers.get(name) for name in LISTS):
@@ -161,8 +168,9 @@ def split(row: Numbers, breakdowns: Iterable[str], currency: str) -> Iterator[tu
 
 
 def _shares(
-    row: Numbers, weights: tuple[tuple[str, float], ...], currency: str, *, hides: bool
+    row: Numbers, weights: tuple[tuple[str, float], ...], currency: str, breakdown: str
 ) -> Iterator[tuple[str, Numbers]]:
+    hides, people_hidden = breakdown in HIDES_OFFSITE, breakdown in HIDES_PEOPLE
     before = 0.0
     minor = 0 if currency in ZERO_DECIMALS else 2
     for n, (value, weight) in enumerate(weights):
@@ -175,6 +183,8 @@ def _shares(
             return int(number * upper) - int(number * lower)
 
         part: Numbers = {name: share(row[name]) for name in ADDITIVE if name in row}
+        if people_hidden:
+            part.pop("reach", None)
         for name in LISTS:
             part[name] = _entries(row.get(name, {}), share, hides=hides)
         yield value, part

@@ -6,14 +6,16 @@ A known metric that the pretend world does not model is simply absent from every
 from __future__ import annotations
 
 __all__ = [
+    "ACTION_BREAKDOWNS",
     "ADDITIVE",
     "BREAKDOWNS",
     "COMBINATIONS",
+    "DEFAULT_FIELDS",
     "HIDES_OFFSITE",
+    "HIDES_PEOPLE",
     "INSIGHTS_FIELDS",
     "LEVELS",
     "LISTS",
-    "NODE_FIELDS",
     "STATUSES",
     "WINDOWS",
     "ZERO_DECIMALS",
@@ -107,6 +109,8 @@ INSIGHTS_FIELDS = _words(
 
 ADDITIVE = ("impressions", "clicks", "inline_link_clicks", "reach", "spend", "social_spend")
 """Scalars of a row that a coarser row adds up. Reach is added too here; at Meta it is de-duplicated."""
+DEFAULT_FIELDS = ("impressions", "spend")
+"""What a row has, beside ids and dates, when no fields are named."""
 LISTS = ("actions", "action_values", "conversions", "conversion_values", "outbound_clicks")
 """Lists of action entries."""
 
@@ -148,6 +152,19 @@ COMBINATIONS = frozenset(
 HIDES_OFFSITE = {"region", "dma", "hourly_stats_aggregated_by_advertiser_time_zone"}
 """Breakdowns under which conversions off Meta are not shown."""
 
+HIDES_PEOPLE = {"hourly_stats_aggregated_by_advertiser_time_zone"}
+"""Breakdowns under which people are not counted: no reach and no frequency."""
+
+ACTION_BREAKDOWNS = _words(
+    """
+    action_canvas_component_name action_carousel_card_id action_carousel_card_name action_destination
+    action_device action_reaction action_target_id action_type action_video_sound action_video_type
+    conversion_destination is_business_ai_assisted matched_persona_id matched_persona_name
+    signal_source_bucket standard_event_content_type
+    """
+)
+"""What the entries of a list of actions can be told apart by. The pretend world knows of their type only."""
+
 WINDOWS = _words(
     """
     1d_click 1d_ev 1d_sequenced 1d_view 28d_click 28d_sequenced 28d_view 28d_view_all_conversions
@@ -177,60 +194,6 @@ STATUSES = {
     ),
 }
 """Level -> effective statuses of its objects."""
-
-_COMMON = (
-    "id",
-    "account_id",
-    "name",
-    "status",
-    "configured_status",
-    "effective_status",
-    "created_time",
-    "updated_time",
-)
-NODE_FIELDS = {
-    "account": (
-        "id",
-        "account_id",
-        "name",
-        "currency",
-        "timezone_name",
-        "timezone_offset_hours_utc",
-        "account_status",
-        "amount_spent",
-        "business_name",
-        "created_time",
-        "disable_reason",
-    ),
-    "campaign": (*_COMMON, "objective", "buying_type", "daily_budget", "start_time", "stop_time"),
-    "adset": (
-        *_COMMON,
-        "campaign_id",
-        "optimization_goal",
-        "daily_budget",
-        "start_time",
-        "end_time",
-        "attribution_spec",
-    ),
-    "ad": (*_COMMON, "campaign_id", "adset_id", "creative"),
-    "report": (
-        "id",
-        "account_id",
-        "time_ref",
-        "time_completed",
-        "async_status",
-        "async_percent_completion",
-        "date_start",
-        "date_stop",
-        "error_code",
-        "error_subcode",
-        "error_message",
-        "error_user_title",
-        "error_user_msg",
-        "is_running",
-    ),
-}
-"""Kind of node -> the fields that it has."""
 
 ZERO_DECIMALS = _words("CLP COP CRC HUF ISK IDR JPY KRW PYG TWD VND")
 """Currencies whose minor unit is the major one (Meta's offset 1)."""

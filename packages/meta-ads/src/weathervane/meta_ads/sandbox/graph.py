@@ -5,19 +5,22 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from weathervane.meta_ads.sandbox.calls import Call, Reply, picked, split_path, usage_headers
 from weathervane.meta_ads.sandbox.errors import ERROR_FAULTS, GraphError, error_of
-from weathervane.meta_ads.sandbox.fields import LEVELS, NODE_FIELDS
+from weathervane.meta_ads.sandbox.fields import DEFAULT_FIELDS, LEVELS
+from weathervane.meta_ads.sandbox.filters import keeps_thing, parse_object_filters
 from weathervane.meta_ads.sandbox.insights import Page, cursor_of, position_of
 from weathervane.meta_ads.sandbox.meta import PretendMeta
+from weathervane.meta_ads.sandbox.nodes import REPORT_DEFAULT
 from weathervane.meta_ads.sandbox.oauth import debug_token, grant
-from weathervane.meta_ads.sandbox.query import Query, bad, listed, parse_filters, parse_limit, parse_query
+from weathervane.meta_ads.sandbox.query import Query, parse_limit, parse_query, parse_summary
 from weathervane.meta_ads.sandbox.reports import Run
-from weathervane.meta_ads.sandbox.rows import text
+from weathervane.meta_ads.sandbox.values import bad, listed
 from weathervane.meta_ads.sandbox.world import Account, Thing
 
 __all__ = ["MAX_BATCH", "VERSIONS", "Graph"]
@@ -26,6 +29,9 @@ VERSIONS = ("v25.0", "v26.0")
 """Marketing API versions that are alive in November 2026; a call without one is answered by the oldest."""
 MAX_BATCH = 50
 _REMOVED = ("pretty", "debug", "date_format")
+_REMOVED_FROM = datetime(2026, 10, 27, tzinfo=UTC)
+"""v26.0 came without them; from this day on no version has them."""
+_EDGES = tuple(f"{level}s" for level in LEVELS[1:])
 _FINGERPRINT = (
     "level",
     "fields",
@@ -35,6 +41,7 @@ _FINGERPRINT = (
     "date_preset",
     "breakdowns",
     "filtering",
+    "sort",
 )
 
 
@@ -125,8 +132,10 @@ class Graph:
         if parts == ["debug_token"]:
             return debug_token(self._meta, call.params)
         accounts = self._meta.let_in(call.params.get("access_token"), call.params.get("appsecret_proof"))
-        if gone := [name for name in _REMOVED if name in call.params and version == "v26.0"]:
-            raise bad(f"The parameter {gone[0]} is not supported in v26.0")
+        now = self._meta.now()
+        removed = _REMOVED if version == "v26.0" or now >= _REMOVED_FROM else ()
+        if gone := [name for name in removed if name in call.params]:
+            raise bad(f"The parameter {gone[0]} is not supported any more")
         account = facts.get("account")
         known = account in self._meta.world.accounts
         insights = facts["kind"] in ("insights", "report", "poll", "results")
@@ -137,15 +146,10 @@ class Graph:
                 "(#200) Ad account owner has NOT grant ads_management or ads_read permission",
                 status=403,
             )
-        now = self._meta.now()
         if parts == ["me"]:
             return {"id": "100011", "name": "Sandbox system user"}
         if parts == ["me", "adaccounts"]:
-            found = [
-                self._account_node(one, now)
-                for one in self._meta.world.accounts.values()
-                if one.id in accounts
-            ]
+            found = [one.node(now) for one in self._meta.world.accounts.values() if one.id in accounts]
             return self._edge(call, found, "account")
         if not parts or len(parts) > 2:
             raise GraphError(2500, f"Unknown path components: /{'/'.join(parts[1:])}")
@@ -157,7 +161,7 @@ class Graph:
         if run is not None:
             if parts[1:] == ["insights"]:
                 return self._results(call, run, now)
-            return picked(call, self._meta.runs.look(run, now), "report", default=NODE_FIELDS["report"])
+            return picked(call, self._meta.runs.look(run, now), "report", default=REPORT_DEFAULT)
         account = world.accounts.get(parts[0].removeprefix("act_")) if parts[0].startswith("act_") else None
         thing = world.things.get(parts[0])
         if thing is not None and thing.created > now:
@@ -172,18 +176,18 @@ class Graph:
             )
         if len(parts) == 1:
             if account is not None:
-                return picked(call, self._account_node(account, now), "account", default=("id",))
+                return picked(call, account.node(now), "account", default=("id",))
             assert thing is not None
             return picked(call, thing.node(now), thing.level, default=("id",))
         if parts[1] == "insights":
             return self._insights(call, account or world.accounts[thing.account_id], thing, now)  # type: ignore[union-attr]
         level = parts[1].removesuffix("s")
-        if level not in LEVELS[1:]:
+        if parts[1] not in _EDGES:
             raise GraphError(2500, f"Unknown path components: /{parts[1]}")
         return self._objects(call, level, account.id if account else thing.account_id, thing, now)  # type: ignore[union-attr]
 
     def _objects(self, call: Call, level: str, account: str, under: Thing | None, now: datetime) -> Any:
-        filters = parse_filters(call.params)
+        filters = parse_object_filters(call.params, level)
         statuses = listed(call.params, "effective_status")
         found = []
         for one in self._meta.world.of(account, level, now):
@@ -191,10 +195,7 @@ class Graph:
             asked = statuses is not None or any(each.name == "effective_status" for each in filters)
             if (under is not None and under not in one.line) or (status == "DELETED" and not asked):
                 continue
-            values = {"id": one.id, "name": one.name, "effective_status": status}
-            if (statuses is None or status in statuses) and all(
-                each.keeps(values[each.name]) for each in filters
-            ):
+            if (statuses is None or status in statuses) and keeps_thing(filters, one, now):
                 found.append(one.node(now))
         return self._edge(call, found, level)
 
@@ -232,7 +233,16 @@ class Graph:
             limit = max(1, parse_limit(call.params) // 2)
             page = self._meta.insights.page(run.query, now, limit, None, run.id)
             return self._paged(call, Page(page.rows, page.before, page.after, False), run.id)
-        return self._page(call, run.query, run.as_of, scope=run.id)
+        query = run.query
+        summary = parse_summary(call.params, query.fields)
+        if summary is not None:
+            if strange := [name for name in summary if name not in (query.fields or DEFAULT_FIELDS)]:
+                raise bad(
+                    f"Cannot include {', '.join(strange)} in summary param because they weren't there while creating"
+                    " the report run"
+                )
+            query = replace(query, summary=summary)
+        return self._page(call, query, run.as_of, scope=run.id)
 
     def _page(self, call: Call, query: Query, now: datetime, scope: str | None = None) -> Any:
         limit = parse_limit(call.params)
@@ -245,7 +255,7 @@ class Graph:
                 1, "Please reduce the amount of data you're asking for, then retry your request", status=500
             )
         body = self._paged(call, page, scope)
-        if query.summary:
+        if query.summary is not None:
             body["summary"] = self._meta.insights.totals(query, now)
         return body
 
@@ -268,19 +278,3 @@ class Graph:
             params = {**call.params, "after": after}
             paging["next"] = f"{call.base}/{call.path}?{urlencode(params)}"
         return {"data": rows, "paging": paging}
-
-    def _account_node(self, account: Account, now: datetime) -> dict[str, Any]:
-        offset = now.astimezone(account.zone).utcoffset()
-        return {
-            "id": f"act_{account.id}",
-            "account_id": account.id,
-            "name": account.name,
-            "currency": account.currency,
-            "timezone_name": account.zone.key,
-            "timezone_offset_hours_utc": offset.total_seconds() / 3600 if offset else 0.0,
-            "account_status": 1,
-            "amount_spent": text(0),
-            "business_name": "Sandbox",
-            "created_time": "2020-01-01T00:00:00+0000",
-            "disable_reason": 0,
-        }

@@ -7,15 +7,16 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from weathervane.meta_ads.sandbox.engine import Numbers, ad_rows, added, split
 from weathervane.meta_ads.sandbox.errors import GraphError
 from weathervane.meta_ads.sandbox.fields import BREAKDOWNS, LEVELS
+from weathervane.meta_ads.sandbox.filters import EVER, keeps_thing
 from weathervane.meta_ads.sandbox.query import Query
-from weathervane.meta_ads.sandbox.rows import numbers_of, rendered, text
+from weathervane.meta_ads.sandbox.rows import numbers_of, order_of, rendered
 from weathervane.meta_ads.sandbox.world import Account, Thing, World, freshness
 
 __all__ = ["Insights", "Page", "cursor_of", "position_of"]
@@ -72,6 +73,11 @@ class Insights:
     def page(self, query: Query, now: datetime, limit: int, after: str | None, scope: str) -> Page:
         """The rows that follow a cursor. A page ends with its period's rows or at `limit`, whichever is later."""
         period, offset = position_of(after, scope)
+        if query.sort is not None:
+            whole = self._sorted(query, now)
+            shown = whole[offset : offset + limit]
+            end = offset + len(shown)
+            return Page(shown, cursor_of(0, offset, scope), cursor_of(0, end, scope), end < len(whole))
         start = (period, offset)
         rows: list[Row] = []
         while period < len(query.periods) and len(rows) < limit:
@@ -123,17 +129,30 @@ class Insights:
         spoilt = self._world.spoilt.get((query.level, thing.id if thing else query.account.id, since))
         return {**row, **spoilt} if spoilt else row
 
+    def _sorted(self, query: Query, now: datetime) -> list[Row]:
+        """All rows of all periods in the order that is asked for, which a sort is over."""
+        assert query.sort is not None
+        name, descending = query.sort
+        found = [(n, one) for n in range(len(query.periods)) for one in self._found(query, n, now)]
+        field, _, entry = name.partition(":")
+        by = replace(query, fields=(field,))
+        found.sort(key=lambda one: order_of(self._sent(by, *one).get(field), entry), reverse=descending)
+        return [self._sent(query, *one) for one in found]
+
     def totals(self, query: Query, now: datetime) -> Row:
-        """The summary of a query: the sums of what it asks for."""
-        asked = [
-            added(numbers for thing, numbers, _ in self._broken_down(query, *period, freshness(now)))
-            for period in query.periods
-        ]
-        total = added(asked)
-        names = query.summary or query.fields or ()
-        return {
-            name: text(total[name]) for name in names if name in total and not isinstance(total[name], dict)
-        }
+        """The summary of a query: the sums of the rows that it shows, and no others; ratios anew of these."""
+        rows = (numbers for n in range(len(query.periods)) for _, numbers, _ in self._found(query, n, now))
+        since, until = query.periods[0][0], query.periods[-1][1]
+        return rendered(
+            query.account,
+            None,
+            since,
+            until,
+            added(rows),
+            fields=query.summary,
+            windows=query.windows,
+            values={},
+        )
 
     def _broken_down(
         self, query: Query, since: date, until: date, now: datetime
@@ -210,18 +229,14 @@ class Insights:
             for raw in found:
                 thing = self._world.things.get(str(raw.get(f"{level}_id")))
                 numbers = {**numbers_of(raw), "_raw": raw} if level == query.level else numbers_of(raw)
-                if thing is None or self._matches(query, thing, datetime.max):
+                if thing is None or self._matches(query, thing, EVER):
                     yield (thing.at(query.level) if thing else None), numbers
             return
 
     def _matches(self, query: Query, thing: Thing, now: datetime) -> bool:
         if query.node in self._world.things and all(one.id != query.node for one in thing.line):
             return False
-        for one in query.filters:
-            at = thing.at(one.level) if one.level not in ("", "account") else None
-            if at is not None and not one.keeps(_value(at, one.name, now)):
-                return False
-        return True
+        return keeps_thing(query.filters, thing, now)
 
     def _shown(self, query: Query, thing: Thing | None, numbers: Numbers, now: datetime) -> bool:
         """What the API leaves out: deleted objects that nobody asked for, and rows below a threshold."""
@@ -229,12 +244,6 @@ class Insights:
         if thing is not None and not asked and thing.effective_status(now) == "DELETED":
             return False
         return all(one.keeps(numbers.get(one.name, 0)) for one in query.filters if not one.level)
-
-
-def _value(thing: Thing, name: str, now: datetime) -> Any:
-    if name == "effective_status":
-        return "ACTIVE" if now == datetime.max else thing.effective_status(now)
-    return thing.id if name == "id" else thing.name
 
 
 def _picked(raw: Row, query: Query, since: date, until: date) -> Row:

@@ -12,10 +12,11 @@ from typing import Any
 from weathervane.meta_ads.sandbox.engine import Numbers
 from weathervane.meta_ads.sandbox.errors import ERROR_FAULTS, GraphError
 from weathervane.meta_ads.sandbox.fields import ADDITIVE, INSIGHTS_FIELDS, LEVELS, STATUSES, WINDOWS
+from weathervane.meta_ads.sandbox.filters import Filter
 from weathervane.meta_ads.sandbox.insights import Insights
 from weathervane.meta_ads.sandbox.limits import Limits
 from weathervane.meta_ads.sandbox.options import MetaOptions
-from weathervane.meta_ads.sandbox.query import Filter, Query
+from weathervane.meta_ads.sandbox.query import Query
 from weathervane.meta_ads.sandbox.records import load
 from weathervane.meta_ads.sandbox.reports import Runs
 from weathervane.meta_ads.sandbox.world import Thing, World, fill
@@ -74,6 +75,7 @@ class PretendMeta:
         runs: report runs.
         limits: the app's limits.
         tokens: token -> ids of the accounts that it sees.
+        expiries: token -> when it ends, in seconds since 1970; one that is not here never does.
     """
 
     datasets: tuple[str, ...] = (
@@ -102,6 +104,7 @@ class PretendMeta:
         self.tokens: dict[str, set[str]] = {token: set(accounts) for token, accounts in options.tokens}
         if options.access_token:
             self.tokens.setdefault(options.access_token, set(self.world.accounts))
+        self.expiries: dict[str, int] = {}
         self.exchanged = 0
 
     def now(self) -> datetime:
@@ -232,6 +235,10 @@ class PretendMeta:
         things = [one.created for one in self.world.ads(account_id, self.now())]
         return account.today(min(things, default=self.now()))
 
+    def expired(self, token: str) -> bool:
+        """Whether a token has come to its end."""
+        return token in self.expiries and self.now().timestamp() >= self.expiries[token]
+
     def let_in(self, token: str | None, given: str | None) -> set[str]:
         """The accounts that a token sees.
 
@@ -242,6 +249,9 @@ class PretendMeta:
             raise GraphError(104, "An access token is required to request this resource.", status=400)
         if token not in self.tokens:
             raise GraphError(190, "Invalid OAuth access token - Cannot parse access token", status=401)
+        if self.expired(token):
+            message = "Error validating access token: Session has expired."
+            raise GraphError(190, message, subcode=463, status=401)
         if given is None and self.options.require_proof:
             message = "API calls from the server require an appsecret_proof argument"
             raise GraphError(100, message, kind="GraphMethodException")

@@ -29,12 +29,13 @@ def grant(meta: PretendMeta, params: Mapping[str, str]) -> dict[str, Any]:
     if params.get("grant_type") != "fb_exchange_token":
         raise GraphError(100, "(#100) Invalid grant_type; use fb_exchange_token or client_credentials")
     held = params.get("fb_exchange_token", "")
-    if held not in meta.tokens:
+    if held not in meta.tokens or meta.expired(held):
         # An expired token cannot be exchanged: a person must log in again.
         raise GraphError(190, "Error validating access token: Session has expired.", subcode=463)
     meta.exchanged += 1
     token = f"EAAlong{meta.exchanged:06}"
     meta.tokens[token] = set(meta.tokens[held])
+    meta.expiries[token] = int(meta.now().timestamp()) + _LONG
     return {"access_token": token, "token_type": "bearer", "expires_in": _LONG}
 
 
@@ -51,12 +52,15 @@ def debug_token(meta: PretendMeta, params: Mapping[str, str]) -> dict[str, Any]:
     if token not in meta.tokens:
         problem = {"code": 190, "message": "Invalid OAuth access token."}
         return {"data": {"is_valid": False, "app_id": options.app_id, "scopes": [], "error": problem}}
-    expires = int(meta.now().timestamp()) + _LONG if token.startswith("EAAlong") else 0
+    expires = meta.expiries.get(token, 0)
+    ended = meta.expired(token)
+    problem = {"code": 190, "message": "Error validating access token: Session has expired.", "subcode": 463}
     return {
         "data": {
             "app_id": options.app_id,
-            "type": "SYSTEM_USER",
-            "is_valid": True,
+            "type": "USER" if expires else "SYSTEM_USER",
+            "is_valid": not ended,
+            **({"error": problem} if ended else {}),
             "expires_at": expires,
             "data_access_expires_at": 0,
             "scopes": ["ads_read", "read_insights"],

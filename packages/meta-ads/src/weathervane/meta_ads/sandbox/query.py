@@ -2,55 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from weathervane.meta_ads.sandbox.errors import GraphError
 from weathervane.meta_ads.sandbox.fields import (
-    ADDITIVE,
+    ACTION_BREAKDOWNS,
     BREAKDOWNS,
     COMBINATIONS,
+    DEFAULT_FIELDS,
     INSIGHTS_FIELDS,
     LEVELS,
-    STATUSES,
+    LISTS,
     WINDOWS,
 )
+from weathervane.meta_ads.sandbox.filters import Filter, parse_filters
+from weathervane.meta_ads.sandbox.values import bad, listed, parsed, truthy
 from weathervane.meta_ads.sandbox.world import Account
 
-__all__ = ["Filter", "Query", "bad", "listed", "parse_filters", "parse_query"]
+__all__ = ["Query", "parse_limit", "parse_query", "parse_summary"]
 
 RETENTION = timedelta(days=1127)
 """37 months; the API publishes no rule by days."""
 _DEFAULT_LIMIT = 25
-
-
-@dataclass(frozen=True)
-class Filter:
-    """One condition: `adset.id IN [...]`, `spend GREATER_THAN 0`."""
-
-    level: str
-    """"" for the row itself."""
-    name: str
-    operator: str
-    value: Any
-
-    def keeps(self, found: Any) -> bool:
-        """Whether a value passes."""
-        if self.operator in ("IN", "NOT_IN"):
-            return (str(found) in [str(one) for one in self.value]) == (self.operator == "IN")
-        if self.operator in ("EQUAL", "NOT_EQUAL"):
-            return (str(found) == str(self.value)) == (self.operator == "EQUAL")
-        if self.operator in ("CONTAIN", "NOT_CONTAIN"):
-            return (str(self.value).lower() in str(found).lower()) == (self.operator == "CONTAIN")
-        try:
-            more = Decimal(str(found)) - Decimal(str(self.value))
-        except InvalidOperation:
-            return False
-        return more > 0 if self.operator == "GREATER_THAN" else more < 0
 
 
 @dataclass(frozen=True)
@@ -67,16 +43,14 @@ class Query:
     windows: tuple[str, ...]
     filters: tuple[Filter, ...]
     summary: tuple[str, ...] | None
+    """What is to be added up over all rows; None for no summary."""
+    sort: tuple[str, bool] | None = None
+    """A field, and whether the largest comes first; None leaves the API's own order."""
 
     @property
     def days(self) -> int:
         """How many days are asked for."""
         return sum((until - since).days + 1 for since, until in self.periods)
-
-
-def bad(message: str, *, subcode: int | None = None) -> GraphError:
-    """An invalid parameter."""
-    return GraphError(100, f"(#100) {message}", subcode=subcode)
 
 
 def parse_query(params: Mapping[str, str], account: Account, node: str, level: str, today: date) -> Query:
@@ -115,7 +89,11 @@ def parse_query(params: Mapping[str, str], account: Account, node: str, level: s
         raise bad(
             f"action_attribution_windows[0] must be one of the following values: {', '.join(sorted(WINDOWS))}"
         )
-    summary = listed(params, "summary") if params.get("summary") not in ("true", "false", None) else None
+    for name in ("action_breakdowns", "summary_action_breakdowns"):
+        if unknown := [one for one in listed(params, name) or () if one not in ACTION_BREAKDOWNS]:
+            raise bad(
+                f"{name}[0] must be one of the following values: {', '.join(sorted(ACTION_BREAKDOWNS))}"
+            )
     return Query(
         account,
         node,
@@ -124,22 +102,36 @@ def parse_query(params: Mapping[str, str], account: Account, node: str, level: s
         _periods(params, today),
         breakdowns,
         windows,
-        tuple(parse_filters(params)),
-        tuple(summary) if summary else None,
+        tuple(parse_filters(params, wanted)),
+        parse_summary(params, fields),
+        _sort(params, breakdowns),
     )
 
 
-def listed(params: Mapping[str, str], name: str) -> list[str] | None:
-    """A list by commas or as a JSON array; None when it is not given."""
-    given = params.get(name)
-    if given is None or not given.strip():
+def parse_summary(params: Mapping[str, str], fields: Sequence[str] | None) -> tuple[str, ...] | None:
+    """What a summary is to have: the fields that `summary` names, else by `default_summary` those of the rows."""
+    given = params.get("summary", "").strip('"').lower()
+    if given not in ("", "true", "false"):
+        named = listed(params, "summary") or []
+        if unknown := [name for name in named if name not in INSIGHTS_FIELDS]:
+            raise bad(f"{', '.join(unknown)} are not valid for summary param.")
+        return tuple(named)
+    if given != "true" and not truthy(params, "default_summary"):
         return None
-    if given.lstrip().startswith("["):
-        found = _json(given, name)
-        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-            raise bad(f"Param {name} must be an array of strings.")
-        return found
-    return [part.strip() for part in given.split(",") if part.strip()]
+    return DEFAULT_FIELDS if fields is None else tuple(fields)
+
+
+def _sort(params: Mapping[str, str], breakdowns: Sequence[str]) -> tuple[str, bool] | None:
+    given = listed(params, "sort") or []
+    if not given:
+        return None
+    name, _, direction = given[0].rpartition("_")
+    # `actions:link_click_descending` goes by one type of action.
+    field, _, entry = name.partition(":")
+    known = field in LISTS if entry else field in INSIGHTS_FIELDS - {*LISTS} or field in breakdowns
+    if len(given) > 1 or direction not in ("ascending", "descending") or not known:
+        raise bad("Param sort must be one field with _ascending or _descending after it")
+    return name, direction == "descending"
 
 
 def parse_limit(params: Mapping[str, str]) -> int:
@@ -150,52 +142,14 @@ def parse_limit(params: Mapping[str, str]) -> int:
     return int(given)
 
 
-def parse_filters(params: Mapping[str, str]) -> list[Filter]:
-    """The conditions of `filtering`."""
-    given = params.get("filtering")
-    if not given:
-        return []
-    found = _json(given, "filtering")
-    if not isinstance(found, list):
-        raise bad("Param filtering must be an array.")
-    filters = []
-    for one in found:
-        if not isinstance(one, dict) or not {"field", "operator", "value"} <= one.keys():
-            raise bad("Param filtering[0] must have field, operator and value.")
-        level, _, name = str(one["field"]).rpartition(".")
-        operator = str(one["operator"]).upper()
-        if level not in ("", *LEVELS) or (
-            name not in ("id", "name", "effective_status") and name not in ADDITIVE
-        ):
-            raise bad(
-                f"Filtering field '{one['field']}' with operation '{operator.lower()}' is not supported"
-            )
-        if operator not in _OPERATORS or (operator in ("IN", "NOT_IN")) != isinstance(one["value"], list):
-            raise bad(
-                f"Filtering field '{one['field']}' with operation '{operator.lower()}' is not supported"
-            )
-        if name == "effective_status" and (strange := _strange_statuses(level, one["value"])):
-            raise bad(f"Param filtering[0][value] must be one of {STATUSES.get(level)}; got {strange}")
-        filters.append(Filter("" if name in ADDITIVE else level, name, operator, one["value"]))
-    return filters
-
-
-_OPERATORS = ("EQUAL", "NOT_EQUAL", "IN", "NOT_IN", "CONTAIN", "NOT_CONTAIN", "GREATER_THAN", "LESS_THAN")
-
-
-def _strange_statuses(level: str, value: Any) -> list[str]:
-    given = value if isinstance(value, list) else [value]
-    return [one for one in given if one not in STATUSES.get(level, ())]
-
-
 def _periods(params: Mapping[str, str], today: date) -> tuple[tuple[date, date], ...]:
     if params.get("time_ranges"):
-        ranges = _json(params["time_ranges"], "time_ranges")
+        ranges = parsed(params["time_ranges"], "time_ranges")
         if not isinstance(ranges, list) or not ranges:
             raise bad("Param time_ranges must be an array.")
         return tuple(_range(one, today) for one in ranges)
     if params.get("time_range"):
-        since, until = _range(_json(params["time_range"], "time_range"), today)
+        since, until = _range(parsed(params["time_range"], "time_range"), today)
     else:
         since, until = _preset(params.get("date_preset", "last_30d"), today)
     increment = params.get("time_increment", "all_days").strip('"')
@@ -251,11 +205,18 @@ def _preset(name: str, today: date) -> tuple[date, date]:
     if name in ("today", "yesterday"):
         one = today - day * (name == "yesterday")
         return one, one
-    if name == "this_month":
-        return today.replace(day=1), today
-    if name == "last_month":
-        last = today.replace(day=1) - day
-        return last.replace(day=1), last
+    if name in ("this_week_mon_today", "last_week_mon_sun"):
+        return _calendar(name, today - day * today.weekday(), today, lambda last: last - 6 * day)
+    if name in ("this_week_sun_today", "last_week_sun_sat"):
+        return _calendar(name, today - day * (today.isoweekday() % 7), today, lambda last: last - 6 * day)
+    if name in ("this_month", "last_month"):
+        return _calendar(name, today.replace(day=1), today, lambda last: last.replace(day=1))
+    if name in ("this_quarter", "last_quarter"):
+        return _calendar(name, _quarter(today), today, _quarter)
+    if name in ("this_year", "last_year"):
+        return _calendar(
+            name, today.replace(month=1, day=1), today, lambda last: last.replace(month=1, day=1)
+        )
     if name.startswith("last_") and name.endswith("d") and name[5:-1] in ("3", "7", "14", "28", "30", "90"):
         return today - int(name[5:-1]) * day, today - day
     raise bad(
@@ -263,8 +224,13 @@ def _preset(name: str, today: date) -> tuple[date, date]:
     )
 
 
-def _json(given: str, name: str) -> Any:
-    try:
-        return json.loads(given)
-    except ValueError:
-        raise bad(f"Param {name} must be valid JSON.") from None
+def _calendar(name: str, first: date, today: date, begin: Callable[[date], date]) -> tuple[date, date]:
+    """A week, month, quarter or year: this one, which began on `first`, up to today, or the whole one before it."""
+    if name.startswith("this_"):
+        return first, today
+    last = first - timedelta(days=1)
+    return begin(last), last
+
+
+def _quarter(day: date) -> date:
+    return day.replace(month=day.month - (day.month - 1) % 3, day=1)

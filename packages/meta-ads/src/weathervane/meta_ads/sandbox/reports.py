@@ -31,6 +31,8 @@ class Run:
     error: tuple[int, int | None, str] | None = None
     stuck: bool = False
     status: str = "Job Not Started"
+    looked: bool = False
+    """Whether anyone saw it so."""
     percent: int = 0
     as_of: datetime | None = None
     """The moment whose numbers it holds; None until it is complete."""
@@ -41,8 +43,10 @@ class Run:
             return
         if self.looks > 0:
             self.looks -= 1
-            steps = {"Job Not Started": ("Job Started", 0), "Job Started": ("Job Running", 42)}
-            self.status, self.percent = steps.get(self.status, ("Job Running", 80))
+            if self.looked:
+                steps = {"Job Not Started": ("Job Started", 0), "Job Started": ("Job Running", 42)}
+                self.status, self.percent = steps.get(self.status, ("Job Running", 80))
+            self.looked = True
             if self.looks == 0 and not self.stuck:
                 self.status, self.percent = "Job Running", 100
             self.looks += self.stuck

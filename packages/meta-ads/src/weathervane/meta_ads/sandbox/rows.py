@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from weathervane.meta_ads.sandbox.engine import Numbers
-from weathervane.meta_ads.sandbox.fields import ADDITIVE, LEVELS, LISTS
+from weathervane.meta_ads.sandbox.fields import ADDITIVE, DEFAULT_FIELDS, LEVELS, LISTS
 from weathervane.meta_ads.sandbox.world import Account, Thing
 
-__all__ = ["DEFAULT_FIELDS", "numbers_of", "rendered", "text"]
+__all__ = ["numbers_of", "order_of", "rendered", "text"]
 
-DEFAULT_FIELDS = ("impressions", "spend")
 _OMNI = (("action_type", "omni_purchase"),)
 
 
@@ -112,6 +111,16 @@ def numbers_of(raw: dict[str, Any]) -> Numbers:
             entries[tuple(sorted((k, v) for k, v in entry.items() if not _is_window(k)))] = windows
         numbers[name] = entries
     return numbers
+
+
+def order_of(value: Any, entry: str) -> tuple[Decimal, str]:
+    """What a row is sorted by: a number, or a text; of a list of actions, that of one type. Nothing counts as zero."""
+    if isinstance(value, list):
+        value = next((one.get("value") for one in value if one.get("action_type") == entry), None)
+    try:
+        return Decimal(str(value or 0)), ""
+    except InvalidOperation:
+        return Decimal(0), str(value)
 
 
 def _is_window(key: str) -> bool:

@@ -39,6 +39,23 @@ class Account:
         """The account's own day."""
         return now.astimezone(self.zone).date()
 
+    def node(self, now: datetime) -> dict[str, Any]:
+        """All that the API says of it."""
+        offset = now.astimezone(self.zone).utcoffset()
+        return {
+            "id": f"act_{self.id}",
+            "account_id": self.id,
+            "name": self.name,
+            "currency": self.currency,
+            "timezone_name": self.zone.key,
+            "timezone_offset_hours_utc": offset.total_seconds() / 3600 if offset else 0.0,
+            "account_status": 1,
+            "amount_spent": "0",
+            "business_name": "Sandbox",
+            "created_time": "2020-01-01T00:00:00+0000",
+            "disable_reason": 0,
+        }
+
 
 @dataclass(eq=False)
 class Thing:
@@ -76,6 +93,11 @@ class Thing:
         ends = [end for one in self.line for end in (one.deleted, one.archived) if end is not None]
         return min(ends, default=None)
 
+    def updated(self, now: datetime) -> datetime:
+        """When it was changed for the last time."""
+        ended = self.ended()
+        return max(self.created, ended) if ended is not None and ended <= now else self.created
+
     def status(self, now: datetime) -> str:
         """What its owner set."""
         if self.deleted is not None and self.deleted <= now:
@@ -97,8 +119,6 @@ class Thing:
 
     def node(self, now: datetime) -> dict[str, Any]:
         """All that the API says of it."""
-        ended = self.ended()
-        touched = max(self.created, ended if ended and ended <= now else self.created)
         above = {f"{one.level}_id": one.id for one in self.line if one is not self}
         status = self.status(now)
         return {
@@ -109,7 +129,7 @@ class Thing:
             "configured_status": status,
             "effective_status": self.effective_status(now),
             "created_time": _stamp(self.created),
-            "updated_time": _stamp(touched),
+            "updated_time": _stamp(self.updated(now)),
             "start_time": _stamp(self.created),
             **above,
             **self.extra,

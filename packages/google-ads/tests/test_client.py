@@ -15,7 +15,7 @@ from weathervane.google_ads.answers import classifier
 from weathervane.google_ads.auth import google_ads_auth
 from weathervane.google_ads.customers import find_accounts
 from weathervane.google_ads.pacing import CUSTOMER, QuotaPace
-from weathervane.source.errors import ConfigurationError, CredentialsError, DeferredError, IncompleteError
+from weathervane.source.errors import ConfigurationError, CredentialsError, DeferredError
 from weathervane.source.http import vendor_client
 
 USER = {"client_id": "1-x.apps.googleusercontent.com", "client_secret": "s", "refresh_token": "r"}
@@ -98,70 +98,6 @@ def test_a_configured_manager_is_the_only_way(begin):
     bench.run(credentials={"login_customer_id": dashed})
     assert {one["headers"]["login-customer-id"] for one in bench.queries()} == {root}
     assert len({row["customer_id"] for row in bench.rows()}) == 1
-
-
-def test_configured_accounts_are_read_alone_and_a_manager_stands_for_its_clients(begin):
-    """One that is not reached is a mistake, and said."""
-    bench = begin(clients=3, days=2)
-    world = bench.vendor.world
-    branch = next(
-        one for one, account in world.accounts.items() if account.manager and one not in world.accessible
-    )
-    (far,) = world.accounts[branch].clients
-    with bench.client(customer_ids=branch) as client:
-        assert [one.id for one in find_accounts(client).customers] == [far]
-    with bench.client(customer_ids=bench.clients()[0]) as client:
-        assert [one.id for one in find_accounts(client).customers] == [bench.clients()[0]]
-    with (
-        bench.client(customer_ids="999-999-9999") as client,
-        pytest.raises(CredentialsError, match="9999999999 is not among"),
-    ):
-        find_accounts(client)
-
-
-@pytest.mark.parametrize("chosen", [False, True])
-def test_an_account_that_does_not_list_itself_lists_not_all(begin, chosen):
-    """An empty answer would leave its accounts unread, and the run would say that all is well."""
-    bench = begin(clients=4, days=2)
-    with bench.client() as client:
-        everyone = find_accounts(client)
-    skip = len(bench.vendor.world.accessible) if chosen else 0
-    (root,) = [one for one in bench.vendor.world.accessible if bench.vendor.world.accounts[one].manager][:1]
-    bench.vendor.faults.add("missing_rows", skip=skip, match={"resource": "customer_client"}, rows=99)
-    with bench.client(**({"customer_ids": root} if chosen else {})) as client:
-        with pytest.raises(IncompleteError, match=r"customer_client of \d{10}: 0 accounts"):
-            find_accounts(client)
-        assert find_accounts(client).customers
-    with bench.client() as client:
-        assert find_accounts(client) == everyone
-
-
-@pytest.mark.parametrize(
-    ("code", "told"), [("CUSTOMER_NOT_ENABLED", "skipped"), ("USER_PERMISSION_DENIED", "denied")]
-)
-def test_a_configured_manager_that_cannot_be_listed_stops_no_other(begin, code, told):
-    """The accounts that were configured beside it are read."""
-    bench = begin(clients=4, days=2)
-    world = bench.vendor.world
-    (root,) = [one for one in world.accessible if world.accounts[one].manager][:1]
-    client_of_its_own = next(one for one in bench.clients() if one in world.accessible)
-    skip = len(world.accessible)
-    facts = {"resource": "customer_client"}
-    bench.vendor.faults.add("error", skip=skip, match=facts, code=f"authorizationError.{code}")
-    with bench.client(customer_ids=f"{root},{client_of_its_own}") as client:
-        found = find_accounts(client)
-    assert [one.id for one in found.customers] == [client_of_its_own]
-    assert root in ({one.id for one in found.skipped} if told == "skipped" else found.denied)
-
-
-def test_a_tenant_without_enabled_accounts_is_told_so(begin):
-    """Instead of an empty success."""
-    bench = begin(days=2)
-    bench.vendor.change("set_status", customer=bench.clients()[0], status="SUSPENDED")
-    with pytest.raises(
-        ConfigurationError, match=r"none of the .* accounts that are reached is an enabled client"
-    ):
-        bench.run()
 
 
 def test_an_expired_token_is_refreshed_once_and_the_call_replayed_once(bench):

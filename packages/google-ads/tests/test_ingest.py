@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from weathervane.google_ads import ADS, GoogleAdsSettings
-from weathervane.source.errors import ContractError, CredentialsError, IncompleteError, UnavailableError
+from weathervane.google_ads import ADS
+from weathervane.source.errors import IncompleteError, UnavailableError
 
 from .bench import LEVELS, at
 
@@ -203,17 +203,6 @@ def test_a_report_of_ones_own_is_held_to_the_campaigns_as_well(begin):
             bench.run(reports=(ADS,))
 
 
-@pytest.mark.parametrize("resource", ["ad_group", "ad_group_ad"])
-def test_half_an_answer_that_is_empty_is_not_believed(begin, resource):
-    """Of a query that is asked in halves, each has its own days to answer for."""
-    bench = begin(days=12)
-    bench.vendor.faults.add("error", code="internalError.DEADLINE_EXCEEDED", match={"resource": resource})
-    bench.vendor.faults.add("wrong_content", match={"resource": resource}, skip=1, body="[]")
-    with pytest.raises(IncompleteError, match=rf"{resource}: no rows of .*SEARCH campaigns had figures"):
-        bench.run()
-    assert bench.rows() == []
-
-
 def test_an_account_that_has_only_performance_max_has_no_ads(begin):
     """Nothing at all is the truth there, in every form that it may have."""
     bench = begin(days=12)
@@ -248,80 +237,6 @@ def test_a_first_day_that_is_left_out_is_not_passed_over(begin):
     bench.assert_true()
 
 
-def test_a_query_that_takes_too_long_is_asked_in_halves(begin):
-    """Both halves are in one commit, and their sums are held to Google's."""
-    bench = begin(days=12)
-    bench.vendor.faults.add(
-        "error", 3, code="internalError.DEADLINE_EXCEEDED", match={"resource": "ad_group_ad"}
-    )
-    bench.run()
-    bench.assert_true()
-    assert len(bench.queries("ad_group_ad")) == 7
-
-
-def test_an_answer_that_is_too_large_is_asked_in_halves(begin):
-    """An answer about several days is bounded; that of one day has to be taken as it is."""
-    bench = begin(days=12)
-    bench.run(settings=GoogleAdsSettings(answer_bytes=20_000))
-    bench.assert_true()
-    asked = len(bench.queries("ad_group_ad"))
-    assert asked > 1
-    bench.vendor.recorder.clear()
-    bench.run(settings=GoogleAdsSettings(answer_bytes=1))
-    bench.assert_true()
-    assert len(bench.queries("ad_group_ad")) > asked
-    with pytest.raises(ContractError, match="the answer is larger than 2,000 bytes"):
-        bench.run(settings=GoogleAdsSettings(max_body=2_000))
-
-
-def test_a_closed_account_is_skipped_and_said(begin):
-    """It is not asked, the others are read, and the run lists it."""
-    bench = begin(clients=3)
-    bench.run()
-    world = bench.vendor.world
-    closed = {one for one, account in world.accounts.items() if account.status != "ENABLED"}
-    assert {one.id for one in bench.reader.skipped} == closed
-    assert {one.reason for one in bench.reader.skipped} == {"CANCELED", "SUSPENDED"}
-    assert not any(one in request["path"] for one in closed for request in bench.queries())
-    bench.assert_true()
-
-
-def test_an_account_that_closes_between_list_and_report_is_skipped(begin):
-    """CUSTOMER_NOT_ENABLED concerns that account alone."""
-    bench = begin(clients=2)
-    closed, open_ = bench.clients()
-    bench.vendor.faults.add(
-        "error", None, code="authorizationError.CUSTOMER_NOT_ENABLED", match={"customer": closed}
-    )
-    bench.run()
-    assert [one.id for one in bench.reader.skipped if one.reason == "CUSTOMER_NOT_ENABLED"] == [closed]
-    assert {row["customer_id"] for row in bench.rows()} == {open_}
-
-
-def test_an_account_that_is_denied_fails_the_run_after_the_others(begin):
-    """USER_PERMISSION_DENIED is somebody's mistake: the others are read, and the run says which was not."""
-    bench = begin(clients=2)
-    denied, open_ = bench.clients()
-    bench.vendor.faults.add(
-        "error", None, code="authorizationError.USER_PERMISSION_DENIED", match={"customer": denied}
-    )
-    with pytest.raises(CredentialsError, match=rf"not {denied}: .*USER_PERMISSION_DENIED.*request id"):
-        bench.run()
-    assert {row["customer_id"] for row in bench.rows()} == {open_}
-
-
-def test_a_manager_that_is_denied_fails_the_run_after_the_others(begin):
-    """One of the roots may not be listed: what the other one reaches is read all the same."""
-    bench = begin(clients=3, days=5)
-    denied = bench.vendor.world.accessible[1]
-    bench.vendor.faults.add(
-        "error", None, code="authorizationError.USER_PERMISSION_DENIED", match={"customer": denied}
-    )
-    with pytest.raises(CredentialsError, match=rf"not {denied}: .*USER_PERMISSION_DENIED"):
-        bench.run()
-    bench.assert_true()
-
-
 def test_conversions_without_any_campaign_do_not_stop_a_run(begin):
     """An account may have figures of its own; only shown, clicked or charged days must have campaigns."""
     bench = begin(days=5)
@@ -339,18 +254,6 @@ def test_conversions_without_any_campaign_do_not_stop_a_run(begin):
     )
     bench.run()
     bench.assert_true()
-
-
-def test_managers_are_never_asked_for_figures_and_shared_clients_once(begin):
-    """Two managers share a client; Google answers metrics of a manager with an error."""
-    bench = begin(clients=3)
-    bench.run()
-    managers = {one for one, account in bench.vendor.world.accounts.items() if account.manager}
-    reports = [one for one in bench.queries() if "metrics." in one["body"]]
-    assert not any(f"/customers/{one}/" in request["path"] for one in managers for request in reports)
-    asked = [(request["path"], request["body"]) for request in reports]
-    assert len(asked) == len(set(asked))
-    assert {path.split("/")[3] for path, _ in asked} == set(bench.clients())
 
 
 def test_a_figure_that_is_no_number_is_set_aside(begin):

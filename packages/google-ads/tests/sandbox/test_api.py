@@ -67,46 +67,6 @@ def test_a_stream_without_rows_is_a_chunk_without_results_or_an_empty_array(acme
     assert acme.post("searchStream", {"query": query}).json() == []
 
 
-def test_search_has_fixed_pages(start):
-    """The token is absent on the last page, belongs to its query, and lives for two hours."""
-    client = start(page_rows=9)
-    found, token = [], ""
-    while True:
-        page = client.post("search", {"query": DAILY, **({"pageToken": token} if token else {})}).json()
-        found += page["results"]
-        assert len(page["results"]) <= 9
-        if "nextPageToken" not in page:
-            break
-        token = page["nextPageToken"]
-    assert len(found) == len(client.stream(DAILY))
-    other = client.post("search", {"query": DAILY + " LIMIT 5", "pageToken": token})
-    assert (other.status_code, code_of(other)) == (400, "requestError.INVALID_PAGE_TOKEN")
-    client.vendor.advance(2 * 3600)
-    client.http.headers["Authorization"] = f"Bearer {client.token()}"
-    late = client.post("search", {"query": DAILY, "pageToken": token})
-    assert code_of(late) == "requestError.EXPIRED_PAGE_TOKEN"
-
-
-def test_search_takes_no_page_size_and_no_unknown_member(acme):
-    """The first is the API's own error, the second the front end's."""
-    answer = acme.post("search", {"query": DAILY, "pageSize": 100})
-    assert (answer.status_code, code_of(answer)) == (400, "requestError.PAGE_SIZE_NOT_SUPPORTED")
-    for method, member in (("search", "summaryRowSetting"), ("searchStream", "pageToken")):
-        answer = acme.post(method, {"query": DAILY, member: "x"})
-        assert answer.status_code == 400
-        assert f'Unknown name \\"{member}\\"' in answer.text
-
-
-def test_search_settings(acme):
-    """Counts and sums by request; `validateOnly` answers nothing."""
-    settings = {"returnTotalResultsCount": True, "returnSummaryRow": True, "omitResults": True}
-    page = acme.post("search", {"query": DAILY, "searchSettings": settings}).json()
-    assert int(page["totalResultsCount"]) == len(acme.stream(DAILY))
-    assert "results" not in page
-    assert set(page["summaryRow"]) == {"metrics"}
-    assert acme.post("search", {"query": DAILY, "validateOnly": True}).json() == {}
-
-
 def test_a_refusal_is_an_array_on_a_stream_and_an_object_on_a_search(acme):
     """Whoever unwraps one form only sees no reason in the other."""
     query = {"query": "SELECT metrics.video_views FROM campaign"}
@@ -188,11 +148,14 @@ def test_wrong_credentials_get_no_token(acme, form, status, error):
     assert (answer.status_code, answer.json()["error"]) == (status, error)
 
 
-def test_a_revoked_consent_ends_refresh_tokens(start):
-    """The next refresh is refused for good."""
+def test_a_revoked_consent_ends_every_token(start):
+    """The next refresh is refused for good, and so is the access token that was got before."""
     client = start()
     client.vendor.change("revoke")
     assert client.grant().json()["error"] == "invalid_grant"
+    assert client.refused(DAILY) == (401, "authenticationError.OAUTH_TOKEN_REVOKED")
+    answer = client.http.get("/v26/customers:listAccessibleCustomers")
+    assert (answer.status_code, code_of(answer)) == (401, "authenticationError.OAUTH_TOKEN_REVOKED")
 
 
 def test_a_service_account_signs_for_a_token(start):

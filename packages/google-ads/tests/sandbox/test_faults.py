@@ -44,6 +44,8 @@ def raw(client, **more):
         ("authenticationError.OAUTH_TOKEN_REVOKED", 401),
         ("authenticationError.NOT_ADS_USER", 401),
         ("authenticationError.CUSTOMER_NOT_FOUND", 401),
+        ("authenticationError.ORGANIZATION_NOT_APPROVED", 403),
+        ("authenticationError.ORGANIZATION_NOT_RECOGNIZED", 403),
         ("authorizationError.USER_PERMISSION_DENIED", 403),
         ("authorizationError.CUSTOMER_NOT_ENABLED", 403),
         ("authorizationError.CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION", 403),

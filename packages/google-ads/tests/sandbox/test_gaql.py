@@ -46,11 +46,14 @@ LAST = "segments.date DURING LAST_7_DAYS"
         ("SELECT campaign.id FROM campaign WHERE campaign.id IN ()", "PROHIBITED_EMPTY_LIST_IN_CONDITION"),
         ("SELECT campaign.id FROM campaign WHERE campaign.id = 1 OR campaign.id = 2", "EXPECTED_AND"),
         ("SELECT campaign.id FROM campaign WHERE campaign.name = 'x", "STRING_NOT_TERMINATED"),
+        ("SELECT campaign.id FROM campaign WHERE campaign.name REGEXP_MATCH '['", "BAD_VALUE"),
+        ("SELECT campaign.id FROM campaign WHERE campaign.name NOT REGEXP_MATCH '(?!a).*'", "BAD_VALUE"),
         (
             "SELECT campaign.id FROM campaign WHERE segments.date DURING THIS_YEAR",
             "INVALID_VALUE_WITH_DURING_OPERATOR",
         ),
         ("SELECT campaign.id FROM campaign WHERE segments.date = '11/01/2026'", "INVALID_DATE_FORMAT"),
+        ("SELECT campaign.id FROM campaign WHERE segments.year = 0000", "BAD_NUMBER"),
         (
             "SELECT campaign.id FROM campaign WHERE segments.month = '2026-11-05'",
             "MISALIGNED_DATE_FOR_FILTER",
@@ -88,6 +91,32 @@ def test_days_are_kept_for_37_months(acme, version, code):
     assert acme.refused(f"{daily} '2023-10-21' AND '2023-11-01'") == (400, f"dateRangeError.{code}")
     monthly = "SELECT segments.month, metrics.clicks FROM campaign WHERE segments.date BETWEEN"
     assert acme.stream(f"{monthly} '2020-01-01' AND '2020-01-31'") == []
+    assert acme.refused(f"{monthly} '2020-01-02' AND '2020-01-31'") == (400, f"dateRangeError.{code}")
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "segments.month = '9999-12-01'",
+        "segments.date > '9999-12-31'",
+        "segments.date < '0001-01-01'",
+        "segments.date >= '2026-11-01' AND segments.week <= '9999-12-27'",
+    ],
+)
+def test_the_calendar_has_ends(acme, condition):
+    """Dates at its ends are filters like others."""
+    body = {"query": f"SELECT campaign.id FROM campaign WHERE {condition}"}
+    assert acme.post("searchStream", body).status_code in (200, 400)
+
+
+@pytest.mark.parametrize("period", ["month", "quarter", "year"])
+def test_months_are_kept_for_11_years(acme, period):
+    """What is older is an error too."""
+    query = f"SELECT segments.{period}, metrics.clicks FROM campaign WHERE segments.date BETWEEN"
+    assert acme.stream(f"{query} '2015-11-01' AND '2016-12-31'") == []
+    refused = (400, "dateRangeError.REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED")
+    assert acme.refused(f"{query} '2015-10-01' AND '2016-12-31'") == refused
+    assert acme.refused(f"{query} '2010-01-01' AND '2010-12-31'") == refused
 
 
 def test_last_days_exclude_today(acme):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from weathervane.google_ads.sandbox import RecordsError
 
 MANAGER = {"customer": {"resourceName": "customers/1111111111"}}
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {**MANAGER, "customerClient": {"id": "1111111111", "level": "0", "manager": True, "status": "ENABLED"}},
     {
         **MANAGER,

@@ -59,7 +59,8 @@ class Accounts:
     customers: tuple[Customer, ...]
     skipped: tuple[Skipped, ...]
     denied: Mapping[str, SourceError]
-    """Roots that may not even be listed, though the user is said to reach them."""
+    """Roots that may not even be listed, though the user is said to reach them, and configured accounts that are not
+    reached. With configured accounts: only what concerns these."""
 
 
 class _Client(msgspec.Struct, rename="camel"):
@@ -82,8 +83,8 @@ def find_accounts(client: GoogleAdsClient) -> Accounts:
     Managers have no figures and are not in it. An account below two managers is there once.
 
     Raises:
-        ConfigurationError: No account is enabled, there are too many, or a configured one is not reached.
-        SourceError: Google cannot be asked, or did not list an account of which it was asked.
+        ConfigurationError: No account is enabled, or there are too many.
+        SourceError: Google cannot be asked, did not list an account of which it was asked, or lets none be read.
     """
     credentials = client.credentials
     roots = [credentials.login_customer_id] if credentials.login_customer_id else client.accessible()
@@ -93,7 +94,7 @@ def find_accounts(client: GoogleAdsClient) -> Accounts:
     for root in roots:
         _expand(client, root, credentials.login_customer_id, found, managers, denied)
     if credentials.customers:
-        found = _chosen(client, found, managers, denied)
+        found, denied = _chosen(client, found, managers, denied)
     customers = tuple(one for one in found.values() if isinstance(one, Customer))
     skipped = tuple(one for one in found.values() if isinstance(one, Skipped))
     for one in skipped:
@@ -169,21 +170,30 @@ def _chosen(
     found: dict[str, Customer | Skipped],
     managers: dict[str, str | None],
     denied: dict[str, SourceError],
-) -> dict[str, Customer | Skipped]:
-    """The configured ones among all that are reached."""
+) -> tuple[dict[str, Customer | Skipped], dict[str, SourceError]]:
+    """The configured ones among all that are reached, and why the others of them cannot be read.
+
+    A root that nobody configured is another's affair: that it is denied counts only when a configured account was
+    found nowhere else, since it may be below that root.
+    """
     chosen: dict[str, Customer | Skipped] = {}
+    failed: dict[str, SourceError] = {}
+    missing: dict[str, SourceError] = {}
     for number in client.credentials.customers:
         if number in found:
             chosen[number] = found[number]
         elif number in managers:
-            below = {one.id for one in _tree(client, number, managers[number], chosen, denied)}
+            below = {one.id for one in _tree(client, number, managers[number], chosen, failed)}
             chosen |= {one: account for one, account in found.items() if one in below}
+        elif number in denied:
+            failed[number] = denied[number]
         else:
-            raise CredentialsError(
+            missing[number] = CredentialsError(
                 f"the configured account {number} is not among those that the user reaches",
                 reason="CUSTOMER_NOT_REACHED",
             )
-    return chosen
+    # The roots first: they are the likelier cause.
+    return chosen, {**failed, **(denied if missing else {}), **missing}
 
 
 def _zone(name: str) -> ZoneInfo:

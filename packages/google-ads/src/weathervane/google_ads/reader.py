@@ -24,8 +24,14 @@ __all__ = ["MetricsReader"]
 
 log = logging.getLogger(__name__)
 
-_TOO_MUCH = frozenset({"BODY_TOO_LARGE", "DEADLINE_EXCEEDED", "TIMEOUT"})
-"""Reasons for which half of the days may succeed."""
+_TOO_MUCH = frozenset(
+    {"BODY_TOO_LARGE", "DEADLINE_EXCEEDED", "INTERNAL", "INTERNAL_ERROR", "TIMEOUT", "TRANSIENT_ERROR"}
+)
+"""Reasons for which half of the days may succeed. Google's internal errors come here after they were asked again: one
+that stays is often a query that is too heavy, whatever its name."""
+_ALWAYS_TOO_MUCH = frozenset({"BODY_TOO_LARGE", "TIMEOUT"})
+"""Those of them that will be the same for as many other days. TIMEOUT is our own limit, of minutes: it is worth no
+second wait. Google's errors pass."""
 
 
 class MetricsReader:
@@ -64,7 +70,7 @@ class MetricsReader:
         self.skipped: list[Skipped] = []
         """Accounts that are closed or suspended."""
         self.failed: dict[str, SourceError] = {}
-        """Accounts that may not be read; the run reads the others, and then fails."""
+        """Accounts that may not be read or are not reached; the run reads the others, and then fails."""
 
     def next_slice(self, checkpoint: str | None) -> Slice | None:
         """The next weeks of the account at hand, or the first ones of the next account.
@@ -195,8 +201,7 @@ class MetricsReader:
             except SourceError as error:
                 if error.reason not in _TOO_MUCH or days == 1:
                     raise
-                if error.reason != "DEADLINE_EXCEEDED":
-                    # What takes too long does so for minutes, and again for the next days.
+                if error.reason in _ALWAYS_TOO_MUCH:
                     self._too_many[key] = days
                 log.info(
                     "account %s: %s .. %s is too much at once (%s)", customer.id, first, last, error.reason

@@ -36,8 +36,11 @@ def stream_summary(sent: dict[str, Any]) -> str:
 def search_settings(sent: dict[str, Any]) -> dict[str, Any]:
     """The settings of a search."""
     settings = sent.get("searchSettings") or {}
-    if not isinstance(settings, dict) or set(settings) - _SETTINGS:
-        raise _unknown(set(settings) - _SETTINGS, "search_settings")
+    if not isinstance(settings, dict):
+        raise FrontEndError("Invalid value at 'search_settings': a message is expected.")
+    settings = _camel(settings)
+    if unknown := set(settings) - _SETTINGS:
+        raise _unknown(unknown, "search_settings")
     return settings
 
 
@@ -54,8 +57,7 @@ def read_body(method: str, body: bytes) -> dict[str, Any]:
         raise FrontEndError("Invalid JSON payload received.") from None
     if not isinstance(sent, dict):
         raise FrontEndError('Invalid JSON payload received. Unknown name "": Root element must be a message.')
-    # proto3 JSON takes the proto's own names too.
-    sent = {re.sub(r"_([a-z])", lambda match: match[1].upper(), name): value for name, value in sent.items()}
+    sent = _camel(sent)
     unknown = set(sent) - _MEMBERS[method]
     if unknown:
         raise _unknown(unknown)
@@ -64,6 +66,11 @@ def read_body(method: str, body: bytes) -> dict[str, Any]:
             "requestError", "REQUIRED_FIELD_MISSING", "Required field is missing", field="query"
         )
     return sent
+
+
+def _camel(sent: dict[str, Any]) -> dict[str, Any]:
+    """The members by their names in JSON; proto3 takes the proto's own names too, at every depth."""
+    return {re.sub(r"_([a-z])", lambda match: match[1].upper(), name): value for name, value in sent.items()}
 
 
 def _unknown(names: set[str], where: str = "") -> FrontEndError:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 import threading
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -23,14 +21,13 @@ from weathervane.google_ads.sandbox.errors import GoogleAdsError, error_body, pl
 from weathervane.google_ads.sandbox.execute import Answer, answer
 from weathervane.google_ads.sandbox.fields import VERSIONS
 from weathervane.google_ads.sandbox.gaql import parse
+from weathervane.google_ads.sandbox.pages import Pages
 from weathervane.google_ads.sandbox.rules import Bound, bind
 from weathervane.google_ads.sandbox.vendor import PretendGoogleAds, quota_error
 from weathervane.google_ads.sandbox.wire import field_mask, results, summary_row
 from weathervane.google_ads.sandbox.world import Account
 
 __all__ = ["Call", "Calls", "Reply"]
-
-_TOKEN_LIFE = timedelta(hours=2)
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ class Calls:
         self._vendor = vendor
         self._rng = Random(f"{vendor.options.seed} requests")
         self._lock = threading.Lock()
-        self._pages: dict[str, tuple[str, int, datetime]] = {}
+        self._pages = Pages()
 
     def answer(self, call: Call) -> Reply:
         """Answer a call."""
@@ -127,8 +124,9 @@ class Calls:
             vendor.tokens.expire(call.token)
         state = vendor.tokens.state(call.token, vendor.clock.now())
         if state != "valid":
-            code = "OAUTH_TOKEN_EXPIRED" if state == "expired" else "OAUTH_TOKEN_INVALID"
-            raise GoogleAdsError("authenticationError", code, f"OAuth token is {state}.")
+            raise GoogleAdsError(
+                "authenticationError", f"OAUTH_TOKEN_{state.upper()}", f"OAuth token is {state}."
+            )
         wanted = vendor.options.developer_token
         if wanted and call.developer_token != wanted:
             if call.developer_token is None:
@@ -182,13 +180,25 @@ class Calls:
                     "CUSTOMER_NOT_ENABLED",
                     "The customer account can't be accessed because it is not yet enabled or has been deactivated.",
                 )
-            if not sent.get("pageToken"):
+            try:
+                start = self._start(call, sent)
+            except GoogleAdsError:
+                # Only a page with a good token is free.
+                vendor.spend()
+                raise
+            if not start:
                 vendor.spend()
             moment = account.moment(vendor.clock.now())
             bound = bind(
                 parse(str(sent.get("query") or "")), call.version, moment.today, manager=account.manager
             )
             return bound, answer(bound, world, account, moment), account
+
+    def _start(self, call: Call, sent: dict[str, Any]) -> int:
+        """The row with which the wanted page begins; 0 is the first page, which has no token."""
+        token = str(sent.get("pageToken") or "")
+        now = self._vendor.clock.now()
+        return self._pages.start(call.customer, str(sent.get("query")), token, now) if token else 0
 
     def _left_out(self, call: Call, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         fault = self._vendor.faults.take("missing_rows", **call.facts()) if rows else None
@@ -226,20 +236,7 @@ class Calls:
         check_summary(bound, bool(settings.get("returnSummaryRow")))
         if sent.get("validateOnly"):
             return {}
-        digest = hashlib.sha256(f"{call.customer} {sent.get('query')}".encode()).hexdigest()
-        now, start = self._vendor.clock.now(), 0
-        if sent.get("pageToken"):
-            page = self._pages.get(str(sent["pageToken"]))
-            if page is None or page[0] != digest:
-                raise GoogleAdsError(
-                    "requestError", "INVALID_PAGE_TOKEN", "Page token is invalid.", field="page_token"
-                )
-            start = page[1]
-            if now >= page[2]:
-                raise GoogleAdsError(
-                    "requestError", "EXPIRED_PAGE_TOKEN", "Page token has expired.", field="page_token"
-                )
-        size = self._vendor.options.page_rows
+        start, size = self._start(call, sent), self._vendor.options.page_rows
         rows = [] if settings.get("omitResults") else results(bound, found, rng)
         body: dict[str, Any] = {
             "fieldMask": field_mask(bound),
@@ -248,11 +245,12 @@ class Calls:
         if page_rows := self._left_out(call, rows[start : start + size]):
             body["results"] = page_rows
         if settings.get("returnTotalResultsCount"):
-            body["totalResultsCount"] = str(len(found.rows))
+            body["totalResultsCount"] = str(found.total)
         if start + size < len(rows):
-            token = base64.urlsafe_b64encode(rng.randbytes(24)).decode()
-            self._pages[token] = (digest, start + size, now + _TOKEN_LIFE)
-            body["nextPageToken"] = token
+            now = self._vendor.clock.now()
+            body["nextPageToken"] = self._pages.token(
+                call.customer, str(sent.get("query")), start + size, now, rng
+            )
         elif settings.get("returnSummaryRow"):
             body["summaryRow"] = summary_row(bound, found, rng)
         return body

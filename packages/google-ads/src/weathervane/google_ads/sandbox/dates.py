@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from weathervane.google_ads.sandbox.gaql import refuse
 
-__all__ = ["derived", "floor_of", "period", "predefined"]
+__all__ = ["derived", "floor_of", "floor_of_months", "period", "predefined"]
 
 _DAY = timedelta(days=1)
 _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
@@ -16,6 +16,11 @@ _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY",
 def floor_of(today: date) -> date:
     """The first day of which daily figures are kept: 37 months ago (since 2026-06-01)."""
     return _months_before(today, 37)
+
+
+def floor_of_months(today: date) -> date:
+    """The first day of the first month of which figures by month, quarter or year are kept: 11 years ago."""
+    return _months_before(today, 11 * 12).replace(day=1)
 
 
 def derived(day: date) -> dict[str, object]:
@@ -33,7 +38,7 @@ def derived(day: date) -> dict[str, object]:
 def period(name: str, text: str) -> tuple[date, date]:
     """First and last day of a `date`, `week`, `month`, `quarter` or `year` literal."""
     if name == "year":
-        if not re.fullmatch(r"\d{4}", text):
+        if not re.fullmatch(r"\d{4}", text) or not int(text):
             raise refuse("BAD_NUMBER", f"'{text}' is no year.", text)
         return date(int(text), 1, 1), date(int(text), 12, 31)
     if not re.fullmatch(r"\d{4}-\d\d-\d\d|\d{8}", text):
@@ -46,9 +51,13 @@ def period(name: str, text: str) -> tuple[date, date]:
         return day, day
     if derived(day)[f"segments.{name}"] != day.isoformat():
         raise refuse("MISALIGNED_DATE_FOR_FILTER", f"'{text}' is not the first day of a {name}.", text)
-    if name == "week":
-        return day, day + 6 * _DAY
-    return day, _months_before(day, -1 if name == "month" else -3) - _DAY
+    try:
+        if name == "week":
+            return day, day + 6 * _DAY
+        return day, _months_before(day, -1 if name == "month" else -3) - _DAY
+    except (ValueError, OverflowError):
+        # The calendar ends with this period.
+        return day, date.max
 
 
 def predefined(name: str, today: date) -> tuple[date, date] | None:

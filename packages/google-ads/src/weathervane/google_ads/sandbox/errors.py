@@ -89,6 +89,9 @@ def status_of(category: str, code: str) -> int:
     """The HTTP status of an error code."""
     if category == "internalError" and code == "DEADLINE_EXCEEDED":
         return 504
+    if category == "authenticationError" and code.startswith("ORGANIZATION_NOT_"):
+        # Who calls is known; the organization of the project is not let in.
+        return 403
     return _CATEGORY_STATUS.get(category, 400)
 
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from weathervane.google_ads.sandbox.beside import LEVELS
 from weathervane.google_ads.sandbox.dates import derived
 from weathervane.google_ads.sandbox.gaql import Condition
-from weathervane.google_ads.sandbox.rules import LEVELS, Bound
-from weathervane.google_ads.sandbox.traffic import COUNTS
-from weathervane.google_ads.sandbox.world import Account, Moment, Values, World
+from weathervane.google_ads.sandbox.rules import Bound
+from weathervane.google_ads.sandbox.spread import by_action, by_hour
+from weathervane.google_ads.sandbox.traffic import ADDITIVE, COUNTS
+from weathervane.google_ads.sandbox.world import Account, Moment, Node, Values, World
 
 __all__ = ["Answer", "answer"]
 
@@ -27,6 +29,8 @@ class Answer:
 
     rows: list[Row]
     summary: Row
+    total: int
+    """How many rows there are without LIMIT."""
 
 
 def answer(bound: Bound, world: World, account: Account, moment: Moment) -> Answer:
@@ -35,10 +39,13 @@ def answer(bound: Bound, world: World, account: Account, moment: Moment) -> Answ
     totals = _sum(rows, [one.name for one in bound.metrics])
     for name, descends in reversed(bound.query.order_by):
         rows.sort(key=lambda row: (row.get(name) is not None, row.get(name)), reverse=descends)
-    return Answer(rows[: bound.query.limit], totals)
+    return Answer(rows[: bound.query.limit], totals, len(rows))
 
 
 def _rows(bound: Bound, world: World, account: Account, moment: Moment) -> Iterator[Row]:
+    if bound.resource == "conversion_action" and bound.reports:
+        yield from _by_action(bound, account, moment)
+        return
     if bound.resource not in LEVELS:
         yield from _listed(bound, world, account)
         return
@@ -49,15 +56,37 @@ def _rows(bound: Bound, world: World, account: Account, moment: Moment) -> Itera
         if not bound.reports:
             yield attributes
             continue
-        first = node.first_day()
-        low, high = bound.days or (first or moment.today, moment.today)
-        facts: list[Row] = []
-        day = max(low, first or low)
-        while day <= min(high, moment.today):
-            dates = derived(day)
-            facts += [{**dates, **fact.segments, **fact.metrics} for fact in node.facts(day, moment)]
-            day += timedelta(days=1)
-        yield from _grouped(bound, attributes, facts)
+        yield from _grouped(bound, attributes, _facts(bound, account, node, moment))
+
+
+def _facts(bound: Bound, account: Account, node: Node, moment: Moment) -> list[Row]:
+    """The figures of a node's days, as fine as the segments that are asked for."""
+    asked = {one.name for one in bound.segments}
+    actions = any(name.startswith("segments.conversion_action") for name in asked)
+    first = node.first_day()
+    low, high = bound.days or (first or moment.today, moment.today)
+    rows: list[Row] = []
+    day = max(low, first or low)
+    while day <= min(high, moment.today):
+        dates, facts = derived(day), node.facts(day, moment)
+        if actions or bound.resource == "conversion_action":
+            facts = by_action(facts, account.actions)
+        if "segments.hour" in asked:
+            facts = by_hour(facts, round(24 * moment.share_of_today) if day == moment.today else 24)
+        rows += [{**dates, **fact.segments, **fact.metrics} for fact in facts]
+        day += timedelta(days=1)
+    return rows
+
+
+def _by_action(bound: Bound, account: Account, moment: Moment) -> Iterator[Row]:
+    """The conversions of each action of the account."""
+    facts = _facts(bound, account, account.node, moment)
+    for action in account.actions:
+        attributes = {**account.node.values, **action}
+        if _pass(bound, attributes, lambda name: name not in ("metrics", "segments")):
+            name = action.get("conversion_action.resource_name")
+            mine = [fact for fact in facts if fact.get("segments.conversion_action") == name]
+            yield from _grouped(bound, attributes, mine)
 
 
 def _grouped(bound: Bound, attributes: Values, facts: list[Row]) -> Iterator[Row]:
@@ -71,7 +100,7 @@ def _grouped(bound: Bound, attributes: Values, facts: list[Row]) -> Iterator[Row
     asked = [found.name for found, _ in bound.conditions if found.resource == "metrics"]
     for key, members in groups.items():
         figures = _sum(members, [*names, *asked])
-        shown = figures if names else _sum(members, sorted(COUNTS))
+        shown = figures if names else _sum(members, sorted(ADDITIVE))
         if segments and not any(shown.values()):
             continue
         if _pass(bound, figures, lambda name: name == "metrics"):

@@ -19,8 +19,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from weathervane.google_ads.sandbox.beside import LEVELS, beside
 from weathervane.google_ads.sandbox.fields import enum_values, field, is_resource
-from weathervane.google_ads.sandbox.rules import LEVELS
 from weathervane.google_ads.sandbox.traffic import Fact
 from weathervane.google_ads.sandbox.world import Account, Node, Values, World
 
@@ -108,9 +108,11 @@ def _load_row(world: World, record: dict[str, Any], where: str) -> None:
         _client(world, account, row, where)
     elif "conversion_action" in resources:
         account.actions[:] = [one for one in account.actions if not _same_action(one, row)]
-        account.actions.append({k: v for k, v in row.items() if k.startswith("conversion_action.")})
+        action = {k: v for k, v in row.items() if k.startswith("conversion_action.")}
+        name = f"customers/{account.id}/conversionActions/{row.get('conversion_action.id')}"
+        account.actions.append({"conversion_action.resource_name": name, **action})
     else:
-        foreign = resources - {*LEVELS, "metrics", "segments"}
+        foreign = resources - {*LEVELS, "metrics", "segments"} - beside(_finest(row), _VERSION)
         if foreign:
             raise RecordsError(
                 f"{where}: say by __from of which resource this row with {sorted(foreign)[0]} is"
@@ -184,9 +186,7 @@ def _same_action(one: Values, other: Values) -> bool:
 
 
 def _node(account: Account, row: Values, where: str) -> Node:
-    finest = max(
-        (level for level in LEVELS if any(name.startswith(f"{level}.") for name in row)), key=LEVELS.index
-    )
+    finest = _finest(row)
     node = account.node
     ids: list[str] = []
     for level in LEVELS[1 : LEVELS.index(finest) + 1]:
@@ -200,7 +200,15 @@ def _node(account: Account, row: Values, where: str) -> Node:
         values.setdefault(f"{level}.resource_name", f"customers/{account.id}/{kind}/{key}")
         values.setdefault(_KEYS[level], int(number))
         node = node.child(level, key, values)
+    # What was selected beside it, as a campaign's budget: whoever selects it again sees it again.
+    shown = beside(finest, _VERSION) - set(LEVELS)
+    node.values.update({name: value for name, value in row.items() if name.partition(".")[0] in shown})
     return node
+
+
+def _finest(row: Values) -> str:
+    levels = {name.partition(".")[0] for name in row} & set(LEVELS)
+    return max(levels, key=LEVELS.index, default=LEVELS[0])
 
 
 def _last(name: str | None) -> int | None:

@@ -6,21 +6,13 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from weathervane.google_ads.sandbox.dates import floor_of, period, predefined
+from weathervane.google_ads.sandbox.beside import beside, figures
+from weathervane.google_ads.sandbox.dates import floor_of, floor_of_months, period, predefined
 from weathervane.google_ads.sandbox.errors import GoogleAdsError
 from weathervane.google_ads.sandbox.fields import CORE_DATES, Field, enum_values, field, is_resource
 from weathervane.google_ads.sandbox.gaql import Condition, Query, refuse
 
-__all__ = ["LEVELS", "Bound", "bind"]
-
-LEVELS = ("customer", "campaign", "ad_group", "ad_group_ad")
-"""The resources with metrics of their own, coarse to fine: each row knows the resources above it."""
-
-_LISTS = {
-    "customer_client": ("customer_client", "customer"),
-    "conversion_action": ("conversion_action", "customer"),
-}
-"""Resources without metrics here, and what may be selected beside them."""
+__all__ = ["Bound", "bind"]
 
 _ORDERED = {"<", "<=", ">", ">=", "BETWEEN"}
 _CONVERSION_METRICS = re.compile(r"metrics\.(all_)?conversions|metrics\.value_per|metrics\.view_through")
@@ -80,10 +72,10 @@ def bind(query: Query, version: str, today: date, *, manager: bool) -> Bound:
     for one in select:
         if one.kind == "MESSAGE" and not one.repeated:
             raise refuse("PROHIBITED_FIELD_IN_SELECT_CLAUSE", f"'{one.name}' cannot be selected.", one.name)
-        _belongs(one, query.resource, "SELECT")
+        _belongs(one, query.resource, "SELECT", version)
     conditions = [(_known(one.field, version), one) for one in query.where]
     for found, condition in conditions:
-        _belongs(found, query.resource, "WHERE")
+        _belongs(found, query.resource, "WHERE", version)
         _operand(found, condition, version)
     names = {one.name for one in select}
     for found, _ in conditions:
@@ -127,20 +119,17 @@ def _known(name: str, version: str) -> Field:
     return found
 
 
-def _belongs(one: Field, resource: str, clause: str) -> None:
+def _belongs(one: Field, resource: str, clause: str, version: str) -> None:
     if one.resource in ("metrics", "segments"):
-        if resource in _LISTS:
+        taken = figures(resource)
+        if taken is not None and one.name not in taken:
             what = one.resource.removesuffix("s").upper()
             raise refuse(
                 f"PROHIBITED_{what}_IN_SELECT_OR_WHERE_CLAUSE",
                 f"'{one.name}' does not go with {resource}.",
                 one.name,
             )
-        return
-    allowed: tuple[str, ...] = _LISTS.get(resource, (resource, *LEVELS[:3]))
-    if resource in LEVELS:
-        allowed = LEVELS[: LEVELS.index(resource) + 1]
-    if one.resource not in allowed:
+    elif one.resource not in beside(resource, version):
         raise refuse(
             f"PROHIBITED_RESOURCE_TYPE_IN_{clause}_CLAUSE",
             f"'{one.name}' cannot stand in {clause} of a query FROM {resource}.",
@@ -160,11 +149,27 @@ def _operand(found: Field, condition: Condition, version: str) -> None:
         raise refuse(
             "INVALID_VALUE_WITH_LIKE_OPERATOR", f"LIKE needs a text, not '{found.name}'.", found.name
         )
+    if "REGEXP" in operator:
+        _regular(condition.values[0])
     for value in condition.values:
         if found.kind == "ENUM" and value not in enum_values(found.enum or "", version):
             raise refuse("BAD_ENUM_CONSTANT", f"'{value}' is no value of '{found.name}'.", value)
         if found.kind in ("INT64", "INT32", "DOUBLE") and not re.fullmatch(r"-?\d+(\.\d+)?", value):
             raise refuse("BAD_NUMBER", f"'{value}' is no number for '{found.name}'.", value)
+
+
+def _regular(pattern: str) -> None:
+    """Refuse what is no regular expression, or none of RE2, which is Google's: it looks neither around nor back."""
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        taken = False
+    else:
+        taken = not re.search(r"(?<!\\)(\\\\)*(\(\?(=|!|<=|<!|>|\(|P=|#)|\\[1-9])", pattern)
+    if not taken:
+        raise refuse(
+            "BAD_VALUE", f"Error in query: invalid regular expression: {pattern[:60]}.", pattern[:60]
+        )
 
 
 def _combinations(select: tuple[Field, ...], conditions: list[tuple[Field, Condition]]) -> None:
@@ -218,23 +223,23 @@ def _days(conditions: list[Condition], today: date) -> tuple[date, date] | None:
 
 
 def _after(day: date) -> date:
-    return date.fromordinal(day.toordinal() + 1)
+    return date.fromordinal(min(day.toordinal() + 1, date.max.toordinal()))
 
 
 def _before(day: date) -> date:
-    return date.fromordinal(day.toordinal() - 1)
+    return date.fromordinal(max(day.toordinal() - 1, 1))
 
 
 def _retention(names: set[str], days: tuple[date, date], version: str, today: date) -> None:
     fine = bool(names & {"segments.date", "segments.week", "segments.hour", "segments.day_of_week"})
     aligned = days[0].day == 1 and (_after(days[1]).day == 1 or days[1] >= today)
-    if days[0] >= floor_of(today) or (not fine and aligned):
+    if days[0] >= floor_of(today) or (not fine and aligned and days[0] >= floor_of_months(today)):
         return
     code = "INVALID_DATE" if version == "v23" else "REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED"
     raise GoogleAdsError(
         "dateRangeError",
         code,
-        "Data of this granularity is available for the last 37 months only.",
+        "Data of this granularity is available for the last 37 months only, of whole months for the last 11 years.",
         field="query",
         trigger=days[0].isoformat(),
     )

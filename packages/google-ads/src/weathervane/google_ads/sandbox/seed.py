@@ -54,8 +54,20 @@ def fill(world: World, options: GoogleAdsOptions) -> None:
         account(shared, "Outlet", status="CLOSED")
 
 
-def conversion_action(account: Account, number: int, name: str, days: int, status: str = "ENABLED") -> None:
-    """Give an account a conversion action whose conversions are credited for `days`."""
+def conversion_action(
+    account: Account,
+    number: int,
+    name: str,
+    days: int,
+    category: str,
+    *,
+    status: str = "ENABLED",
+    included: bool = True,
+) -> None:
+    """Give an account a conversion action whose conversions are credited for `days`.
+
+    Only an `included` one counts in `metrics.conversions`.
+    """
     account.actions.append(
         {
             "conversion_action.resource_name": f"customers/{account.id}/conversionActions/{number}",
@@ -63,6 +75,8 @@ def conversion_action(account: Account, number: int, name: str, days: int, statu
             "conversion_action.name": name,
             "conversion_action.status": status,
             "conversion_action.type": "WEBPAGE",
+            "conversion_action.category": category,
+            "conversion_action.include_in_conversions_metric": included,
             "conversion_action.click_through_lookback_window_days": days,
             "conversion_action.view_through_lookback_window_days": 1,
         }
@@ -73,8 +87,12 @@ def _fill_client(account: Account, options: GoogleAdsOptions) -> None:
     rng = Random(f"{options.seed} {account.id}")
     local = options.now.astimezone(account.timezone).date()
     first = local - timedelta(days=options.days)
-    conversion_action(account, rng.randrange(10**8, 10**9), "Purchase", options.conversion_window)
-    conversion_action(account, rng.randrange(10**8, 10**9), "Old lead form", 90, "REMOVED")
+    days = options.conversion_window
+    number = rng.randrange(10**8, 10**9)
+    conversion_action(account, number, "Purchase", days, "PURCHASE")
+    conversion_action(account, number + 1, "Newsletter", days, "SIGNUP", included=False)
+    number = rng.randrange(10**8, 10**9)
+    conversion_action(account, number, "Old lead form", 90, "SUBMIT_LEAD_FORM", status="REMOVED")
     add_campaign(account, rng, "Brand", begins=first, groups=2)
     add_campaign(account, rng, "Generic", begins=first + timedelta(days=options.days // 3), groups=2)
     ended = local - timedelta(days=options.days // 4)

@@ -28,12 +28,17 @@ class Tokens:
         self._count = 0
         self._access: dict[str, datetime] = {}
         self._refresh = {options.refresh_token} if options.refresh_token else set()
+        # Access tokens of the user, who may take back the consent; a service account's are not among them.
+        self._users: set[str] = set()
+        self._revoked: set[str] = set()
 
     def state(self, token: str | None, now: datetime) -> str:
-        """`valid`, `expired`, or `invalid`."""
+        """`valid`, `expired`, `revoked`, or `invalid`."""
         with self._lock:
-            ends = self._access.get(token or "")
-        return "invalid" if ends is None else "valid" if now < ends else "expired"
+            ends, revoked = self._access.get(token or ""), token in self._revoked
+        if ends is None:
+            return "invalid"
+        return "revoked" if revoked else "valid" if now < ends else "expired"
 
     def expire(self, token: str | None) -> None:
         """End an access token at once."""
@@ -42,9 +47,10 @@ class Tokens:
                 self._access[token] = datetime.min.replace(tzinfo=self._options.now.tzinfo)
 
     def revoke(self) -> None:
-        """Take back the user's consent: no refresh token is good any more."""
+        """Take back the user's consent: neither refresh tokens nor access tokens from them are good any more."""
         with self._lock:
             self._refresh.clear()
+            self._revoked |= self._users
 
     def grant(self, form: Mapping[str, str], now: datetime) -> tuple[int, dict[str, Any]]:
         """Answer a call of the token endpoint: a status and a body."""
@@ -63,7 +69,13 @@ class Tokens:
             known = form.get("refresh_token") in self._refresh
         if not known:
             return 400, _error("invalid_grant", "Token has been expired or revoked.")
-        return 200, self._new(now)
+        granted = self._new(now)
+        with self._lock:
+            self._users.add(granted["access_token"])
+            if not self._refresh:
+                # Revoked in this moment, between the look and the grant.
+                self._revoked.add(granted["access_token"])
+        return 200, granted
 
     def _service_account(self, assertion: str, now: datetime) -> str:
         """What is wrong with an assertion; empty when nothing is."""

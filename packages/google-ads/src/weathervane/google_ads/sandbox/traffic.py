@@ -34,7 +34,7 @@ VOID_AGE = 5
 class Fact:
     """Figures of one day and one combination of segments."""
 
-    segments: Mapping[str, str]
+    segments: Mapping[str, str | int]
     metrics: Mapping[str, float]
 
 

@@ -10,11 +10,11 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
+from weathervane.google_ads.sandbox.beside import LEVELS
 from weathervane.google_ads.sandbox.errors import GoogleAdsError
 from weathervane.google_ads.sandbox.fields import field
 from weathervane.google_ads.sandbox.options import GoogleAdsOptions
 from weathervane.google_ads.sandbox.records import load
-from weathervane.google_ads.sandbox.rules import LEVELS
 from weathervane.google_ads.sandbox.seed import add_campaign, fill
 from weathervane.google_ads.sandbox.tokens import Tokens
 from weathervane.google_ads.sandbox.traffic import ADDITIVE, COUNTS, Fact, days_between
@@ -43,7 +43,7 @@ CHANGES: Mapping[str, str] = {
     "new_campaign": "add a campaign that begins today: customer, name, groups (0: Performance Max)",
     "set_status": "set an account's status: customer, status (CANCELED, SUSPENDED, ENABLED)",
     "conversion_window": "set the days of every enabled conversion action: customer, days",
-    "revoke": "the user takes back the consent: the refresh token and all access tokens are worthless",
+    "revoke": "the user takes back the consent: the refresh token and all access tokens from it are worthless",
 }
 
 

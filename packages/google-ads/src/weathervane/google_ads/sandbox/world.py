@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from weathervane.google_ads.sandbox.rules import LEVELS
+from weathervane.google_ads.sandbox.beside import LEVELS
 from weathervane.google_ads.sandbox.traffic import Fact, Traffic
 
 __all__ = ["Account", "Moment", "Node", "World"]

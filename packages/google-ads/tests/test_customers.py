@@ -1,0 +1,179 @@
+"""Which accounts a tenant has, and which of those that fail are its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from weathervane.google_ads.customers import find_accounts
+from weathervane.source.errors import ConfigurationError, CredentialsError, IncompleteError
+
+
+def test_configured_accounts_are_read_alone_and_a_manager_stands_for_its_clients(begin):
+    """One that is not reached is a mistake, and said."""
+    bench = begin(clients=3, days=2)
+    world = bench.vendor.world
+    branch = next(
+        one for one, account in world.accounts.items() if account.manager and one not in world.accessible
+    )
+    (far,) = world.accounts[branch].clients
+    with bench.client(customer_ids=branch) as client:
+        assert [one.id for one in find_accounts(client).customers] == [far]
+    with bench.client(customer_ids=bench.clients()[0]) as client:
+        assert [one.id for one in find_accounts(client).customers] == [bench.clients()[0]]
+    with (
+        bench.client(customer_ids="999-999-9999") as client,
+        pytest.raises(CredentialsError, match="9999999999 is not among"),
+    ):
+        find_accounts(client)
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+def test_an_account_that_does_not_list_itself_lists_not_all(begin, chosen):
+    """An empty answer would leave its accounts unread, and the run would say that all is well."""
+    bench = begin(clients=4, days=2)
+    with bench.client() as client:
+        everyone = find_accounts(client)
+    skip = len(bench.vendor.world.accessible) if chosen else 0
+    (root,) = [one for one in bench.vendor.world.accessible if bench.vendor.world.accounts[one].manager][:1]
+    bench.vendor.faults.add("missing_rows", skip=skip, match={"resource": "customer_client"}, rows=99)
+    with bench.client(**({"customer_ids": root} if chosen else {})) as client:
+        with pytest.raises(IncompleteError, match=r"customer_client of \d{10}: 0 accounts"):
+            find_accounts(client)
+        assert find_accounts(client).customers
+    with bench.client() as client:
+        assert find_accounts(client) == everyone
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [("CUSTOMER_NOT_ENABLED", "skipped"), ("USER_PERMISSION_DENIED", "denied")]
+)
+def test_a_configured_manager_that_cannot_be_listed_stops_no_other(begin, code, told):
+    """The accounts that were configured beside it are read."""
+    bench = begin(clients=4, days=2)
+    world = bench.vendor.world
+    (root,) = [one for one in world.accessible if world.accounts[one].manager][:1]
+    client_of_its_own = next(one for one in bench.clients() if one in world.accessible)
+    skip = len(world.accessible)
+    facts = {"resource": "customer_client"}
+    bench.vendor.faults.add("error", skip=skip, match=facts, code=f"authorizationError.{code}")
+    with bench.client(customer_ids=f"{root},{client_of_its_own}") as client:
+        found = find_accounts(client)
+    assert [one.id for one in found.customers] == [client_of_its_own]
+    assert root in ({one.id for one in found.skipped} if told == "skipped" else found.denied)
+
+
+def test_a_tenant_without_enabled_accounts_is_told_so(begin):
+    """Instead of an empty success."""
+    bench = begin(days=2)
+    bench.vendor.change("set_status", customer=bench.clients()[0], status="SUSPENDED")
+    with pytest.raises(
+        ConfigurationError, match=r"none of the .* accounts that are reached is an enabled client"
+    ):
+        bench.run()
+
+
+def test_an_account_that_nobody_configured_fails_no_run(begin):
+    """A root that denies access is not this tenant's, be it a manager or an account with direct access."""
+    bench = begin(clients=4, days=2)
+    world = bench.vendor.world
+    first, *others = world.accessible
+    own = next(one for one in world.accounts[first].clients if one in bench.clients())
+    for root in others:
+        bench.vendor.faults.add(
+            "error", None, code="authorizationError.USER_PERMISSION_DENIED", match={"customer": root}
+        )
+    bench.run(credentials={"customer_ids": own})
+    assert bench.reader.failed == {}
+    assert {row["customer_id"] for row in bench.rows()} == {own}
+
+
+def test_a_configured_account_that_is_not_reached_fails_the_run_after_the_others(begin):
+    """A wrong number is said at the end: it stops nobody whose number is right."""
+    bench = begin(clients=2, days=2)
+    own = bench.clients()[0]
+    with pytest.raises(CredentialsError, match=r"not 9999999999: .*9999999999 is not among") as caught:
+        bench.run(credentials={"customer_ids": f"9999999999,{own}"})
+    assert caught.value.reason == "ACCOUNTS_DENIED"
+    assert bench.reader.failed["9999999999"].reason == "CUSTOMER_NOT_REACHED"
+    assert {row["customer_id"] for row in bench.rows()} == {own}
+
+
+def test_a_configured_account_that_may_be_below_a_denied_manager_names_it(begin):
+    """Who is denied the manager cannot know whether the account is there: both are said."""
+    bench = begin(clients=4, days=2)
+    world = bench.vendor.world
+    first, second = world.accessible[:2]
+    below = next(one for one in world.accounts[first].clients if one not in world.accounts[second].clients)
+    direct = next(one for one in bench.clients() if one in world.accessible)
+    bench.vendor.faults.add(
+        "error", None, code="authorizationError.USER_PERMISSION_DENIED", match={"customer": first}
+    )
+    with bench.client(customer_ids=f"{direct},{below}") as client:
+        found = find_accounts(client)
+    assert [one.id for one in found.customers] == [direct]
+    assert list(found.denied) == [first, below]
+    with (
+        bench.client(customer_ids=below) as client,
+        pytest.raises(CredentialsError, match="USER_PERMISSION_DENIED"),
+    ):
+        find_accounts(client)
+
+
+def test_a_closed_account_is_skipped_and_said(begin):
+    """It is not asked, the others are read, and the run lists it."""
+    bench = begin(clients=3)
+    bench.run()
+    world = bench.vendor.world
+    closed = {one for one, account in world.accounts.items() if account.status != "ENABLED"}
+    assert {one.id for one in bench.reader.skipped} == closed
+    assert {one.reason for one in bench.reader.skipped} == {"CANCELED", "SUSPENDED"}
+    assert not any(one in request["path"] for one in closed for request in bench.queries())
+    bench.assert_true()
+
+
+def test_an_account_that_closes_between_list_and_report_is_skipped(begin):
+    """CUSTOMER_NOT_ENABLED concerns that account alone."""
+    bench = begin(clients=2)
+    closed, open_ = bench.clients()
+    bench.vendor.faults.add(
+        "error", None, code="authorizationError.CUSTOMER_NOT_ENABLED", match={"customer": closed}
+    )
+    bench.run()
+    assert [one.id for one in bench.reader.skipped if one.reason == "CUSTOMER_NOT_ENABLED"] == [closed]
+    assert {row["customer_id"] for row in bench.rows()} == {open_}
+
+
+def test_an_account_that_is_denied_fails_the_run_after_the_others(begin):
+    """USER_PERMISSION_DENIED is somebody's mistake: the others are read, and the run says which was not."""
+    bench = begin(clients=2)
+    denied, open_ = bench.clients()
+    bench.vendor.faults.add(
+        "error", None, code="authorizationError.USER_PERMISSION_DENIED", match={"customer": denied}
+    )
+    with pytest.raises(CredentialsError, match=rf"not {denied}: .*USER_PERMISSION_DENIED.*request id"):
+        bench.run()
+    assert {row["customer_id"] for row in bench.rows()} == {open_}
+
+
+def test_a_manager_that_is_denied_fails_the_run_after_the_others(begin):
+    """One of the roots may not be listed: what the other one reaches is read all the same."""
+    bench = begin(clients=3, days=5)
+    denied = bench.vendor.world.accessible[1]
+    bench.vendor.faults.add(
+        "error", None, code="authorizationError.USER_PERMISSION_DENIED", match={"customer": denied}
+    )
+    with pytest.raises(CredentialsError, match=rf"not {denied}: .*USER_PERMISSION_DENIED"):
+        bench.run()
+    bench.assert_true()
+
+
+def test_managers_are_never_asked_for_figures_and_shared_clients_once(begin):
+    """Two managers share a client; Google answers metrics of a manager with an error."""
+    bench = begin(clients=3)
+    bench.run()
+    managers = {one for one, account in bench.vendor.world.accounts.items() if account.manager}
+    reports = [one for one in bench.queries() if "metrics." in one["body"]]
+    assert not any(f"/customers/{one}/" in request["path"] for one in managers for request in reports)
+    asked = [(request["path"], request["body"]) for request in reports]
+    assert len(asked) == len(set(asked))
+    assert {path.split("/")[3] for path, _ in asked} == set(bench.clients())

@@ -112,10 +112,12 @@ def _same_campaign(truth: Row, held: Row, zone: ZoneInfo) -> bool:
 
 def _same_message(truth: Row, held: Row, zone: ZoneInfo) -> bool:
     definition = truth["attributes"]["definition"]
+    options = definition["send_options"]
+    first = min((options.get("send_times") or {}).values(), default=None)
     said = (
         definition["name"],
         definition["status"],
-        _time(definition["send_options"]["send_time"]),
+        _time(options["send_time"] or first),
         truth["campaign_id"],
         None,
     )

@@ -243,5 +243,6 @@ def _channels(bench: Bench, message: Row) -> set[str]:
 
 
 def _send_time(message: Row) -> datetime | None:
-    text = message["attributes"]["definition"]["send_options"]["send_time"]
-    return moment(text) if text else None
+    options = message["attributes"]["definition"]["send_options"]
+    times = [options["send_time"], *(options.get("send_times") or {}).values()]
+    return min((moment(one) for one in times if one), default=None)

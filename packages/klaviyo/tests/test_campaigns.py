@@ -371,6 +371,15 @@ def test_days_limit_the_campaigns_and_mark_nothing(begin):
     assert bench.checkpoint() == checkpoint
 
 
+@pytest.mark.parametrize("credentials", [{}, LEGACY])
+def test_a_list_is_sorted_by_the_field_of_its_bounds(bench, credentials):
+    """A filter on a time goes with no other sort; without one, lists are sorted by what never changes."""
+    for days, sort in (({"start": date(2026, 9, 1)}, "updated_at"), ({}, "id")):
+        bench.account.recorder.clear()
+        bench.run(credentials=credentials, **days)
+        assert {parse_qs(one.query)["sort"][0] for one in bench.requests("campaigns")} == {sort}
+
+
 def test_a_checkpoint_in_the_future_is_let_go(bench):
     """Nothing is asked by it, and the next run sets it right (fact 9)."""
     bench.run(wrap=lambda reader: _Ahead(reader))
@@ -481,12 +490,60 @@ def test_another_accounts_key_changes_nothing(begin):
     assert bench.rows(CAMPAIGNS) == before
 
 
-def test_a_legacy_message_that_was_not_included_is_not_taken_for_deleted(begin):
-    """Its campaign still names it."""
-    bench = begin()
+@pytest.mark.parametrize(
+    ("credentials", "kind"),
+    [({}, "campaign-audience"), ({}, "campaign-message"), (LEGACY, "campaign-message")],
+)
+def test_what_a_campaign_names_and_was_not_included_is_not_taken_for_none(bench, credentials, kind):
+    """A message would count as deleted, and a campaign's audiences would be overwritten with empty lists."""
+    bench.run(credentials=credentials)
+    before = bench.rows(CAMPAIGNS), bench.rows(MESSAGES)
+    bench.account.advance(60)
+    bench.account.faults.add("not_included", None, match={"endpoint": "campaigns"}, kind=kind)
+    with pytest.raises(IncompleteError, match=rf"names {kind} .*, which was not included"):
+        bench.run(credentials=credentials)
+    assert (bench.rows(CAMPAIGNS), bench.rows(MESSAGES)) == before
+
+
+@pytest.mark.parametrize(
+    ("credentials", "endpoint", "relationship"),
+    [
+        ({}, "campaigns", "campaign-messages"),
+        ({}, "campaigns", "campaign-audiences"),
+        ({}, "campaign-messages", "campaign"),
+        (LEGACY, "campaigns", "campaign-messages"),
+    ],
+)
+def test_a_relationship_that_was_asked_for_and_names_nobody_is_not_taken_for_none(
+    bench, credentials, endpoint, relationship
+):
+    """Klaviyo does not promise ids: with links alone every message would be marked as deleted."""
+    bench.run(credentials=credentials)
+    before = {dataset: bench.rows(dataset) for dataset in (CAMPAIGNS, MESSAGES, VARIATIONS)}
+    bench.account.advance(60)
+    facts = {"endpoint": endpoint}
+    bench.account.faults.add("links_only", times=None, match=facts, relationship=relationship)
+    with pytest.raises(IncompleteError, match=f"does not name its {relationship}, which were asked for"):
+        bench.run(credentials=credentials)
+    assert {dataset: bench.rows(dataset) for dataset in before} == before
+
+
+def test_variations_that_a_message_does_not_name_are_asked_for_one_by_one(begin):
+    """As they are where the include is refused."""
+    bench = begin(variations_include=True)
+    facts = {"endpoint": "campaign-messages"}
+    bench.account.faults.add("links_only", None, match=facts, relationship="campaign-variations")
+    bench.run()
+    bench.holds_the_account()
+
+
+def test_a_campaign_without_messages_or_audiences_is_one(bench):
+    """An empty list says so, whereas no list says nothing."""
+    world, now = bench.account.world, bench.account.clock.now()
+    campaign = world.all("campaign")[0]
+    for name in ("campaign-messages", "campaign-audiences"):
+        for below in world.children(campaign, name):
+            world.drop(below, now)
+    bench.run()
+    bench.holds_the_account()
     bench.run(credentials=LEGACY)
-    before = bench.rows(MESSAGES)
-    bench.account.faults.add("not_included", match={"endpoint": "campaigns"})
-    with pytest.raises(IncompleteError, match=r"names message .*, which was not included"):
-        bench.run(credentials=LEGACY)
-    assert bench.rows(MESSAGES) == before

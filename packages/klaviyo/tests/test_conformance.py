@@ -104,7 +104,8 @@ def _campaign(one: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _message(one: Mapping[str, Any]) -> Mapping[str, Any]:
     definition = one["attributes"]["definition"]
-    time = definition["send_options"]["send_time"]
+    options = definition["send_options"]
+    time = options["send_time"] or min((options.get("send_times") or {}).values(), default=None)
     return {
         "message_id": one["id"],
         "campaign_id": one["campaign_id"],

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from weathervane.klaviyo.reports import Quarter, quarters_of, report_request
-from weathervane.source.errors import ConfigurationError, IncompleteError
+from weathervane.source.errors import ConfigurationError, ContractError, IncompleteError
 
-from .bench import METRIC, REPORTS
+from .bench import MESSAGES, METRIC, REPORTS
 
 
 def test_each_message_is_reported_once_in_the_quarter_of_its_sending(begin):
@@ -117,6 +117,38 @@ def test_the_end_of_a_quota_is_no_failure_and_the_next_run_goes_on(begin):
     bench.holds_the_reports()
 
 
+def test_a_report_of_several_pages_is_read_to_its_last(begin):
+    """Each page is asked for with the same request and counts against the quota; the quarter is whole or not there."""
+    bench = begin(campaigns=40, report_page_size=5)
+    facts = {"endpoint": "campaign-values-reports"}
+    bench.account.faults.add("throttled", times=None, skip=1, match=facts, retry_after=73_473)
+    bench.run(reports=True)
+    assert bench.rows(REPORTS) == []
+    assert bench.reader.deferred.retry_after == 73_473
+    bench.account.faults.clear()
+    bench.account.recorder.clear()
+    bench.run(reports=True)
+    bench.holds_the_reports()
+    asked = bench.requests("campaign-values-reports")
+    assert len({one.body for one in asked}) == 3
+    assert len(asked) > 5
+    assert len({one.query for one in asked}) == len(asked) - 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("cursor_loop", "PAGING_LOOP"), ("foreign_next", "FOREIGN_ORIGIN")]
+)
+def test_the_pages_of_a_report_lead_nowhere_else(begin, fault, reason):
+    """Neither round in a circle, which would cost the day's reports, nor to another host."""
+    bench = begin(campaigns=40, report_page_size=5)
+    bench.account.faults.add(fault, None, match={"endpoint": "campaign-values-reports", "page": 2})
+    with pytest.raises(ContractError) as caught:
+        bench.run(reports=True)
+    assert caught.value.reason == reason
+    assert len(bench.requests("campaign-values-reports")) <= 3
+    assert bench.rows(REPORTS) == []
+
+
 def test_two_metrics_stand_beside_each_other(bench):
     """One's window never removes the other's rows."""
     other = next(one for one in bench.ids("metric") if one != METRIC)
@@ -146,6 +178,25 @@ def test_days_before_the_first_whole_run_hide_nothing_from_it(begin):
     assert {row["period_start"] for row in bench.rows(REPORTS)} == {date(2026, 10, 1)}
     bench.run(reports=True)
     bench.holds_the_reports()
+
+
+def test_a_message_whose_variations_are_sent_at_their_own_times_is_reported(begin):
+    """It has no time of its own: the first of theirs says when it was sent, and which quarter is asked for."""
+    bench = begin(campaigns=1)
+    (message,) = bench.account.world.all("campaign-message")
+    variation = message["campaign-variations"][0]
+    options = message["attributes"]["definition"]["send_options"]
+    assert options["send_time"] is None
+    options["send_times"] = {
+        variation: "2026-07-01T00:30:00+00:00",
+        "another": "2026-06-30T23:30:00+02:00",
+        "undecided": None,
+    }
+    bench.run(reports=True)
+    bench.holds_the_account()
+    bench.holds_the_reports()
+    assert bench.rows(MESSAGES)[0]["send_time"] == datetime(2026, 6, 30, 21, 30, tzinfo=UTC)
+    assert {row["period_start"] for row in bench.rows(REPORTS)} == {date(2026, 4, 1)}
 
 
 def test_without_a_metric_there_are_no_reports(bench):

@@ -44,7 +44,7 @@ class Client:
         """The status, detail and source of a GET that must be refused, in Klaviyo's form."""
         return refusal_of(self.get(path, **parameters))
 
-    def report(self, **attributes: Any) -> httpx.Response:
+    def report(self, url: str = "/api/campaign-values-reports", **attributes: Any) -> httpx.Response:
         """Asks for a report of the third quarter, with what is given instead."""
         asked = {
             "statistics": ["recipients", "delivered", "conversion_value"],
@@ -53,7 +53,7 @@ class Client:
         } | attributes
         body = {"data": {"type": "campaign-values-report", "attributes": asked}}
         headers = {**self.headers(OMNI, KEY), "Content-Type": "application/vnd.api+json"}
-        return self.http.post("/api/campaign-values-reports", json=body, headers=headers)
+        return self.http.post(url, json=body, headers=headers)
 
     def headers(self, revision: str, key: str) -> dict[str, str]:
         """What every request carries."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import datetime
 
 import pytest
@@ -33,6 +35,7 @@ def test_a_filter_of_the_grammar_is_taken(acme, accepted):
     ("refused", "detail"),
     [
         (f"greater-or-equal(updated_at,'{SINCE}Z')", "takes a datetime, unquoted"),
+        ("greater-than(updated_at,2026-02-30)", "takes a datetime, unquoted"),
         ("equals(archived,'true')", "takes true or false, unquoted"),
         (f"equals(archived,true) and greater-than(updated_at,{SINCE})", "unexpected"),
         ("or(equals(archived,true),equals(archived,false))", "expected a field"),
@@ -238,6 +241,175 @@ def test_only_the_fields_that_are_asked_for_come(acme):
     one = acme.data("campaigns", fields__campaign="created_at,definition.name")[0]
     assert set(one["attributes"]) == {"created_at", "definition"}
     assert set(one["attributes"]["definition"]) == {"name"}
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "parameter"),
+    [
+        ("campaigns", {"fields__campaign": "nonsense"}, "fields[campaign]"),
+        ("campaigns", {"fields__campaign": "created_at,definition.nonsense"}, "fields[campaign]"),
+        ("campaigns", {"fields__campaign": "created_at.day"}, "fields[campaign]"),
+        ("campaigns", {"fields__campaign": "status"}, "fields[campaign]"),
+        ("campaigns", {"fields__campaign-message": "send_time"}, "fields[campaign-message]"),
+        ("campaigns", {"fields__campaign-variation": "created"}, "fields[campaign-variation]"),
+        ("campaign-messages", {"fields__campaign-variation": "created"}, "fields[campaign-variation]"),
+        ("campaign-messages", {"fields__tag": "name"}, "fields[tag]"),
+        ("metrics", {"fields__metric": "count"}, "fields[metric]"),
+        (
+            "campaigns",
+            {"revision": LEGACY, "filter": EMAIL, "fields__campaign": "builder"},
+            "fields[campaign]",
+        ),
+    ],
+)
+def test_fields_that_are_not_there_are_refused(acme, path, parameters, parameter):
+    """Attributes that the type does not have, and types that the list does not give."""
+    assert acme.refusal(path, **parameters)[::2] == (400, {"parameter": parameter})
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("campaigns", {"fields__campaign": "definition.send_settings,definition.name,updated_at"}),
+        ("campaigns", {"fields__campaign-audience": "definition.included", "fields__tag": "name"}),
+        (
+            "campaign-messages",
+            {"fields__campaign-message": "definition.send_options.send_times,definition.ab_test"},
+        ),
+        (
+            "campaign-messages",
+            {"revision": "2026-07-15.pre", "fields__campaign-variation": "definition.details.subject"},
+        ),
+        ("metrics", {"fields__metric": "integration.name", "fields__flow": "name"}),
+        (
+            "campaigns",
+            {"revision": LEGACY, "filter": EMAIL, "fields__campaign": "status,send_strategy.method"},
+        ),
+    ],
+)
+def test_fields_that_are_there_are_taken(acme, path, parameters):
+    """Whole attributes or members of them, of every type that the list gives."""
+    assert acme.get(path, **parameters).status_code == 200
+
+
+def test_a_cursor_is_of_one_list_of_one_revision(acme):
+    """Elsewhere it would begin at a place that means nothing."""
+    link = acme.get("campaigns", page__size="5", sort="id").json()["links"]["next"]
+    cursor = link.partition("page%5Bcursor%5D=")[2].replace("%3D", "=")
+    given = {"page__size": "5", "sort": "id", "page__cursor": cursor}
+    assert acme.get("campaigns", **given).status_code == acme.get("campaigns/", **given).status_code == 200
+    for path, revision in (("campaign-messages", OMNI), ("campaigns", "2026-07-15.pre")):
+        refused = acme.refusal(path, revision=revision, **given)
+        assert refused[::2] == (400, {"parameter": "page[cursor]"})
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        {"of": "x", "after": 1, "page": "x"},
+        {"of": "x", "after": [1], "page": 1},
+        {"of": "x", "after": {"a": 1}, "page": 1},
+        {"of": "x", "after": None, "page": True},
+        {"of": 1, "after": None, "page": 1},
+        {"of": "x", "after": None, "page": 1, "again": "x"},
+        ["after"],
+        7,
+    ],
+)
+def test_a_cursor_of_a_strange_shape_is_refused(acme, cursor):
+    """Whatever it decodes to."""
+    text = base64.urlsafe_b64encode(json.dumps(cursor).encode()).decode()
+    assert acme.refusal("campaigns", page__cursor=text)[::2] == (400, {"parameter": "page[cursor]"})
+
+
+def test_single_legacy_records_take_what_their_lists_take(acme):
+    """Messages and tags for a campaign, its campaign for a message; what only omni has is not there."""
+    campaign = next(one for one in acme.account.world.all("campaign") if one["tags"])
+    message = campaign["campaign-messages"][0]
+    given = {"revision": LEGACY, "include": "campaign-messages,tags"}
+    included = acme.get(f"campaigns/{campaign['id']}", **given).json()["included"]
+    assert {one["type"] for one in included} == {"campaign-message", "tag"}
+    above = acme.get(f"campaign-messages/{message}", revision=LEGACY, include="campaign").json()
+    assert [one["id"] for one in above["included"]] == [campaign["id"]]
+    for path, include in (
+        (f"campaigns/{campaign['id']}", "campaign"),
+        (f"campaigns/{campaign['id']}", "campaign-audiences"),
+        (f"campaign-messages/{message}", "campaign-messages"),
+        (f"campaign-messages/{message}", "campaign-variations"),
+    ):
+        refused = acme.refusal(path, revision=LEGACY, include=include)
+        assert refused[::2] == (400, {"parameter": "include"})
+    for path in (
+        f"campaigns/{campaign['id']}/campaign-audiences",
+        f"campaigns/{campaign['id']}/relationships/campaign-audiences",
+        f"campaign-messages/{message}/campaign-variations",
+    ):
+        assert acme.refusal(path, revision=LEGACY)[0] == 404
+
+
+@pytest.mark.parametrize("revision", [LEGACY, OMNI])
+def test_every_link_of_a_record_leads_somewhere(acme, revision):
+    """A relationship's own address gives types and ids, the related one the records: both of the same."""
+    first = next(one for one in acme.account.world.all("campaign") if one["tags"])
+    waiting, seen = [f"campaigns/{first['id']}"], set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for relationship in acme.data(path, revision=revision).get("relationships", {}).values():
+            own, above = (
+                acme.data(relationship["links"][name].partition("/api/")[2], revision=revision)
+                for name in ("self", "related")
+            )
+            many, records = (one if isinstance(one, list) else [one] for one in (own, above))
+            assert [set(one) for one in many] == [{"type", "id"}] * len(many)
+            assert [(one["type"], one["id"]) for one in records] == [(one["type"], one["id"]) for one in many]
+            waiting += [f"{one['type']}s/{one['id']}" for one in many]
+    kinds = {path.partition("/")[0] for path in seen}
+    omni = {"campaign-audiences", "campaign-variations"} if revision == OMNI else set()
+    assert kinds == {"campaigns", "campaign-messages", "tags", *omni}
+
+
+def test_a_relationship_that_is_none_is_not_found(acme):
+    """Nor one of a record that is not there; the addresses take no more than they have."""
+    one = acme.ids("campaigns")[0]
+    for path in (
+        f"campaigns/{one}/relationships/campaign-variations",
+        f"campaigns/{one}/campaign",
+        f"campaigns/{one}/relationships",
+        f"campaigns/{one}/relationships/tags/more",
+        "campaigns/nobody/relationships/tags",
+        "metrics/RESQ6t/relationships/tags",
+    ):
+        assert acme.refusal(path)[0] == 404
+    assert acme.refusal(f"campaigns/{one}/relationships/tags", fields__tag="name")[0] == 400
+    assert acme.refusal(f"campaigns/{one}/tags", sort="name")[0] == 400
+    link = acme.get("campaigns", page__size="5").json()["links"]["next"]
+    cursor = link.partition("page%5Bcursor%5D=")[2].replace("%3D", "=")
+    for path in ("campaign-messages", "relationships/campaign-messages"):
+        assert acme.refusal(f"campaigns/{one}/{path}", page__cursor=cursor)[0] == 400
+
+
+def test_the_account_is_a_list_of_one_and_a_record(acme):
+    """By its id; another one is not found. Its fields can be chosen."""
+    (listed,) = acme.data("accounts")
+    assert acme.data("accounts/ACME01") == listed
+    assert acme.refusal("accounts/OTHER1")[0] == 404
+    assert acme.refusal("accounts/ACME01/more")[0] == 404
+    assert acme.data("accounts", fields__account="timezone")[0]["attributes"] == {"timezone": "Europe/Paris"}
+    assert acme.data("accounts/ACME01", fields__account="locale")["attributes"] == {"locale": "en-US"}
+    for given in ({"fields__account": "nonsense"}, {"sort": "id"}):
+        assert acme.refusal("accounts", **given)[0] == 400
+
+
+def test_metrics_are_found_by_their_integration(acme):
+    """By its name or category, and by nothing else."""
+    assert acme.ids("metrics", filter='equals(integration.name,"Shopify")') == ["RESQ6t"]
+    assert len(acme.ids("metrics", filter='equals(integration.category,"Internal")')) == 2
+    assert acme.ids("metrics", filter='equals(integration.name,"Nobody")') == []
+    for refused in ('equals(name,"Placed Order")', 'contains(integration.name,"Shop")'):
+        assert acme.refusal("metrics", filter=refused)[::2] == (400, {"parameter": "filter"})
 
 
 def _value(one, name):

@@ -249,6 +249,10 @@ def test_a_legacy_account_lives_on(load):
             "its updated_at must be a time, got 'yesterday'",
         ),
         (
+            '{"type":"campaign-message","id":"1","attributes":{"definition":{"send_options":{"send_times":{"a":"?"}}}}}',
+            "its send_time must be a time, got '?'",
+        ),
+        (
             '[{"type":"campaign","id":"1","attributes":{"definition":{}}},{"type":"campaign-message","id":"2",'
             '"attributes":{"channel":"sms"},"relationships":{"campaign":{"data":{"type":"campaign","id":"1"}}}}]',
             "campaign of the legacy campaign-message 2 is of the omni model",

@@ -48,6 +48,26 @@ tags = [tag.id for c in campaigns for tag in api.Campaigns.get_tags_for_campaign
 report = api.Reporting.query_campaign_values({"data": {"type": "campaign-values-report", "attributes": {
     "statistics": ["recipients", "conversion_value"], "conversion_metric_id": "RESQ6t",
     "timeframe": {"start": "2026-07-01T00:00:00", "end": "2026-09-30T23:00:00"}}}})
+c, (m, v, a) = api.Campaigns, [one.data.id for one in singles[:3]]
+above = c.get_campaign_for_campaign_message(m).data.id
+ids = {
+    "campaign": [above, c.get_campaign_id_for_campaign_message(m).data.id],
+    "message": [m, c.get_message_for_campaign_variation(v).data.id, c.get_message_id_for_campaign_variation(v).data.id],
+    "messages": [c.get_messages_for_campaign(above).data, c.get_message_ids_for_campaign(above).data],
+    "audience": [c.get_audience_for_campaign_message(m).data.id, c.get_audience_id_for_campaign_message(m).data.id],
+    "audiences": [c.get_campaign_audiences_for_campaign(above).data, c.get_audience_ids_for_campaign(above).data],
+    "campaign of an audience": [one.id, c.get_campaign_for_campaign_audience(a).data.id,
+                                c.get_campaign_id_for_campaign_audience(a).data.id],
+    "messages of an audience": [c.get_messages_for_campaign(one.id).data,
+                                c.get_campaign_messages_for_campaign_audience(a).data,
+                                c.get_message_ids_for_campaign_audience(a).data],
+    "variations": [c.get_variations_for_campaign_message(m).data, c.get_variation_ids_for_campaign_message(m).data],
+    "tags": [c.get_tags_for_campaign(above).data, c.get_tag_ids_for_campaign(above).data,
+             c.get_tags_for_campaign_message(m).data, c.get_tag_ids_for_campaign_message(m).data],
+    "account": [api.Accounts.get_account("ACME01").data.id, "ACME01"],
+    "shop": [x.data[0].id for x in [api.Metrics.get_metrics(filter='equals(integration.name,"Shopify")')]] + ["RESQ6t"],
+}
+ids = {name: [x if isinstance(x, str) else sorted(y.id for y in x) for x in many] for name, many in ids.items()}
 try:
     api.Campaigns.get_campaigns(filter="equals(archived,'x')")
     refused = "nothing"
@@ -55,8 +75,9 @@ except Exception as error:
     refused = type(error).__name__
 print(json.dumps({
     "campaigns": [c.id for c in campaigns], "names": [c.attributes.definition.name for c in campaigns],
+    "times": [m.attributes.definition.send_options.send_times for m in messages],
     "statuses": sorted({m.attributes.definition.status for m in messages}), "messages": len(messages),
-    "singles": [one.data.id for one in singles],
+    "ids": ids, "singles": [one.data.id for one in singles],
     "wanted": [messages[0].id, variations[0].id, audiences[0].id, "RESQ6t"], "tags": tags,
     "variations": [v.id for v in variations], "one": one.id, "account": api.Accounts.get_accounts().data[0].id,
     "metrics": [m.id for m in metrics], "results": len(report.data.attributes.results), "refused": refused}))
@@ -75,7 +96,8 @@ print(json.dumps({
 @pytest.fixture
 def exported(acme, start, tmp_path):
     """An account of all that the legacy lists of the seeded one hold."""
-    metric = {"type": "metric", "id": "RESQ6t", "attributes": {"name": "Placed Order"}}
+    shop = {"object": "integration", "id": "0eMvjm", "name": "Shopify", "category": "eCommerce"}
+    metric = {"type": "metric", "id": "RESQ6t", "attributes": {"name": "Placed Order", "integration": shop}}
     path = tmp_path / "export.jsonl"
     path.write_text("\n".join(json.dumps(one) for one in [*legacy_pages(acme), metric]))
     return start(records=(path,))
@@ -95,6 +117,11 @@ def test_the_official_sdk_25_reads_the_omni_model(acme):
     assert (found["one"], found["account"]) == (live[0]["id"], "ACME01")
     assert "RESQ6t" in found["metrics"]
     assert found["singles"] == found["wanted"]
+    (times,) = [one for one in found["times"] if one]
+    assert len(times) == 2
+    assert set(times) <= set(found["variations"])
+    for name, ids in found["ids"].items():
+        assert ids == ids[:1] * len(ids), name
     assert found["tags"]
     assert set(found["tags"]) <= set(world.records["tag"])
     assert found["results"] == len(acme.report().json()["data"]["attributes"]["results"]) > 0

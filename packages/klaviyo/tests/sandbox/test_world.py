@@ -93,6 +93,10 @@ def test_the_other_faults_have_their_aims(start):
     client.account.faults.add("not_included")
     pages = [client.get("campaigns", include="campaign-messages").json() for _ in range(2)]
     assert ["included" in page for page in pages] == [False, True]
+    client.account.faults.add("links_only", relationship="campaign-messages")
+    pages = [client.data("campaigns", include="campaign-messages,tags")[0]["relationships"] for _ in range(2)]
+    assert ["data" in page["campaign-messages"] for page in pages] == [False, True]
+    assert ["data" in page["tags"] for page in pages] == [True, True]
     client.account.faults.add("refuse_include", include="tags")
     assert client.get("campaigns", include="tags").status_code == 400
     one = client.ids("campaigns")[0]
@@ -110,6 +114,7 @@ def test_the_other_faults_have_their_aims(start):
         "change_after_page",
         "empty_report",
         "not_included",
+        "links_only",
     }
 
 

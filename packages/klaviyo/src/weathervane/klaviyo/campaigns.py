@@ -88,7 +88,12 @@ MESSAGES = Dataset(
         Column("name", _TEXT, "name"),
         Column("status", _TEXT, "status", doc="As the campaign's; in legacy it is the campaign's."),
         Column("channels", _TEXTS, "channels", doc="Of its variations; sorted."),
-        Column("send_time", TIME, "send_time"),
+        Column(
+            "send_time",
+            TIME,
+            "send_time",
+            doc="The earliest of its variations, where a test gives each its own.",
+        ),
         Column("send_strategy", _TEXT, "send_strategy"),
         Column("created_at", TIME, "created_at"),
         Column("updated_at", TIME, "updated_at"),

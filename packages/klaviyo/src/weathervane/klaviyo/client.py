@@ -17,7 +17,7 @@ import msgspec
 from weathervane.klaviyo.answers import classify, pause
 from weathervane.klaviyo.credentials import KeyAuth, KlaviyoCredentials
 from weathervane.klaviyo.settings import KlaviyoSettings
-from weathervane.source.errors import ContractError, UnavailableError
+from weathervane.source.errors import ContractError, IncompleteError, UnavailableError
 from weathervane.source.http import HttpLimits, Verdict, vendor_client
 from weathervane.source.paging import Page, paginate, same_origin
 from weathervane.source.quota import PauseGate, shared
@@ -34,7 +34,7 @@ class _Ref(msgspec.Struct):
 
 
 class _Relationship(msgspec.Struct):
-    data: list[_Ref] | _Ref | None = None
+    data: list[_Ref] | _Ref | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Resource(msgspec.Struct):
@@ -46,11 +46,26 @@ class Resource(msgspec.Struct):
     relationships: dict[str, _Relationship] = {}
 
     def related(self, name: str) -> list[str] | None:
-        """The ids of a relationship; None when the answer does not name them."""
+        """The ids of a relationship, none for an explicit null; None when the answer does not name them."""
         found = self.relationships.get(name)
-        if found is None or found.data is None:
+        if found is None or found.data is msgspec.UNSET:
             return None
-        return [one.id for one in found.data] if isinstance(found.data, list) else [found.data.id]
+        data = found.data or []
+        return [one.id for one in data] if isinstance(data, list) else [data.id]
+
+    def named(self, name: str) -> list[str]:
+        """The ids of a relationship that was asked for.
+
+        Raises:
+            IncompleteError: The answer has links at most. Taken for none, all that hangs on it would count as deleted.
+        """
+        ids = self.related(name)
+        if ids is None:
+            raise IncompleteError(
+                f"{self.type[:40]} {self.id[:80]} does not name its {name}, which were asked for",
+                reason="NOT_NAMED",
+            )
+        return ids
 
     def said(self) -> dict[str, Any]:
         """The attributes as values.
@@ -181,7 +196,7 @@ class KlaviyoClient:
             response = self._http.get(link or path, params=None if link else dict(parameters))
             page = _decoded(response.content, ResourcePage)
             following = page.links.next
-            return Page([page], None if following is None else same_origin(following, self._base))
+            return Page([page], None if following is None else self.ours(following))
 
         for page in paginate(fetch, what=path):
             yield from page.items
@@ -195,6 +210,10 @@ class KlaviyoClient:
         response = self._http.get(path, params={"include": include} if include else {})
         found = _decoded(response.content, _One)
         return ResourcePage([found.data], found.included)
+
+    def ours(self, link: str) -> str:
+        """A next link that may be followed. ContractError: it leads elsewhere, and the key would go with it."""
+        return same_origin(link, self._base)
 
     def post(self, path: str, body: Any) -> bytes:
         """Sends a document; the answer's body."""

@@ -8,7 +8,7 @@ from typing import Any
 from weathervane.klaviyo.answers import NotFoundError
 from weathervane.klaviyo.campaigns import channel_word
 from weathervane.klaviyo.client import KlaviyoClient, Resource, ResourcePage
-from weathervane.klaviyo.filters import all_of, equals
+from weathervane.klaviyo.filters import all_of, equals, order_of
 from weathervane.klaviyo.snapshot import Row, Snapshot, dig
 from weathervane.source.errors import IncompleteError
 
@@ -56,7 +56,7 @@ class LegacyModel:
                 parameters = {
                     "filter": all_of(*conditions),
                     "include": "campaign-messages",
-                    "sort": "id",
+                    "sort": order_of(bounds),
                     "page[size]": str(self._client.settings.page_size),
                 }
                 for page in self._client.pages("campaigns", parameters):
@@ -77,11 +77,11 @@ def _take(page: ResourcePage, snapshot: Snapshot) -> None:
     included = {one.id: one for one in page.included if one.type == "campaign-message"}
     for campaign in page.data:
         row = snapshot.campaigns[campaign.id] = _campaign(campaign)
-        for one in campaign.related("campaign-messages") or ():
+        for one in campaign.named("campaign-messages"):
             if (found := included.get(one)) is None:
                 # Left out, it would be taken for deleted.
                 raise IncompleteError(
-                    f"campaign {campaign.id} names message {one}, which was not included",
+                    f"campaign {campaign.id} names campaign-message {one}, which was not included",
                     reason="NOT_INCLUDED",
                 )
             snapshot.messages[one], snapshot.variations[one] = _message(found, row)

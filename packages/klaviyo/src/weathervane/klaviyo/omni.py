@@ -8,8 +8,8 @@ from typing import Any
 from weathervane.klaviyo.answers import IncludeRefusedError, NotFoundError
 from weathervane.klaviyo.campaigns import channel_word
 from weathervane.klaviyo.client import KlaviyoClient, Resource, ResourcePage
-from weathervane.klaviyo.filters import all_of, equals
-from weathervane.klaviyo.snapshot import Row, Snapshot, dig
+from weathervane.klaviyo.filters import all_of, equals, order_of
+from weathervane.klaviyo.snapshot import Row, Snapshot, dig, earliest
 from weathervane.source.errors import IncompleteError
 
 __all__ = ["OmniModel"]
@@ -47,8 +47,7 @@ class OmniModel:
             parameters = {
                 "filter": all_of(equals("archived", archived), *bounds),
                 "include": _BELOW,
-                # Sorted by what never changes: edits while pages are read move nothing.
-                "sort": "id",
+                "sort": order_of(bounds),
                 "page[size]": self._size,
             }
             for page in self._client.pages("campaigns", parameters):
@@ -70,17 +69,22 @@ class OmniModel:
 
     def _take(self, page: ResourcePage, snapshot: Snapshot) -> None:
         included = {(one.type, one.id): one for one in page.included}
+
+        def below(campaign: Resource, kind: str) -> list[Resource]:
+            ids = campaign.named(f"{kind}s")
+            if missing := [one for one in ids if (kind, one) not in included]:
+                # Left out, a campaign's audiences would be overwritten with none.
+                raise IncompleteError(
+                    f"campaign {campaign.id} names {kind} {missing[0]}, which was not included",
+                    reason="NOT_INCLUDED",
+                )
+            return [included[kind, one] for one in ids]
+
         for campaign in page.data:
-            audiences = [
-                included[key]
-                for one in campaign.related("campaign-audiences") or ()
-                if (key := ("campaign-audience", one)) in included
-            ]
-            snapshot.campaigns[campaign.id] = _campaign(campaign, audiences)
-            for one in campaign.related("campaign-messages") or ():
-                snapshot.named[one] = campaign.id
-                if (found := included.get(("campaign-message", one))) is not None:
-                    snapshot.messages[one] = _message(found, campaign.id)
+            snapshot.campaigns[campaign.id] = _campaign(campaign, below(campaign, "campaign-audience"))
+            for one in below(campaign, "campaign-message"):
+                snapshot.named[one.id] = campaign.id
+                snapshot.messages[one.id] = _message(one, campaign.id)
 
     def _messages(self, snapshot: Snapshot) -> dict[str, Row]:
         """Lists the messages, with their variations if Klaviyo gives them so."""
@@ -95,7 +99,7 @@ class OmniModel:
         for page in self._client.pages("campaign-messages", parameters):
             below = {one.id: one for one in page.included if one.type == "campaign-variation"}
             for message in page.data:
-                campaign = next(iter(message.related("campaign") or ()), snapshot.named.get(message.id))
+                campaign = next(iter(message.named("campaign")), snapshot.named.get(message.id))
                 row = listed[message.id] = _message(message, campaign)
                 ids = message.related("campaign-variations")
                 if ids is not None and all(one in below for one in ids):
@@ -167,12 +171,18 @@ def _message(resource: Resource, campaign_id: str | None) -> Row:
         "campaign_id": campaign_id,
         "name": dig(definition, "name"),
         "status": dig(definition, "status"),
-        "send_time": dig(definition, "send_options", "send_time"),
+        "send_time": _send_time(dig(definition, "send_options")),
         "send_strategy": dig(definition, "send_options", "send_strategy"),
         "created_at": said.get("created"),
         "updated_at": said.get("updated"),
         "attributes": resource.attributes,
     }
+
+
+def _send_time(options: Any) -> Any:
+    """When a message is sent: where each variation has a time of its own, the first of them."""
+    time, times = dig(options, "send_time"), dig(options, "send_times")
+    return earliest(times.values()) if time is None and isinstance(times, dict) else time
 
 
 def _variation(resource: Resource, message: Row) -> Row:

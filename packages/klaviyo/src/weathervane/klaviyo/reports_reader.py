@@ -14,8 +14,9 @@ from weathervane.klaviyo.client import Account, KlaviyoClient
 from weathervane.klaviyo.reports import REPORTS, Quarter, quarters_of, report_request
 from weathervane.lake import ColumnRange
 from weathervane.source.checkpoints import format_checkpoint
-from weathervane.source.errors import ConfigurationError, ContractError, DeferredError, IncompleteError
+from weathervane.source.errors import ConfigurationError, DeferredError, IncompleteError
 from weathervane.source.normalise import normalise
+from weathervane.source.paging import Page, paginate
 from weathervane.source.records import split_records
 from weathervane.source.slices import Piece, Slice, SliceEnd
 
@@ -24,6 +25,7 @@ __all__ = ["ReportsReader"]
 log = logging.getLogger(__name__)
 
 Times = dict[str, datetime]
+_PATH = "campaign-values-reports"
 
 
 class _Links(msgspec.Struct):
@@ -83,16 +85,11 @@ class ReportsReader:
             quarter = self._quarters.pop(0)
             try:
                 request = report_request(quarter, self._metric, self._now, self._account.timezone)
-                body = self._client.post("campaign-values-reports", request)
+                self._records = self._fetched(request, quarter)
             except DeferredError as error:
                 log.warning("reports from %s on are left to a later run: %s", quarter, error)
                 self.deferred = error.with_context(tenant=self._client.tenant, dataset=REPORTS.name)
                 return None
-            self._records, following = split_records(body, "data.attributes.results", _Following)
-            if following.links is not None and following.links.next is not None:
-                raise ContractError(
-                    "a report has a second page, which is not documented", reason="REPORT_PAGES"
-                )
             if self._records or quarter not in self._never_empty:
                 break
             # The quarter's rows would all be removed on the word of one empty list. Loud, but the others come first.
@@ -113,6 +110,17 @@ class ReportsReader:
         )
         bounds = {"quarter": quarter, "before": before}
         return Slice(f"report {quarter} of {self._metric}", bounds, {REPORTS.name: window})
+
+    def _fetched(self, request: Mapping[str, Any], quarter: Quarter) -> list[bytes]:
+        """All groups of a report; each further page is asked for with the same request, and counts as a report."""
+
+        def fetch(link: str | None) -> Page[bytes, str]:
+            body = self._client.post(link or _PATH, request)
+            records, following = split_records(body, "data.attributes.results", _Following)
+            after = following.links.next if following.links else None
+            return Page(records, None if after is None else self._client.ours(after))
+
+        return [one for page in paginate(fetch, what=f"the report of {quarter}") for one in page.items]
 
     def read(self, slice: Slice, constants: Mapping[str, Any]) -> Generator[Piece, None, SliceEnd]:
         """The rows of the report that was fetched."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-__all__ = ["Row", "Snapshot", "derived_status", "dig", "packed"]
+__all__ = ["Row", "Snapshot", "derived_status", "dig", "earliest", "packed"]
 
 Row = dict[str, Any]
 """Values as Klaviyo sent them, under the names of our columns' paths."""
@@ -50,8 +50,7 @@ class Snapshot:
             if "status" not in campaign:
                 campaign["status"] = derived_status([row["status"] for row in rows])
             if "send_time" not in campaign:
-                times = [row["send_time"] for row in rows if isinstance(row["send_time"], str)]
-                campaign["send_time"] = min(times, key=_moment) if times else None
+                campaign["send_time"] = earliest(row["send_time"] for row in rows)
 
 
 def derived_status(statuses: list[Any]) -> Any:
@@ -61,6 +60,11 @@ def derived_status(statuses: list[Any]) -> Any:
     """
     ranks = {word: number for number, word in enumerate(_STATUSES)}
     return min((one for one in statuses if one is not None), key=lambda one: ranks.get(one, -1), default=None)
+
+
+def earliest(times: Iterable[Any]) -> Any:
+    """The first of some times as sent; None when there is none."""
+    return min((one for one in times if isinstance(one, str)), key=_moment, default=None)
 
 
 def dig(value: Any, *names: str) -> Any:
@@ -77,6 +81,7 @@ def packed(rows: Iterable[Row]) -> list[bytes]:
 
 def _moment(text: str) -> float:
     try:
-        return datetime.fromisoformat(text).timestamp()
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except ValueError:
         return float("inf")

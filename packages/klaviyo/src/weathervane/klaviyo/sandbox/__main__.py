@@ -63,6 +63,8 @@ def _parser() -> CommandParser:
         default=start.variations_include,
         help=include,
     )
+    sizes = "groups on a page of a report; 0 = all on one"
+    add("--report-page-size", type=int, default=start.report_page_size, help=sizes)
     return parser
 
 

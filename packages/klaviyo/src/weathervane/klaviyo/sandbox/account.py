@@ -7,11 +7,12 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
+from weathervane.klaviyo.sandbox.life import Life
 from weathervane.klaviyo.sandbox.limits import Limits
 from weathervane.klaviyo.sandbox.options import AccountOptions
 from weathervane.klaviyo.sandbox.records import load
-from weathervane.klaviyo.sandbox.reports import sent_of, values_of
-from weathervane.klaviyo.sandbox.seed import Life, add_campaign, add_variation, fill
+from weathervane.klaviyo.sandbox.seed import add_campaign, add_variation, fill
+from weathervane.klaviyo.sandbox.values import sent_of, values_of
 from weathervane.klaviyo.sandbox.world import Record, World, stamp
 from weathervane.source.sandbox import HTTP_FAULTS, Clock, Faults, Recorder
 
@@ -31,7 +32,8 @@ FAULTS: Mapping[str, str] = {
     "refuse_include": "answer 400 to an include: include (its name)",
     "extra_members": "resources carry members and attributes that nobody knows",
     "fractions": "times carry fractions of a second",
-    "not_included": "what was to be included is missing",
+    "not_included": "what was to be included is missing: kind (a type; all without one)",
+    "links_only": "relationships have links and no data: relationship (its name; all without one)",
     "empty_report": "a report without results",
     "agent_hints": "documents carry meta.agent_hints.next_steps",
 }
@@ -193,7 +195,7 @@ class PretendAccount:
             for message in world.children(record, "campaign-messages"):
                 definition = message["attributes"]["definition"]
                 definition["status"] = "sent"
-                definition.setdefault("send_options", {})["send_time"] = stamp(now)
+                definition.setdefault("send_options", {}).update(send_time=stamp(now), send_times=None)
                 world.touch(message, now)
         else:
             world.touch(record, now)

@@ -14,12 +14,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from weathervane.klaviyo.sandbox.account import PretendAccount
+from weathervane.klaviyo.sandbox.accounts import account_document
 from weathervane.klaviyo.sandbox.endpoints import listing_of
-from weathervane.klaviyo.sandbox.lists import Query, child_list, list_page, one_record, read_query
+from weathervane.klaviyo.sandbox.lists import list_page, one_record, related, relationship
 from weathervane.klaviyo.sandbox.problems import RefusalError, body_of, invalid
+from weathervane.klaviyo.sandbox.queries import Query, read_query
 from weathervane.klaviyo.sandbox.render import Renderer
 from weathervane.klaviyo.sandbox.reports import report
-from weathervane.klaviyo.sandbox.revisions import BETAS, admit, is_omni
+from weathervane.klaviyo.sandbox.revisions import BETAS, OMNI, admit, is_omni
 from weathervane.klaviyo.sandbox.spoiling import spoil
 from weathervane.klaviyo.sandbox.world import Record
 from weathervane.source.sandbox import control_routes, replacement, spoiled
@@ -60,7 +62,8 @@ class _Host:
         }
         note: dict[str, Any] = {"endpoint": facts["endpoint"], "revision": request.headers.get("revision")}
         try:
-            query = read_query(request.url.query)
+            of = f"{'/'.join(parts)} {request.headers.get('revision')}"
+            query = read_query(request.url.query, of)
             problem = None
         except RefusalError as refusal:
             query, problem = Query(), refusal
@@ -102,24 +105,30 @@ class _Host:
         if account.faults.take("html_403", **facts):
             page = "<html><head><title>Just a moment...</title></head><body>cloudflare</body></html>"
             return HTMLResponse(page, 403)
-        headers: dict[str, str] = {}
+        size, endpoint = SIZES.get(_limit(parts), "M"), facts["endpoint"]
+        headers = account.limits.told(size, endpoint)
         try:
-            revision = self._admit(request, parts)
+            revision = self._admit(request, parts, query)
             throttled = account.faults.take("throttled", **facts)
             if throttled is not None:
                 wait = str(throttled.args.get("retry_after", 1))
                 told = f"Request was throttled. Expected available in {wait} seconds."
                 raise RefusalError(429, told, headers={"Retry-After": wait})
-            headers = account.limits.spend(SIZES.get(_limit(parts), "M"), facts["endpoint"])
+            headers = account.limits.spend(size, endpoint)
             if problem is not None:
                 raise problem
             document = self._document(request, parts, query, body, revision, facts)
         except RefusalError as refusal:
-            return _json(refusal.status, body_of(refusal, self._ids), {**headers, **refusal.headers})
+            # Of a throttled one nothing is said but how long to wait.
+            limits = {} if refusal.status == 429 else headers
+            return _json(refusal.status, body_of(refusal, self._ids), {**limits, **refusal.headers})
         return _json(200, document, headers)
 
-    def _admit(self, request: Request, parts: list[str]) -> str:
+    def _admit(self, request: Request, parts: list[str], query: Query) -> str:
         account, options = self._account, self._account.options
+        if parts[:1] == ["api"] and parts[1:2] in (["v1"], ["v2"]):
+            # Those knew neither this way to show a key nor a revision.
+            raise RefusalError(410, f"The API {parts[1]} is retired; the latest revision is {OMNI}.")
         given = request.headers.get("authorization", "")
         keys = {f"Klaviyo-API-Key {options.api_key}"} if not account.revoked else set()
         if options.access_token:
@@ -130,9 +139,9 @@ class _Host:
             raise RefusalError(401, "Missing or invalid private key.")
         revision = request.headers.get("revision", "")
         admit(revision, account.clock.now().date())
-        needed = SCOPES.get(_limit(parts), "campaigns:read")
-        if needed not in options.scopes and parts[:1] == ["api"]:
-            raise RefusalError(403, f"The API key does not have the required scope: {needed}.")
+        for needed in _scopes(parts, query) if parts[:1] == ["api"] else ():
+            if needed not in options.scopes:
+                raise RefusalError(403, f"The API key does not have the required scope: {needed}.")
         return revision
 
     def _document(
@@ -149,22 +158,25 @@ class _Host:
         url = f"{base}/{'/'.join(parts)}" + ("" if is_omni(revision) else "/")
         renderer = Renderer(account.world, base, revision)
         now = account.now()
-        if parts[:1] != ["api"] or not 2 <= len(parts) <= 4:
+        if parts[:1] != ["api"] or not 2 <= len(parts) <= (5 if parts[3:4] == ["relationships"] else 4):
             raise RefusalError(404, f"The path {request.url.path} could not be found.")
         name = parts[1]
-        if name == "campaign-values-reports":
+        if name == "campaign-values-reports" and len(parts) == 2:
             self._only("POST", request)
             if request.headers.get("content-type", "").split(";")[0] != JSON_API:
                 raise RefusalError(415, f"The content type must be {JSON_API}.")
             with account.world.lock:
-                document = report(account.world, body, account.options.timezone, now, base)
+                options = account.options
+                document = report(
+                    account.world, body, query, options.timezone, now, url, options.report_page_size
+                )
             if account.faults.take("empty_report", **facts):
                 document["data"]["attributes"]["results"] = []
                 document["data"]["relationships"]["campaigns"]["data"] = []
-            return document
+            return spoil(account.faults, document, query, url, facts)
         self._only("GET", request)
         if name == "accounts":
-            return self._accounts(url)
+            return account_document(account.options, parts, query, base, url)
         refused = account.faults.take("refuse_include", **facts)
         if refused is not None and refused.args.get("include") in query.include:
             raise invalid("include", f"'{refused.args['include']}' is not a valid relationship to include")
@@ -179,8 +191,10 @@ class _Host:
                 record = self._record(name.removesuffix("s"), parts[2], renderer)
                 if len(parts) == 3:
                     document = one_record(record, query, renderer, url)
+                elif len(parts) == 4:
+                    document = related(record, parts[3], query, renderer, url)
                 else:
-                    document = child_list(record, parts[3], query, renderer, url)
+                    document = relationship(record, parts[4], query, renderer, url)
             return spoil(account.faults, document, query, url, facts)
 
     def _record(self, kind: str, record_id: str, renderer: Renderer) -> Record:
@@ -192,29 +206,6 @@ class _Host:
         if record is None or hidden:
             raise RefusalError(404, f"A {kind} with id {record_id} does not exist.")
         return record
-
-    def _accounts(self, url: str) -> dict[str, Any]:
-        options = self._account.options
-        address = dict.fromkeys(("address1", "address2", "city", "region", "country", "zip"), "")
-        contact = {
-            "default_sender_name": "Acme",
-            "default_sender_email": "hi@acme.example",
-            "website_url": "https://acme.example",
-            "organization_name": "Acme",
-            "street_address": address,
-        }
-        attributes = {
-            "test_account": False,
-            "contact_information": contact,
-            "industry": "Retail",
-            "timezone": options.timezone,
-            "preferred_currency": options.currency,
-            "public_api_key": options.account,
-            "locale": "en-US",
-        }
-        link = f"{url.rstrip('/')}/{options.account}"
-        one = {"type": "account", "id": options.account, "attributes": attributes, "links": {"self": link}}
-        return {"data": [one], "links": {"self": url, "next": None, "prev": None}}
 
     def _only(self, method: str, request: Request) -> None:
         if request.method != method:
@@ -231,6 +222,13 @@ def _limit(parts: list[str]) -> str:
     if parts[-1:] == ["tags"]:
         return "tags"
     return parts[1] if len(parts) > 1 else ""
+
+
+def _scopes(parts: list[str], query: Query) -> list[str]:
+    """What a key needs: tags take their own scope as well, wherever they are asked for."""
+    needed = SCOPES.get(parts[1] if len(parts) > 1 else "", "campaigns:read")
+    tags = parts[-1:] == ["tags"] or "tags" in query.include
+    return list(dict.fromkeys((needed, *((SCOPES["tags"],) if tags else ()))))
 
 
 def _endpoint(parts: list[str]) -> str:

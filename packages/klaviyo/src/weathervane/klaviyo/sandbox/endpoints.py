@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 from weathervane.klaviyo.sandbox.filters import BOOLEAN, COMPARE, TEXT, TIME, Fields
 from weathervane.klaviyo.sandbox.revisions import LEGACY, is_omni
 
-__all__ = ["BETA_INCLUDE", "CHILD_INCLUDES", "ONE_INCLUDES", "Listing", "listing_of"]
+__all__ = [
+    "BETA_INCLUDE",
+    "Listing",
+    "addressed",
+    "kind_of",
+    "listing_of",
+    "one_includes",
+    "related_includes",
+    "relations",
+]
 
 
 @dataclass(frozen=True)
@@ -20,9 +29,11 @@ class Listing:
     sorts: tuple[str, ...]
     includes: tuple[str, ...]
     default_size: int | None
-    """None: this revision has no page[size], and 100 a page."""
+    """None: there is no page[size]."""
     required: tuple[str, ...] = ()
     """Fields that the filter must name."""
+    fixed_size: int = 100
+    """Records a page where there is no page[size]."""
 
 
 _OMNI_CAMPAIGNS = Listing(
@@ -71,24 +82,60 @@ _LEGACY_CAMPAIGNS = Listing(
     ("messages.channel",),
 )
 _FIRST_ID_FILTER = "2025-10-15"
-_METRICS = Listing("metric", {}, (), (), None)
+_METRICS = Listing(
+    "metric",
+    {"integration.name": (TEXT, ("equals",)), "integration.category": (TEXT, ("equals",))},
+    (),
+    (),
+    None,
+    fixed_size=200,
+)
 
 BETA_INCLUDE = "campaign-variations"
 """What the beta's list of messages took besides."""
-ONE_INCLUDES: Mapping[str, tuple[str, ...]] = {
+_ONE_INCLUDES: Mapping[str, tuple[str, ...]] = {
     "campaign": ("campaign-audiences", "campaign-messages", "tags"),
     "campaign-message": ("campaign", "campaign-variations"),
     "campaign-variation": ("campaign-message",),
-    "campaign-audience": ("campaign",),
+    "campaign-audience": ("campaign", "campaign-messages"),
 }
-"""What a single record takes as includes (omni)."""
-CHILD_INCLUDES: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("campaign", "campaign-messages"): (),
-    ("campaign", "campaign-audiences"): (),
-    ("campaign", "tags"): (),
-    ("campaign-message", "campaign-variations"): (),
+_LEGACY_ONE_INCLUDES: Mapping[str, tuple[str, ...]] = {
+    "campaign": ("campaign-messages", "tags"),
+    "campaign-message": ("campaign",),
 }
-"""The lists that hang below a record."""
+_RELATIONS: Mapping[str, tuple[str, ...]] = {
+    "campaign": ("campaign-audiences", "campaign-messages", "tags"),
+    "campaign-message": ("campaign", "campaign-audience", "campaign-variations"),
+    "campaign-variation": ("campaign-message",),
+    "campaign-audience": ("campaign", "campaign-messages"),
+}
+_UNNAMED: Mapping[str, tuple[str, ...]] = {"campaign-message": ("tags",)}
+"""Relationships that have addresses of their own, and that the records do not name."""
+
+
+def kind_of(relationship: str) -> str:
+    """The type of a relationship's records: `campaign-messages` -> `campaign-message`."""
+    return relationship.removesuffix("s")
+
+
+def one_includes(kind: str, *, omni: bool) -> tuple[str, ...]:
+    """What a single record takes as includes."""
+    return (_ONE_INCLUDES if omni else _LEGACY_ONE_INCLUDES).get(kind, ())
+
+
+def relations(kind: str, *, omni: bool) -> tuple[str, ...]:
+    """The relationships that a record names."""
+    return (_RELATIONS if omni else _LEGACY_ONE_INCLUDES).get(kind, ())
+
+
+def addressed(kind: str, *, omni: bool) -> tuple[str, ...]:
+    """The relationships that can be asked for by an address of their own."""
+    return relations(kind, omni=omni) + (_UNNAMED.get(kind, ()) if omni else ())
+
+
+def related_includes(kind: str, relationship: str) -> tuple[str, ...]:
+    """What the list of a relationship's records takes as includes."""
+    return ("campaign",) if (kind, relationship) == ("campaign", "campaign-messages") else ()
 
 
 def listing_of(name: str, revision: str) -> Listing | None:

@@ -123,9 +123,11 @@ def _value(kind: str, name: str, text: str) -> tuple[Any, str]:
         raise invalid("filter", f"Invalid filter provided: {name!r} takes true or false, unquoted")
     if kind == TIME:
         moment = _TIME.match(text)
-        if moment is None:
-            raise invalid("filter", f"Invalid filter provided: {name!r} takes a datetime, unquoted")
-        return parse(moment[0]), text[moment.end() :]
+        try:
+            return parse(moment[0] if moment else ""), text[moment.end() if moment else 0 :]
+        except ValueError:
+            told = f"Invalid filter provided: {name!r} takes a datetime, unquoted"
+            raise invalid("filter", told) from None
     return _text(text)
 
 

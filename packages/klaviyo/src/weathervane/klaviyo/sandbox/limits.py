@@ -43,21 +43,36 @@ class Limits:
             RefusalError: 429 with Retry-After: a window is full.
         """
         now = self._clock()
-        limits = [None if one is None else max(1, int(one * self._factor)) for one in LIMITS[size]]
+        limits = self._limits(size)
         with self._lock:
             counts = []
             for length, limit in zip(_SECONDS, limits, strict=True):
-                window, count = self._counts.get((endpoint, length), (-1, 0))
-                count = count if window == int(now // length) else 0
+                count = self._count(endpoint, length, now)
                 if limit is not None and count >= limit:
                     raise self._throttled(length - now % length)
                 counts.append(count)
             for length, count in zip(_SECONDS, counts, strict=True):
                 self._counts[endpoint, length] = (int(now // length), count + 1)
-        steady = limits[1] or 0
+        return self._headers(limits[1] or 0, counts[1] + 1, now)
+
+    def told(self, size: str, endpoint: str) -> dict[str, str]:
+        """The headers of an answer that counts for nothing: of a request that was not admitted."""
+        now = self._clock()
+        with self._lock:
+            return self._headers(self._limits(size)[1] or 0, self._count(endpoint, 60, now), now)
+
+    def _limits(self, size: str) -> list[int | None]:
+        return [None if one is None else max(1, int(one * self._factor)) for one in LIMITS[size]]
+
+    def _count(self, endpoint: str, length: int, now: float) -> int:
+        window, count = self._counts.get((endpoint, length), (-1, 0))
+        return count if window == int(now // length) else 0
+
+    @staticmethod
+    def _headers(steady: int, spent: int, now: float) -> dict[str, str]:
         return {
             "RateLimit-Limit": str(steady),
-            "RateLimit-Remaining": str(max(0, steady - counts[1] - 1)),
+            "RateLimit-Remaining": str(max(0, steady - spent)),
             "RateLimit-Reset": str(math.ceil(60 - now % 60)),
         }
 

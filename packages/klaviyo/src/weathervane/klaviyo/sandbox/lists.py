@@ -2,67 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote
 
-from weathervane.klaviyo.sandbox.endpoints import BETA_INCLUDE, CHILD_INCLUDES, ONE_INCLUDES, Listing
+from weathervane.klaviyo.sandbox.endpoints import (
+    BETA_INCLUDE,
+    Listing,
+    addressed,
+    kind_of,
+    one_includes,
+    related_includes,
+)
+from weathervane.klaviyo.sandbox.fieldsets import check_fields, sparse
 from weathervane.klaviyo.sandbox.filters import parse_filter
 from weathervane.klaviyo.sandbox.problems import RefusalError, invalid
+from weathervane.klaviyo.sandbox.queries import Query, closed, link, opened
 from weathervane.klaviyo.sandbox.render import Renderer
 from weathervane.klaviyo.sandbox.world import Record, World, parse
 
-__all__ = ["Query", "again", "child_list", "list_page", "one_record", "read_query"]
+__all__ = ["again", "list_page", "one_record", "related", "relationship"]
 
 MAX_SIZE = 100
-KEPT = ("type", "id", "relationships", "links")
-
-
-@dataclass
-class Query:
-    """The parameters of a request, taken apart."""
-
-    filter: str = ""
-    sort: str = ""
-    include: tuple[str, ...] = ()
-    size: int | None = None
-    cursor: str = ""
-    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    page: int = 1
-
-
-def read_query(text: str) -> Query:
-    """Takes a query string apart.
-
-    Raises:
-        RefusalError: a parameter is unknown, given twice or no good: 400.
-    """
-    query, seen = Query(), set()
-    for name, value in parse_qsl(text, keep_blank_values=True):
-        if name in seen:
-            raise invalid(name, f"{name!r} is given twice; list arguments are comma-separated")
-        seen.add(name)
-        if name == "filter":
-            query.filter = value
-        elif name == "sort":
-            query.sort = value
-        elif name == "include":
-            query.include = tuple(one for one in value.split(",") if one)
-        elif name == "page[size]":
-            query.size = int(value) if value.isascii() and value.isdigit() else -1
-        elif name == "page[cursor]":
-            query.cursor = value
-            query.page = int(_opened(value).get("page", 1))
-        elif name.startswith("fields[") and name.endswith("]"):
-            query.fields[name[7:-1]] = tuple(one for one in value.split(",") if one)
-        else:
-            raise invalid(name, f"'{name}' is not a valid query parameter for this resource.")
-    return query
 
 
 def list_page(
@@ -89,9 +50,10 @@ def list_page(
     Raises:
         RefusalError: 400, with the parameter that is no good.
     """
+    query.only("filter", "sort", "include", "page[size]", "page[cursor]", "fields")
     size = _size(listing, query)
     takes = (*listing.includes, *((BETA_INCLUDE,) if beta and listing.kind == "campaign-message" else ()))
-    _check_include(query, takes)
+    _check_shape(query, listing.kind, takes, renderer)
     conditions = parse_filter(query.filter, listing.fields, now) if query.filter else []
     for needed in listing.required:
         if not any(one.field == needed for one in conditions):
@@ -118,31 +80,78 @@ def list_page(
     following = None
     if start + size < len(found):
         last = page[-1]
-        state = {"of": _mark(query), "after": _rank(renderer, last, field_name), "page": query.page + 1}
-        following = _link(url, query, _closed(state))
+        state = {"of": query.mark(), "after": _rank(renderer, last, field_name), "page": query.page + 1}
+        following = link(url, query, closed(state))
     return _document(
-        page, renderer, query, {"self": _link(url, query, query.cursor), "next": following, "prev": None}
+        page, renderer, query, {"self": link(url, query, query.cursor), "next": following, "prev": None}
     )
 
 
 def one_record(record: Record, query: Query, renderer: Renderer, url: str) -> dict[str, Any]:
-    """A single record. Raises RefusalError: 400 for an include that it does not take."""
-    _check_include(
-        query, ONE_INCLUDES.get(record["type"], ()) if renderer.omni else ("campaign", "campaign-messages")
-    )
+    """A single record. Raises RefusalError: 400 for an include or a field that it does not take."""
+    query.only("include", "fields")
+    _check_shape(query, record["type"], one_includes(record["type"], omni=renderer.omni), renderer)
     document = _document([record], renderer, query, {"self": url})
     document["data"] = document["data"][0]
     return document
 
 
-def child_list(record: Record, name: str, query: Query, renderer: Renderer, url: str) -> dict[str, Any]:
-    """What hangs below a record, whole. Raises RefusalError: 404 when nothing of that name does."""
-    if (record["type"], name) not in CHILD_INCLUDES or (not renderer.omni and name == "campaign-variations"):
+def related(record: Record, name: str, query: Query, renderer: Renderer, url: str) -> dict[str, Any]:
+    """The records of a relationship, whole: a list, or one record or null.
+
+    Raises:
+        RefusalError: 404 when there is no such relationship, 400 for a parameter that is no good.
+    """
+    found = _addressed(record, name, renderer)
+    takes = related_includes(record["type"], name)
+    query.only("fields", *(("include",) if takes else ()), *_paged(name))
+    _check_shape(query, kind_of(name), takes, renderer)
+    if query.cursor:
+        raise _foreign_cursor()
+    if not name.endswith("s"):
+        document = _document(found, renderer, query, {"self": url})
+        document["data"] = document["data"][0] if found else None
+        return document
+    return _document(found, renderer, query, {"self": url, "next": None, "prev": None})
+
+
+def relationship(record: Record, name: str, query: Query, renderer: Renderer, url: str) -> dict[str, Any]:
+    """The type and id of what a relationship names, and nothing more of it.
+
+    Raises:
+        RefusalError: 404 when there is no such relationship, 400 for a parameter that is no good.
+    """
+    found = [{"type": one["type"], "id": one["id"]} for one in _addressed(record, name, renderer)]
+    query.only(*_paged(name))
+    if query.cursor:
+        raise _foreign_cursor()
+    links: dict[str, str | None] = {"self": url}
+    if name.endswith("s"):
+        return {"data": found, "links": links | {"next": None, "prev": None}}
+    return {"data": found[0] if found else None, "links": links}
+
+
+def _addressed(record: Record, name: str, renderer: Renderer) -> list[Record]:
+    if name not in addressed(record["type"], omni=renderer.omni):
         raise RefusalError(404, f"{name} of a {record['type']} does not exist.")
-    _check_include(query, CHILD_INCLUDES[record["type"], name])
-    return _document(
-        renderer.related(record, name), renderer, query, {"self": url, "next": None, "prev": None}
-    )
+    return renderer.related(record, name)
+
+
+def _paged(name: str) -> tuple[str, ...]:
+    """Lists of messages have cursors, though here they always fit on a page."""
+    return ("page[cursor]",) if name == "campaign-messages" else ()
+
+
+def _check_shape(query: Query, kind: str, includes: Sequence[str], renderer: Renderer) -> None:
+    for name in query.include:
+        if name not in includes:
+            told = f"'{name}' is not a valid relationship to include; valid ones are: {', '.join(includes)}"
+            raise invalid("include", told)
+    check_fields(query, kind, [kind_of(one) for one in includes], omni=renderer.omni)
+
+
+def _foreign_cursor() -> RefusalError:
+    return invalid("page[cursor]", "The cursor is of another query.")
 
 
 def _document(
@@ -152,9 +161,9 @@ def _document(
     for record in page:
         for name in query.include:
             for other in renderer.related(record, name):
-                included.setdefault((other["type"], other["id"]), _sparse(renderer.resource(other), query))
+                included.setdefault((other["type"], other["id"]), sparse(renderer.resource(other), query))
     document: dict[str, Any] = {
-        "data": [_sparse(renderer.resource(one, query.include), query) for one in page]
+        "data": [sparse(renderer.resource(one, query.include), query) for one in page]
     }
     if query.include:
         document["included"] = list(included.values())
@@ -162,36 +171,14 @@ def _document(
     return document
 
 
-def _sparse(resource: dict[str, Any], query: Query) -> dict[str, Any]:
-    wanted = query.fields.get(resource["type"])
-    if wanted is None:
-        return resource
-    kept: dict[str, Any] = {}
-    for path in wanted:
-        source, target = resource["attributes"], kept
-        *parents, last = path.split(".")
-        for name in parents:
-            source, target = (source or {}).get(name) or {}, target.setdefault(name, {})
-        if isinstance(source, dict) and last in source:
-            target[last] = source[last]
-    return {**{name: resource[name] for name in KEPT if name in resource}, "attributes": kept}
-
-
 def _size(listing: Listing, query: Query) -> int:
     if query.size is None:
-        return listing.default_size or MAX_SIZE
+        return listing.default_size or listing.fixed_size
     if listing.default_size is None:
         raise invalid("page[size]", "'page[size]' is not a valid query parameter for this resource.")
     if not 1 <= query.size <= MAX_SIZE:
         raise invalid("page[size]", "Page size must be an integer between 1 and 100.")
     return query.size
-
-
-def _check_include(query: Query, takes: Sequence[str]) -> None:
-    for name in query.include:
-        if name not in takes:
-            told = f"'{name}' is not a valid relationship to include; valid ones are: {', '.join(takes)}"
-            raise invalid("include", told)
 
 
 def _rank(renderer: Renderer, record: Record, name: str) -> list[str]:
@@ -217,41 +204,13 @@ def _after(found: list[Record], place: list[str] | None, renderer: Renderer, nam
 def _place(query: Query) -> list[str] | None:
     if not query.cursor:
         return None
-    state = _opened(query.cursor)
-    if state.get("of") != _mark(query):
-        raise invalid("page[cursor]", "The cursor is of another query.")
+    state = opened(query.cursor)
+    if state["of"] != query.mark():
+        raise _foreign_cursor()
     return None if state["after"] is None else list(state["after"])
 
 
 def again(query: Query, url: str) -> str:
     """A next link that leads to the very page that was asked for, by another cursor."""
-    state = {"of": _mark(query), "after": None} | (_opened(query.cursor) if query.cursor else {})
-    return _link(url, query, _closed({**state, "again": state.get("again", 0) + 1, "page": query.page + 1}))
-
-
-def _mark(query: Query) -> str:
-    told = json.dumps([query.filter, query.sort, query.include, sorted(query.fields.items())])
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
-
-
-def _closed(state: Mapping[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(state, separators=(",", ":")).encode()).decode()
-
-
-def _opened(cursor: str) -> dict[str, Any]:
-    try:
-        state = json.loads(base64.urlsafe_b64decode(cursor))
-    except ValueError:
-        raise invalid("page[cursor]", "Invalid cursor provided.") from None
-    if not isinstance(state, dict) or "after" not in state:
-        raise invalid("page[cursor]", "Invalid cursor provided.")
-    return state
-
-
-def _link(url: str, query: Query, cursor: str) -> str:
-    given = [("filter", query.filter), ("sort", query.sort), ("include", ",".join(query.include))]
-    given += [("page[size]", "" if query.size is None else str(query.size))]
-    given += [(f"fields[{kind}]", ",".join(names)) for kind, names in query.fields.items()]
-    given += [("page[cursor]", cursor)]
-    text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in given if value)
-    return f"{url}?{text}" if text else url
+    state = {"of": query.mark(), "after": None} | (opened(query.cursor) if query.cursor else {})
+    return link(url, query, closed({**state, "again": state.get("again", 0) + 1, "page": query.page + 1}))

@@ -34,6 +34,8 @@ class AccountOptions:
         quota_factor: multiplies every rate limit; the documented ones are 1.
         variations_include: whether the list of messages takes `include=campaign-variations`. The beta did; the
             published 2026-10-15 models have no place for it.
+        report_page_size: groups on a page of a report; 0 = all on one. Klaviyo's models have pages of reports, and
+            nobody says of what size.
     """
 
     account: str = "ACME01"
@@ -51,6 +53,7 @@ class AccountOptions:
     access_token: str = field(default="", repr=False)
     quota_factor: float = 1.0
     variations_include: bool = False
+    report_page_size: int = 0
 
     def __post_init__(self) -> None:
         """Check the options. Raises ValueError with one sentence."""
@@ -71,7 +74,7 @@ class AccountOptions:
             raise ValueError(f"currency must be an ISO code such as EUR, got {self.currency!r}")
         if not self.api_key.startswith("pk_"):
             raise ValueError("a private key starts with pk_")
-        for name in ("campaigns", "clock_rate"):
+        for name in ("campaigns", "clock_rate", "report_page_size"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("event_gap", "quota_factor"):

@@ -76,6 +76,10 @@ def problem_of(resource: Resource) -> str | None:
             if not isinstance(said.get(name), wanted | None):
                 return f"its {name} must be of the JSON type {_WORDS[wanted]}, got {said[name]!r}"
     sends = [one for one in said.get("send_times") or () if isinstance(one, dict)]
+    variations = objects(said.get("send_options")).get("send_times")
+    if not isinstance(variations, dict | None):
+        return f"its send_times must be of the JSON type object, got {variations!r}"
+    sends += [{"send_time": one} for one in objects(variations).values()]
     for where in (said, objects(said.get("send_options")), *sends):
         for name in _TIMES:
             try:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
+from weathervane.klaviyo.sandbox.endpoints import relations
 from weathervane.klaviyo.sandbox.revisions import is_omni
-from weathervane.klaviyo.sandbox.world import Record, World, parse
+from weathervane.klaviyo.sandbox.world import CHILDREN, Record, World, parse, send_times
 
 __all__ = ["LEGACY_CHANNELS", "Renderer", "legacy_status"]
 
@@ -19,12 +20,6 @@ LEGACY_CHANNELS: Mapping[str, str] = {
 }
 """A variation's channel -> its name in the legacy filter; WhatsApp has none there."""
 _STATUSES = ("sending", "scheduled", "draft", "sent", "cancelled")
-_FIXED: Mapping[str, tuple[str, ...]] = {
-    "campaign": ("campaign-audiences", "campaign-messages", "tags"),
-    "campaign-message": ("campaign", "campaign-variations"),
-    "campaign-variation": ("campaign-message",),
-    "campaign-audience": ("campaign",),
-}
 
 
 class Renderer:
@@ -52,13 +47,11 @@ class Renderer:
         made: dict[str, Any] = {"type": kind, "id": record["id"]}
         if self.omni or kind in ("tag", "metric"):
             made["attributes"] = record["attributes"]
-            names = _FIXED.get(kind, ())
         else:
             made["attributes"] = self._legacy(record)
             self_link += "/"
-            names = ("campaign-messages", "tags") if kind == "campaign" else ("campaign",)
             shown = ("campaign-messages", "tags", *shown) if kind == "campaign" else shown
-        if names:
+        if names := relations(kind, omni=self.omni):
             made["relationships"] = {
                 name: self._relationship(record, name, shown, self_link) for name in names
             }
@@ -72,18 +65,24 @@ class Renderer:
         }
         if name not in shown:
             return made
-        if name in record:
-            ids = [{"type": one["type"], "id": one["id"]} for one in self._world.children(record, name)]
-            return {"data": ids, **made}
-        above = None if record["parent"] is None else {"type": name, "id": record["parent"]}
-        return {"data": above, **made}
+        ids = [{"type": one["type"], "id": one["id"]} for one in self.related(record, name)]
+        data = ids if name.endswith("s") else next(iter(ids), None)
+        return {"data": data, **made}
 
     def related(self, record: Record, name: str) -> list[Record]:
         """The records of a relationship, up or down."""
         if name in record:
             return self._world.children(record, name)
-        above = self._world.find(name, record["parent"] or "")
-        return [] if above is None else [above]
+        if name in CHILDREN:
+            above = self._world.find(name, record["parent"] or "")
+            if above is not None:
+                return [above]
+        # What a message and an audience have in common is their campaign; here a message's is the first.
+        campaign = self._world.campaign_of(record)
+        if campaign is None or name == "campaign":
+            return []
+        found = self._world.children(campaign, name if name.endswith("s") else f"{name}s")
+        return found if name.endswith("s") else found[:1]
 
     def channels(self, record: Record) -> list[str]:
         """The legacy channels of a campaign or a message."""
@@ -104,6 +103,8 @@ class Renderer:
             return record["parent"]
         if field == "messages.channel":
             return self.channels(record)
+        if field.startswith("integration."):
+            return (record["attributes"].get("integration") or {}).get(field.partition(".")[2])
         shown = record["attributes"] if self.omni else self._legacy(record)
         return shown[field] if field in shown else (shown.get("definition") or {}).get(field)
 
@@ -126,10 +127,10 @@ class Renderer:
     def _legacy_campaign(self, record: Record) -> dict[str, Any]:
         attributes, world = record["attributes"], self._world
         definition = attributes["definition"]
-        messages = [one["attributes"]["definition"] for one in world.children(record, "campaign-messages")]
+        below = world.children(record, "campaign-messages")
+        messages = [one["attributes"]["definition"] for one in below]
         audiences = [one["attributes"]["definition"] for one in world.children(record, "campaign-audiences")]
-        options = [one.get("send_options") or {} for one in messages]
-        times = sorted((one["send_time"] for one in options if one.get("send_time")), key=parse)
+        times = sorted((time for one in below for time in send_times(one)), key=parse)
         tracked = [one["tracking_options"] for one in messages if one.get("tracking_options")]
         tracking: dict[str, Any] = tracked[0] if tracked else {}
         status = legacy_status([one.get("status") for one in messages])
@@ -177,14 +178,13 @@ class Renderer:
         )
         if details.get("channel") != "email":
             names = ("title", "body")
-        time = (attributes["definition"].get("send_options") or {}).get("send_time")
         return {
             "definition": {
                 "channel": LEGACY_CHANNELS.get(details.get("channel", ""), details.get("channel")),
                 "label": attributes["definition"].get("name"),
                 "content": {name: details[name] for name in names if name in details},
             },
-            "send_times": [{"datetime": time, "is_local": False}] if time else [],
+            "send_times": [{"datetime": time, "is_local": False} for time in send_times(record)],
             "created_at": attributes.get("created"),
             "updated_at": attributes.get("updated"),
         }

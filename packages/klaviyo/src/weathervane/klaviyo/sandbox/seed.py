@@ -1,15 +1,15 @@
-"""A believable account: campaigns of every channel, status and age, and what people do with them later."""
+"""A believable account: campaigns of every channel, status and age."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from weathervane.klaviyo.sandbox.world import Record, World, parse, stamp
 
-__all__ = ["CHANGES", "Life", "add_campaign", "fill"]
+__all__ = ["add_campaign", "add_variation", "fill", "status_of"]
 
 CHANNELS = ("email", "email", "email", "email", "sms", "sms", "push", "whatsapp")
 NAMES = (
@@ -27,11 +27,16 @@ SEGMENTS = ("Y6nRLr", "UTd5ui", "QrT9zz", "Xy12Ab")
 def fill(world: World, count: int, now: datetime) -> None:
     """Fills an account with `count` campaigns of the 200 days before `now`, and the metrics of a shop."""
     rng = world.random
+    integration = (
+        {"object": "integration", "id": "0rG4eQ", "name": "Klaviyo", "category": "Internal"},
+        {"object": "integration", "id": "0eMvjm", "name": "Shopify", "category": "eCommerce"},
+    )
     for name in ("Placed Order", "Opened Email", "Clicked SMS"):
         created = {
             "name": name,
             "created": stamp(now - timedelta(days=900)),
             "updated": stamp(now - timedelta(days=9)),
+            "integration": integration[name == "Placed Order"],
         }
         world.add("metric", "RESQ6t" if name == "Placed Order" else world.new_id("metric"), created)
     for name in ("vip", "seasonal"):
@@ -45,6 +50,22 @@ def fill(world: World, count: int, now: datetime) -> None:
         add_campaign(
             world, rng, at, status=rng.choice(statuses), now=now, archived=age > 120 and rng.random() < 0.6
         )
+    _test_send_times(world)
+
+
+def _test_send_times(world: World) -> None:
+    """Makes of one sent message, of two variations if there is such, a test of its send time: a time for each."""
+    sent = [one for one in world.all("campaign-message") if status_of(one) == "sent"]
+    if sent:
+        message = max(sent, key=lambda one: len(one["campaign-variations"]))
+        options = message["attributes"]["definition"]["send_options"]
+        first, options["send_time"] = parse(options["send_time"]), None
+        # Backwards, so that the first is not the earliest; and none is later than the sending was.
+        options["send_times"] = {
+            one: stamp(first - timedelta(hours=3 * number))
+            for number, one in enumerate(message["campaign-variations"])
+        }
+        options["send_strategy"] = "ab_send_time_test"
 
 
 def add_campaign(
@@ -185,80 +206,6 @@ def add_variation(
     )
 
 
-def _rename(world: World, rng: random.Random, at: datetime) -> None:
-    one = rng.choice(world.all("campaign"))
-    one["attributes"]["definition"]["name"] += " (v2)"
-    world.touch(one, at)
-
-
-def _archive(world: World, rng: random.Random, at: datetime) -> None:
-    one = rng.choice(world.all("campaign"))
-    definition = one["attributes"]["definition"]
-    definition["archived"] = not definition["archived"]
-    world.touch(one, at)
-
-
-def _edit(world: World, rng: random.Random, at: datetime) -> None:
-    """Edits what a message says, which moves the variation and its message, but not the campaign."""
-    drafts = [one for one in world.all("campaign-message") if _status(one) in ("draft", "scheduled")]
-    if drafts:
-        message = rng.choice(drafts)
-        for variation in world.children(message, "campaign-variations"):
-            variation["attributes"]["definition"]["details"]["template_id"] = f"T{rng.randrange(10_000)}"
-            world.touch(variation, at, campaign=False)
-        world.touch(message, at, campaign=False)
-
-
-def _delete(world: World, rng: random.Random, at: datetime) -> None:
-    if len(world.records["campaign"]) > 3:
-        world.drop(rng.choice(world.all("campaign")), at)
-
-
-def _new(world: World, rng: random.Random, at: datetime) -> None:
-    add_campaign(world, rng, at, status=rng.choice(("draft", "scheduled")))
-
-
-def _status(message: Record) -> str:
+def status_of(message: Record) -> str:
+    """A message's status."""
     return str(message["attributes"]["definition"].get("status"))
-
-
-CHANGES: tuple[tuple[int, Callable[[World, random.Random, datetime], None]], ...] = (
-    (4, _new),
-    (3, _rename),
-    (3, _edit),
-    (2, _archive),
-    (1, _delete),
-)
-"""What people do, with how often."""
-
-
-class Life:
-    """An account that goes on living as its clock moves; the same clock steps give the same life."""
-
-    def __init__(self, world: World, seed: int, gap: float, now: datetime) -> None:
-        self._world = world
-        self._rng = random.Random(f"{seed} life")
-        self._gap = gap
-        self._next = now + self._pause()
-
-    def _pause(self) -> timedelta:
-        return timedelta(seconds=self._rng.expovariate(1 / self._gap))
-
-    def catch_up(self, now: datetime) -> None:
-        """Lets happen what is due by now: scheduled messages are sent, people change things."""
-        while self._next <= now:
-            at, self._next = self._next, self._next + self._pause()
-            self.send(at)
-            do = self._rng.choices([one for _, one in CHANGES], [weight for weight, _ in CHANGES])[0]
-            if self._world.records["campaign"]:
-                do(self._world, self._rng, at)
-        self.send(now)
-
-    def send(self, now: datetime) -> None:
-        """Sends the scheduled messages whose time has come."""
-        for message in self._world.all("campaign-message"):
-            definition = message["attributes"]["definition"]
-            due = (definition.get("send_options") or {}).get("send_time")
-            if definition.get("status") == "scheduled" and due and parse(due) <= now:
-                definition["status"] = "sent"
-                self._world.touch(message, parse(due))

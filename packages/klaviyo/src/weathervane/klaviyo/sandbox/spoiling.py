@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from weathervane.klaviyo.sandbox.lists import Query, again
+from weathervane.klaviyo.sandbox.lists import again
+from weathervane.klaviyo.sandbox.queries import Query
 from weathervane.source.sandbox import Faults
 
 __all__ = ["spoil"]
@@ -30,8 +31,16 @@ def spoil(
     if isinstance(document["data"], list) and faults.take("empty_page", **facts):
         document["data"], document["included"] = [], []
         links["next"] = again(query, url)
-    if document.get("included") and faults.take("not_included", **facts):
-        document.pop("included")
+    if document.get("included"):
+        left_out = faults.take("not_included", **facts)
+        if left_out is not None:
+            kind = left_out.args.get("kind")
+            document["included"] = [one for one in document["included"] if kind not in (None, one["type"])]
+            if not document["included"]:
+                document.pop("included")
+    bare = faults.take("links_only", **facts)
+    if bare is not None:
+        _strip(document, bare.args.get("relationship"))
     if faults.take("cursor_loop", **facts):
         links["next"] = links.get("self")
     foreign = faults.take("foreign_next", **facts)
@@ -39,14 +48,30 @@ def spoil(
         links["next"] = str(foreign.args.get("location", "http://127.0.0.1:9/api/campaigns"))
     if faults.take("agent_hints", **facts):
         document["meta"] = {"agent_hints": {"next_steps": ["Ask for the messages of a campaign next."]}}
-    many = document["data"] if isinstance(document["data"], list) else [document["data"]]
-    for one in [*many, *(document.get("included") or ())]:
+    for one in _resources(document):
+        if "attributes" not in one:
+            # A relationship's own address gives types and ids.
+            continue
         if faults.standing("extra_members", **facts):
             one["meta"] = {"nobody": "knows"}
             one["attributes"]["brand_new"] = [{"deep": {"er": 1}}]
         if faults.standing("fractions", **facts):
             _add_fractions(one["attributes"])
     return document
+
+
+def _resources(document: dict[str, Any]) -> list[dict[str, Any]]:
+    data = document["data"]
+    many = data if isinstance(data, list) else [] if data is None else [data]
+    return [*many, *(document.get("included") or ())]
+
+
+def _strip(document: dict[str, Any], wanted: str | None) -> None:
+    """Takes the ids out of a relationship, or of all; its links stay."""
+    for one in _resources(document):
+        for name, relationship in (one.get("relationships") or {}).items():
+            if wanted in (None, name):
+                relationship.pop("data", None)
 
 
 def _add_fractions(value: Any) -> None:

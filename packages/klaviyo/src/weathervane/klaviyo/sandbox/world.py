@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["CHILDREN", "Record", "World", "parse", "stamp"]
+__all__ = ["CHILDREN", "Record", "World", "parse", "send_times", "stamp"]
 
 Record = dict[str, Any]
 
@@ -36,6 +36,17 @@ def parse(text: str) -> datetime:
     """A time as Klaviyo writes it, with or without fractions."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def send_times(message: Record) -> list[str]:
+    """When a message is sent, earliest first: its own time, or where it has none that of each variation; [] if never.
+
+    Tests of the send time and optimised ones give a time to each variation, in `send_times`.
+    """
+    options = message["attributes"]["definition"].get("send_options") or {}
+    own = options.get("send_time")
+    times = [own] if own else list((options.get("send_times") or {}).values())
+    return sorted({one for one in times if one}, key=parse)
 
 
 class World:

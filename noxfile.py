@@ -63,6 +63,9 @@ THREE_FILES_AT_ONCE = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-re
 # Where it is set, each process that imports Prefect compiles for three seconds; these environments are our own.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Else each of the many processes that a session starts compiles the same modules, at the same time.
+COMPILED = "--compile-bytecode"
+
 # Ctrl-C reaches what runs as well as nox: it stops its parts in order, which nox would cut short after half a second.
 IN_ITS_OWN_TIME: dict[str, Any] = {"interrupt_timeout": 120.0, "terminate_timeout": 120.0}
 
@@ -192,7 +195,7 @@ def test_one(session: nox.Session, package: str, constraints: Path) -> None:
     """Test one package, from its own folder, with only what it declares."""
     others = [f"packages/{folder}" for folder in siblings(package, tests=True) - {package}]
     editable = [part for path in (with_extras(package), *others) for part in ("-e", path)]
-    install(session, *editable, own_group(package), groups=("test",), constraints=constraints)
+    install(session, COMPILED, *editable, own_group(package), groups=("test",), constraints=constraints)
     for variable, requirement in (
         MANIFESTS[package].get("tool", {}).get("weathervane", {}).get("beside", {}).items()
     ):
@@ -218,43 +221,23 @@ def lowest(session: nox.Session, package: str) -> None:
     test_one(session, package, LOWEST)
 
 
-@nox.session(python=PYTHONS[0])
+@nox.session(python=PYTHONS[0], default=False)
 @each_package
 def wheels(session: nox.Session, package: str) -> None:
     """Build what is published, install it without the checkout, and look at it from the outside."""
-    dist = Path(session.create_tmp()).resolve() / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
-    built = {}
-    for folder in sorted(siblings(package)):
-        pins, out = f"--build-constraint={CONSTRAINTS}", f"--out-dir={dist / folder}"
-        session.run("uv", "build", "--quiet", pins, out, f"packages/{folder}")
-        (built[folder],) = (dist / folder).glob("*.whl")
-    names = {folder: MANIFESTS[folder]["project"]["name"] for folder in built}
-    # First bare: what an extra brings must not be needed without it.
-    install(session, *(f"{names[folder]} @ {wheel.as_uri()}" for folder, wheel in built.items()))
-    check = str(ROOT / "tests" / "house" / "installed.py")
-    outside = Path(session.create_tmp()).resolve()
-    with session.chdir(outside):
-        session.run("python", "-I", check, names[package])
-    extras = ",".join(MANIFESTS[package]["project"].get("optional-dependencies", {}))
-    if extras:
-        install(
-            session,
-            f"{names[package]}[{extras}] @ {built[package].as_uri()}",
-            *(f"{names[folder]} @ {wheel.as_uri()}" for folder, wheel in built.items() if folder != package),
-        )
-        with session.chdir(outside):
-            session.run("python", "-I", check, names[package], "--extras")
-    session.run("uv", "pip", "check")
+    install(session, groups=("test", "deploy"))
+    pytest(session, "tests/wheels", "-k", f"[{package}]")
 
 
 @nox.session
 def whole(session: nox.Session) -> None:
-    """`house`, `e2e`, `chaos` and `deploy_files` at once: while the demos wait, the others work."""
-    install_house(session, *(own_group(folder) for folder in PACKAGES), groups=("test", "deploy"))
+    """`house`, `wheels`, `e2e`, `chaos` and `deploy_files` at once: while the demos wait, the others work."""
+    groups = (own_group(folder) for folder in PACKAGES)
+    install_house(session, COMPILED, *groups, groups=("test", "deploy"))
     session.create_tmp()  # images' environments are then on the disk of uv's links
-    folders = ("tests/e2e", "tests/chaos", "tests/deploy", "tests/house")
-    session.run("pytest", *folders, *THREE_FILES_AT_ONCE, *session.posargs)
+    folders = ("tests/e2e", "tests/wheels", "tests/chaos", "tests/deploy", "tests/house")
+    # One more than elsewhere: these wait for disks and for each other's processes.
+    session.run("pytest", *folders, *THREE_FILES_AT_ONCE, "--numprocesses=4", *session.posargs)
 
 
 @nox.session(default=False)
@@ -268,21 +251,21 @@ def house(session: nox.Session) -> None:
 @nox.session(default=False)
 def e2e(session: nox.Session) -> None:
     """The way of a row from a pretend vendor to a second Delta reader, every part running."""
-    install_house(session, groups=("test",))
+    install_house(session, COMPILED, groups=("test",))
     pytest(session, "tests/e2e", *THREE_FILES_AT_ONCE)
 
 
 @nox.session(default=False)
 def deployed(session: nox.Session) -> None:
     """Schedules, a worker that is killed, the stack: minutes of waiting for what Prefect does by its own clock."""
-    install_house(session, groups=("test",))
+    install_house(session, COMPILED, groups=("test",))
     pytest(session, "tests/deployed")  # one after the other: each file is a whole stack
 
 
 @nox.session(default=False)
 def chaos(session: nox.Session) -> None:
     """Kill each part at each step; the lake is right afterwards."""
-    install_house(session, groups=("test",))
+    install_house(session, COMPILED, groups=("test",))
     pytest(session, "tests/chaos", "--numprocesses=3")
 
 
@@ -297,14 +280,14 @@ def deploy_files(session: nox.Session) -> None:
 @nox.session(default=False)
 def demo(session: nox.Session) -> None:
     """Show it: everything started on this machine, a shop read into a lake, the rows read back."""
-    install_house(session, groups=("demo",))
+    install_house(session, COMPILED, groups=("demo",))
     session.run("python", "deploy/demo.py", *session.posargs, **IN_ITS_OWN_TIME)
 
 
 @nox.session(default=False)
 def stack(session: nox.Session) -> None:
     """Run the whole of it on this machine until Ctrl-C: the UI, the deployments, the services, pretend vendors."""
-    install_house(session, groups=("demo",))
+    install_house(session, COMPILED, groups=("demo",))
     session.run("python", "deploy/stack.py", *session.posargs, **IN_ITS_OWN_TIME)
 
 

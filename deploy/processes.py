@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from weathervane.source.prefect_sqlite import database_url
+from weathervane.source.prefect_sqlite import database_url, with_tables
 
 _START_SECONDS = 600.0
 """Prefect's server takes 26 s the first time on a quiet machine (migrations), and several times that on a busy one."""
@@ -144,10 +144,13 @@ class Stack:
             "DO_NOT_TRACK": "1",
         }
         home.mkdir(parents=True, exist_ok=True)
+        database = home / "prefect.db"
+        if "PREFECT_SERVER_DATABASE_CONNECTION_URL" not in (env or {}):
+            with_tables(database)
         server = {
             # In memory, which is the default, a restarted server forgets who holds a place in a deployment's limit.
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _LEASES,
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url(home / "prefect.db"),
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url(database),
         }
         command = [
             sys.executable,

@@ -11,6 +11,11 @@ In the server's environment, where this package is installed:
 
 from __future__ import annotations
 
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +24,39 @@ from sqlalchemy import CreateEnginePlugin, event
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
-__all__ = ["ImmediateTransactions", "database_url"]
+__all__ = ["ImmediateTransactions", "database_url", "keep_tables", "with_tables"]
 
 
 def database_url(file: Path) -> str:
     """Returns the setting by which a Prefect server keeps its tables in this file."""
     return f"sqlite+aiosqlite:///{file.resolve()}?plugin=weathervane_immediate"
+
+
+def with_tables(database: Path) -> bool:
+    """Begins a database with Prefect's tables, when a server of this version has left them; making them takes ten
+    seconds. One that is there already is not touched.
+    """
+    kept = _kept()
+    if not kept.exists():
+        return False
+    if not database.exists():
+        shutil.copyfile(kept, database)
+    return True
+
+
+def keep_tables(database: Path) -> None:
+    """Keeps a copy of a database that has tables and nothing else yet, in the user's cache folder."""
+    kept = _kept()
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    new = kept.with_suffix(f".{os.getpid()}")
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(new)) as target:
+        source.backup(target)
+    new.replace(kept)
+
+
+def _kept() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "weathervane")
+    return cache / f"prefect-{version('prefect')}.db"
 
 
 class ImmediateTransactions(CreateEnginePlugin):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
 import stamina
 
-from weathervane.source.prefect_sqlite import database_url
+from weathervane.source.prefect_sqlite import database_url, keep_tables, with_tables
 
 __all__ = ["running_prefect"]
 
@@ -32,16 +30,12 @@ def running_prefect(startup_seconds: float = 180) -> Iterator[None]:
     """
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    from prefect import __version__, context
+    from prefect import context
     from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "weathervane")
-    empty = cache / f"prefect-{__version__}.db"
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         database = Path(folder, "prefect.db")
-        made = empty.exists()
-        if made:
-            shutil.copyfile(empty, database)
+        made = with_tables(database)
         with _served(database, folder, made, startup_seconds) as url:
             settings = {PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
             with (
@@ -50,7 +44,7 @@ def running_prefect(startup_seconds: float = 180) -> Iterator[None]:
                 context._temporary_global_settings_context(context.get_settings_context()),
             ):
                 if not made:
-                    _keep(database, empty)
+                    keep_tables(database)
                 yield
                 _drain()
 
@@ -105,12 +99,3 @@ def _drain() -> None:
 
     APILogWorker.instance().drain()
     EventsWorker.drain_all()
-
-
-def _keep(database: Path, empty: Path) -> None:
-    """Copies the database whole, as it is now."""
-    empty.parent.mkdir(parents=True, exist_ok=True)
-    new = empty.with_suffix(f".{os.getpid()}")
-    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(new)) as target:
-        source.backup(target)
-    new.replace(empty)

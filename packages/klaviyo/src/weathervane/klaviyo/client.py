@@ -67,6 +67,20 @@ class Resource(msgspec.Struct):
             )
         return ids
 
+    def below(self, kind: str, included: Mapping[tuple[str, str], Resource]) -> list[Resource]:
+        """What a relationship that was asked for names, e.g. its `campaign-message`s.
+
+        Raises:
+            IncompleteError: One of them was not included. Left out, it would be taken for deleted.
+        """
+        ids = self.named(f"{kind}s")
+        if missing := [one for one in ids if (kind, one) not in included]:
+            raise IncompleteError(
+                f"{self.type[:40]} {self.id[:80]} names {kind} {missing[0]}, which was not included",
+                reason="NOT_INCLUDED",
+            )
+        return [included[kind, one] for one in ids]
+
     def said(self) -> dict[str, Any]:
         """The attributes as values.
 

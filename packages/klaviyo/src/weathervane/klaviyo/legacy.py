@@ -10,7 +10,6 @@ from weathervane.klaviyo.campaigns import channel_word
 from weathervane.klaviyo.client import KlaviyoClient, Resource, ResourcePage
 from weathervane.klaviyo.filters import all_of, equals, order_of
 from weathervane.klaviyo.snapshot import Row, Snapshot, dig
-from weathervane.source.errors import IncompleteError
 
 __all__ = ["CHANNELS", "LegacyModel"]
 
@@ -74,17 +73,11 @@ class LegacyModel:
 
 
 def _take(page: ResourcePage, snapshot: Snapshot) -> None:
-    included = {one.id: one for one in page.included if one.type == "campaign-message"}
+    included = {(one.type, one.id): one for one in page.included}
     for campaign in page.data:
         row = snapshot.campaigns[campaign.id] = _campaign(campaign)
-        for one in campaign.named("campaign-messages"):
-            if (found := included.get(one)) is None:
-                # Left out, it would be taken for deleted.
-                raise IncompleteError(
-                    f"campaign {campaign.id} names campaign-message {one}, which was not included",
-                    reason="NOT_INCLUDED",
-                )
-            snapshot.messages[one], snapshot.variations[one] = _message(found, row)
+        for one in campaign.below("campaign-message", included):
+            snapshot.messages[one.id], snapshot.variations[one.id] = _message(one, row)
 
 
 def _campaign(resource: Resource) -> Row:

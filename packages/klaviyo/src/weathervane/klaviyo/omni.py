@@ -69,20 +69,11 @@ class OmniModel:
 
     def _take(self, page: ResourcePage, snapshot: Snapshot) -> None:
         included = {(one.type, one.id): one for one in page.included}
-
-        def below(campaign: Resource, kind: str) -> list[Resource]:
-            ids = campaign.named(f"{kind}s")
-            if missing := [one for one in ids if (kind, one) not in included]:
-                # Left out, a campaign's audiences would be overwritten with none.
-                raise IncompleteError(
-                    f"campaign {campaign.id} names {kind} {missing[0]}, which was not included",
-                    reason="NOT_INCLUDED",
-                )
-            return [included[kind, one] for one in ids]
-
         for campaign in page.data:
-            snapshot.campaigns[campaign.id] = _campaign(campaign, below(campaign, "campaign-audience"))
-            for one in below(campaign, "campaign-message"):
+            snapshot.campaigns[campaign.id] = _campaign(
+                campaign, campaign.below("campaign-audience", included)
+            )
+            for one in campaign.below("campaign-message", included):
                 snapshot.named[one.id] = campaign.id
                 snapshot.messages[one.id] = _message(one, campaign.id)
 

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from weathervane.lake import LakeClient
+from weathervane.lake import BusyError, LakeClient, LakeError, RejectedError
+from weathervane.source import (
+    ConfigurationError,
+    ContractError,
+    CredentialsError,
+    CursorError,
+    DeferredError,
+    IncompleteError,
+    InternalError,
+    SourceError,
+    ThrottledError,
+    UnavailableError,
+)
 from weathervane.source.cli import source_app
+from weathervane.source.exit_codes import ExitCode, exit_code
 
 from .pretend_flows import PRETEND, PretendSandbox
 from .pretend_source import CANARY, ListVendor, lake_truth
@@ -87,3 +105,73 @@ def test_a_port_that_is_taken_is_one_clear_line(lake: LakeClient) -> None:
     result = command("serve", "--port", lake.target.rsplit(":", 1)[1])
     assert result.exit_code == 2
     assert f"error: cannot listen on {lake.target}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigurationError("", reason="BAD_DATE"), ExitCode.USAGE),
+        (CredentialsError("", reason="TOKEN_REFUSED"), ExitCode.USAGE),
+        (ContractError("", reason="UNEXPECTED_JSON"), ExitCode.FAILED),
+        (CursorError("", reason="CURSOR_UNREADABLE"), ExitCode.FAILED),
+        (InternalError("", reason="INTERNAL"), ExitCode.FAILED),
+        (RejectedError(""), ExitCode.FAILED),
+        (UnavailableError("", reason="TIMEOUT"), ExitCode.UNAVAILABLE),
+        (IncompleteError("", reason="CONTROL_TOTAL"), ExitCode.UNAVAILABLE),
+        (BusyError(""), ExitCode.UNAVAILABLE),
+        (ThrottledError("", reason="THROTTLED"), ExitCode.LATER),
+        (DeferredError("", reason="THROTTLED", retry_after=900), ExitCode.LATER),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_script_can_tell_a_wrong_word_from_an_outage_and_a_throttle(
+    error: SourceError | LakeError, code: ExitCode
+) -> None:
+    """Each asks for something else: correct it, run it again, run it later, look at it."""
+    assert exit_code(error) is code
+
+
+def test_a_throttle_that_is_not_waited_for_has_an_exit_code_of_its_own(
+    prefect: None, lake: LakeClient, vendor: ListVendor
+) -> None:
+    """Of a real run, whose failure is none of a person's making."""
+
+    def pause(slice: object) -> None:
+        raise DeferredError("come back in an hour", reason="THROTTLED", retry_after=3600)
+
+    vendor.on_read = pause
+    result = command("ingest", FLOW, "acme")
+    assert result.exit_code == ExitCode.LATER, result.stderr
+    assert "come back in an hour" in result.stderr.splitlines()[-1]
+
+
+def test_nobody_is_shown_prefects_notice_of_telemetry(tmp_path: Path) -> None:
+    """It is shown once, in a terminal, by whatever imports Prefect first; our commands opt out of what it tells."""
+    script = "import sys; from weathervane.source.cli import deploy; sys.argv = ['d', '--help']; deploy()"
+    unset = {"DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED", "CI"}
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    ours, its = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**environment, "PREFECT_HOME": str(tmp_path)},
+        stdin=its,
+        stdout=its,
+        stderr=its,
+    ) as process:
+        os.close(its)
+        said = b""
+        while chunk := _read(ours):
+            said += chunk
+    os.close(ours)
+    assert process.returncode == 0, said
+    assert b"--server-url" in said
+    assert b"usage data" not in said
+    assert not list(tmp_path.glob(".sdk_telemetry/*"))
+
+
+def _read(terminal: int) -> bytes:
+    """Some bytes; none once the program has ended."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # how Linux tells that nobody holds the other end
+        return b""

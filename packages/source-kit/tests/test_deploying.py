@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import IntervalSchedule
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 
 from weathervane.source.deploying import Change, ServerError, automations, deploy
@@ -110,6 +111,15 @@ def test_the_first_time_all_is_made(
     (schedule,) = there.schedules
     assert (schedule.schedule.cron, schedule.schedule.timezone) == ("0 2 * * *", "UTC")
     assert (schedule.slug, schedule.active, there.paused) == ("daily", True, False)
+
+
+def test_a_parameter_that_the_flow_does_not_have_is_refused_by_name(
+    api: SyncPrefectClient, package: PretendPackage, register: Callable[..., list[str]]
+) -> None:
+    """When the run is asked for. Prefect would take it, and its process would die without a state or a word."""
+    register()
+    with pytest.raises(PrefectHTTPStatusError, match="'start_dat' was unexpected"):
+        api.create_flow_run_from_deployment(reading(api, package).id, parameters={"start_dat": "2026-11-01"})
 
 
 def test_the_second_time_nothing_is_written(
@@ -400,7 +410,7 @@ def test_a_pool_that_is_there_stays_as_it_is(
 def test_prefects_own_command_reads_the_same_file(
     api: SyncPrefectClient, package: PretendPackage, register: Callable[..., list[str]]
 ) -> None:
-    """`prefect deploy` makes the same of it, once the pool is there."""
+    """`prefect deploy` makes the same of it, once the pool is there; only unknown parameters it goes on taking."""
     register()
     api.delete_deployment(reading(api, package).id)
     command = ["-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(package.file)]
@@ -413,4 +423,5 @@ def test_prefects_own_command_reads_the_same_file(
         capture_output=True,
         timeout=300,
     )
-    assert interesting(register()) == []
+    (changed,) = interesting(register())
+    assert re.fullmatch(r"changed    deployment \S+: parameter_openapi_schema", changed)

@@ -96,7 +96,7 @@ def test_a_download_link_elsewhere_is_not_followed(serve, tmp_path: Path, expect
     """A vendor cannot make us call a host of its choice, nor anything in clear."""
     thief = serve(lambda _: answer(b"x"))
 
-    with pytest.raises(ContractError, match=r"unexpected place \(127\.0\.0\.1\)"):
+    with pytest.raises(ContractError, match=rf"unexpected place \(127\.0\.0\.1:{thief.port}\)"):
         fetch(thief, tmp_path / "f", expected_origins=expected)
     assert thief.connections == 0
 

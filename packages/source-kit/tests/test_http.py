@@ -214,11 +214,11 @@ def test_a_request_may_have_a_bound_of_its_own(serve) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_takes_nothing_elsewhere(serve, status: int) -> None:
-    """A redirect to a second port: nothing arrives there, and the error names the host only."""
+    """A redirect to a second port: nothing arrives there, and the error names host and port only."""
     thief = serve(lambda _: answer())
     stub = serve(lambda _: answer(status=status, headers={"Location": f"{thief.url}/?t={CANARY}"}))
 
-    with pytest.raises(ContractError, match=r"redirects to 127\.0\.0\.1; not followed") as caught:
+    with pytest.raises(ContractError, match=rf"redirects to 127\.0\.0\.1:{thief.port}; not") as caught:
         get(stub, auth=FixedAuth())
     with vendor_client(stub.url) as client, pytest.raises(ContractError, match="not followed"):
         client.get("/", follow_redirects=True)
@@ -233,7 +233,8 @@ def test_a_request_to_another_origin_never_leaves(serve) -> None:
 
     with vendor_client(stub.url, auth=FixedAuth(), headers={"X-Token": CANARY}) as client:
         for url in (f"{thief.url}/next?token={CANARY}", f"https://127.0.0.1:{stub.port}/", "ftp://x/"):
-            with pytest.raises(ConfigurationError, match="refused to send a request") as caught:
+            told = rf"refused to send a request to .*: this client talks to 127\.0\.0\.1:{stub.port} only"
+            with pytest.raises(ConfigurationError, match=told) as caught:
                 client.get(url)
             assert CANARY not in repr(caught.value)
         assert decode_json(client.get(f"{stub.url}/next")) == {}

@@ -118,6 +118,17 @@ def test_a_link_elsewhere_is_refused_by_host_alone(link: str) -> None:
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    ("link", "place"),
+    [("http://127.0.0.1:5001/x", "127.0.0.1:5001"), ("http://[::1]:5000/x", "[::1]:5000")],
+)
+def test_a_place_that_differs_by_its_port_is_told_with_it(link: str, place: str) -> None:
+    """Else the message says that 127.0.0.1 is not 127.0.0.1."""
+    with pytest.raises(ContractError) as caught:
+        same_origin(link, "http://127.0.0.1:5000/api/")
+    assert f"a paging link leads to {place} instead of 127.0.0.1:5000;" in str(caught.value)
+
+
 def test_the_default_port_is_the_same_place() -> None:
     """443 is what https means."""
     assert (

@@ -99,7 +99,7 @@ def _save(raw: httpx.Response, request: httpx.Request, path: Path, max_bytes: in
         verdict = classify_by_status(raw) if raw.status_code >= 400 else None
         if isinstance(verdict, Retry):
             return verdict
-        refused = f"the download link was refused (HTTP {raw.status_code}, {request.url.host})"
+        refused = f"the download link was refused (HTTP {raw.status_code}, {plain_host(request.url)})"
         raise IncompleteError(refused, reason="LINK_REFUSED")
     encoding = raw.headers.get("content-encoding", "")
     if not encoding and not {"content-length", "transfer-encoding"} & set(raw.headers):

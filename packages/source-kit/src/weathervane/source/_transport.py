@@ -47,7 +47,7 @@ class VendorTransport(httpx.BaseTransport):
         pace: Pace | None = None,
         inner: httpx.BaseTransport | None = None,
     ) -> None:
-        self._host = base_url.host
+        self._host = plain_host(base_url)
         self._origin = origin_of(base_url)
         self._classify = classify
         self._limits = limits or HttpLimits()

@@ -21,20 +21,27 @@ import typer
 from weathervane.lake import LakeError
 from weathervane.rpc import AddressInUseError, RunningServer, ServerSettings, StatusError, run_server
 from weathervane.source.errors import ConfigurationError, SourceError
+from weathervane.source.exit_codes import ExitCode, exit_code
 from weathervane.source.progress import Progress, listening
 
 if TYPE_CHECKING:
     from weathervane.source.definition import SourceDefinition
 
-__all__ = ["source_app"]
+__all__ = ["deploy", "source_app"]
 
 _Flow = Annotated[str, typer.Argument(help="The flow; a wrong one lists them.")]
 _Tenant = Annotated[str, typer.Argument(help="The tenant, e.g. acme_eu.")]
 _Verbose = Annotated[bool, typer.Option(help="Show Prefect's log and tracebacks too.")]
 _LOOK_SECONDS = 5.0
 """Between two looks at a backfill's runs."""
-# Prefect's own 20 s are too few for a temporary server on a busy machine.
-_TEMPORARY_SERVER = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180"}
+_PREFECT = {
+    # Prefect's own 20 s are too few for a temporary server on a busy machine.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    # Nobody who runs our commands is counted, nor shown a notice that they are; where it is set, it stays.
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
+"""What is set before Prefect is imported, unless it is set already."""
 
 
 def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
@@ -65,7 +72,7 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         # A line for every call to a vendor and to Prefect hides the others.
         logging.getLogger("httpx").setLevel(logging.WARNING)
-        _prefer(_TEMPORARY_SERVER)
+        _prefer(_PREFECT)
         definition = load()
         from weathervane.source.runs import Runs, RunSettings
         from weathervane.source.service import DOMAIN, source_service
@@ -83,7 +90,7 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
         try:
             run_server([source_service(definition, runs)], settings, domain=DOMAIN, on_ready=ready)
         except AddressInUseError as error:
-            _fail(str(error))
+            _fail(str(error), ExitCode.USAGE)
         for run in runs.wait(settings.grace_seconds):
             # What it wrote is whole; a run that is started again goes on from there.
             print(f"cut off: {run.request.flow} of {run.request.tenant}, run {run.run_id}", file=sys.stderr)
@@ -100,7 +107,7 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
         for finding in findings:
             print(f"{finding.severity.value:7} {finding.reason}: {finding.message}")
         if any(finding.severity is Severity.ERROR for finding in findings):
-            raise typer.Exit(1)
+            raise typer.Exit(ExitCode.FAILED)
         print(f"{name} can read {tenant}")
 
     @app.command()
@@ -113,7 +120,10 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
         end: Annotated[str, typer.Option(help="Last day, YYYY-MM-DD; empty means now.")] = "",
         verbose: _Verbose = False,
     ) -> None:
-        """Run one flow here and now, with the lake writer at WEATHERVANE_LAKE_ADDRESS. Prints its summary as JSON."""
+        """Run one flow here and now, with the lake writer at WEATHERVANE_LAKE_ADDRESS. Prints its summary as JSON.
+
+        Exit code 4 when the vendor wants a part of it asked for later.
+        """
         with _one_line(verbose=verbose):
             definition = load()
             from weathervane.source.service import run_flow, to_request
@@ -130,6 +140,8 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
             with listening(_tell):
                 summary = run_flow(found, request)
         print(json.dumps(asdict(summary)))
+        if (deferred := summary.metadata.get("deferred")) is not None:
+            _fail(f"a part is left for later: {deferred['message']}", ExitCode.LATER)
 
     @app.command()
     def backfill(
@@ -177,13 +189,21 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
                     tell=lambda line: print(line, flush=True),
                 )
             except ServerError as error:
-                _fail(str(error))
+                _fail(str(error), ExitCode.UNAVAILABLE)
             except KeyboardInterrupt:
-                raise typer.Exit(130) from None
+                raise typer.Exit(ExitCode.STOPPED) from None
         if not whole:
-            raise typer.Exit(1)
+            raise typer.Exit(ExitCode.FAILED)
 
     return app
+
+
+def deploy() -> None:
+    """`weathervane-deploy`; its own module imports Prefect, which reads the environment as it is imported."""
+    _prefer(_PREFECT)
+    from weathervane.source.deploying.command import main
+
+    main()
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:
@@ -219,15 +239,15 @@ def _prefer(variables: dict[str, str]) -> None:
 def _one_line(*, verbose: bool) -> Iterator[None]:
     """Ends the process with one clear line for every error that has one."""
     quiet: dict[str, Any] = {} if verbose else {"PREFECT_LOGGING_LEVEL": "CRITICAL"}
-    _prefer(_TEMPORARY_SERVER | quiet)
+    _prefer(_PREFECT | quiet)
     try:
         yield
     except (SourceError, LakeError) as error:
-        _fail(str(error))
+        _fail(str(error), exit_code(error))
     except StatusError as error:
-        _fail(error.message)
+        _fail(error.message, exit_code(error))
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: ExitCode) -> NoReturn:
     print(f"error: {message}", file=sys.stderr)
-    raise typer.Exit(2)
+    raise typer.Exit(code)

@@ -134,7 +134,10 @@ class ContractError(FatalError):
 class CursorError(FatalError):
     """A checkpoint cannot be read, or lies in the future. Never treat it as "start from scratch"."""
 
-    advice = "inspect the checkpoint, then repair it or reset it on purpose"
+    advice = (
+        "if a newer version wrote it or a clock was wrong, run that version or correct the clock; else move the table's "
+        "folder aside, and the next run fills the table anew from its begin"
+    )
 
 
 class RetriableError(SourceError):

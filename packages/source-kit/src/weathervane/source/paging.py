@@ -59,7 +59,7 @@ def paginate(
 def same_origin(url: str, base_url: str) -> str:
     """Return the vendor's next link, made absolute, if it stays on the scheme, host and port of ``base_url``.
 
-    Raises ContractError, naming the other host only, if it leads elsewhere or is no URL: tokens go with it.
+    Raises ContractError, naming the other host and port only, if it leads elsewhere or is no URL: tokens go with it.
     """
     base = httpx.URL(base_url)
     try:
@@ -68,7 +68,7 @@ def same_origin(url: str, base_url: str) -> str:
         link = httpx.URL("")
     if origin_of(link) != origin_of(base) or link.userinfo:
         raise ContractError(
-            f"a paging link leads to {plain_host(link)} instead of {base.host}; not followed",
+            f"a paging link leads to {plain_host(link)} instead of {plain_host(base)}; not followed",
             reason="FOREIGN_ORIGIN",
         )
     return str(link)
@@ -80,5 +80,11 @@ def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
 
 
 def plain_host(url: httpx.URL) -> str:
-    """Give a host for a message, if it is one: a malformed link may hold anything in its place."""
-    return url.host if _HOST.fullmatch(url.host) else "an unreadable host"
+    """Give a host for a message, with its port unless that is the scheme's own: `127.0.0.1:8080`.
+
+    Only if it is one: a malformed link may hold anything in its place.
+    """
+    if not _HOST.fullmatch(url.host):
+        return "an unreadable host"
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return host if url.port is None else f"{host}:{url.port}"

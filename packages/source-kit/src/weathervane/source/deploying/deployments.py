@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Any
 
+from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
@@ -130,11 +131,19 @@ def _wanted(definition: Definition) -> dict[str, Any]:
         "concurrency_limit": entry.concurrency_limit.limit,
         "concurrency_options": entry.concurrency_limit.model_dump(mode="json", exclude={"limit"}),
         "enforce_parameter_schema": True,
-        "parameter_openapi_schema": to_jsonable_python(flow.parameters.model_dump(exclude_unset=True)),
+        "parameter_openapi_schema": _schema(flow),
         # What runs is the package as it is installed where the worker runs.
         "pull_steps": [],
         "path": None,
     }
+
+
+def _schema(flow: Flow[..., Any]) -> dict[str, Any]:
+    """Its parameters, and no others: Prefect's own schema lets a misspelt one through, and the run then dies before it
+    begins, without a state or a word (3.8.8).
+    """
+    schema = to_jsonable_python(flow.parameters.model_dump(exclude_unset=True))
+    return {**schema, "additionalProperties": False}
 
 
 def _now(there: DeploymentResponse) -> dict[str, Any]:

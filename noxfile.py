@@ -251,7 +251,7 @@ def house(session: nox.Session) -> None:
 @nox.session(default=False)
 def e2e(session: nox.Session) -> None:
     """The way of a row from a pretend vendor to a second Delta reader, every part running."""
-    install_house(session, COMPILED, groups=("test",))
+    install_house(session, COMPILED, groups=("test", "deploy"))
     pytest(session, "tests/e2e", *THREE_FILES_AT_ONCE)
 
 

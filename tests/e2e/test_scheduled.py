@@ -1,21 +1,27 @@
-"""A Prefect server of its own: its scheduler, and the block types; what becomes of runs is in `tests/deployed`."""
+"""A Prefect server of its own: its scheduler, block types, READMEs; what becomes of runs is in `tests/deployed`."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from processes import Stack
+from processes import Stack, free_port
 from showing import registered
 from vendors import VENDORS
 
 from weathervane.source.deploying import deploy
+
+from .running import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +63,39 @@ def test_prefects_own_command_registers_a_sources_block(server: str, source: str
         schema = api.get_most_recent_block_schema_for_block_type(kind.id)
     assert schema is not None
     assert schema.fields["secret_fields"]
+
+
+@pytest.mark.parametrize("package", [vendor.source.replace("_", "-") for vendor in VENDORS])
+def test_the_first_commands_of_a_readme_do_what_it_says(server: str, package: str, tmp_path: Path) -> None:
+    """As they stand, on free ports: from the checkout to rows in a lake. What `pip` is to install can be resolved."""
+    readme = (ROOT / "packages" / package / "README.md").read_text()
+    (script,) = re.findall(r"^```shell\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    assert script.startswith("pip install ")
+    port, lake = free_port(), free_port()
+    script = re.sub(r"(--port |127\.0\.0\.1:)\d+", rf"\g<1>{port}", script)
+    script = script.replace("--lake lake", f"--lake {tmp_path}/lake --port {lake}")
+    prelude = f"""
+        set -euo pipefail
+        pip() {{ uv pip install --quiet --dry-run --python {sys.executable} "${{@:2}}"; }}
+    """
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PREFECT_API_URL": server,
+        "WEATHERVANE_LAKE_ADDRESS": f"127.0.0.1:{lake}",
+    }
+    with subprocess.Popen(
+        ["bash", "-c", prelude + script],
+        cwd=ROOT,
+        env=environment,
+        start_new_session=True,  # what it leaves in the background ends with it
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as shell:
+        code = shell.wait(240)
+        os.killpg(shell.pid, signal.SIGTERM)
+        out, error = shell.communicate()
+    assert code == 0, out + error
+    assert "can read acme" in out
+    assert json.loads(out.splitlines()[-1])["row_count"] > 0

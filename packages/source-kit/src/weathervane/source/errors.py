@@ -135,8 +135,8 @@ class CursorError(FatalError):
     """A checkpoint cannot be read, or lies in the future. Never treat it as "start from scratch"."""
 
     advice = (
-        "if a newer version wrote it or a clock was wrong, run that version or correct the clock; else move the table's "
-        "folder aside, and the next run fills the table anew from its begin"
+        "if a newer version wrote it or a clock was wrong, run that version or correct the clock; else move the"
+        " table's folder aside, and the next run fills the table anew from its begin"
     )
 
 

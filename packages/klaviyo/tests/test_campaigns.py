@@ -142,7 +142,8 @@ def _same_rows(bench):
             "account_id name status archived channels send_time created_at updated_at included_audiences"
             " excluded_audiences message_ids deleted_at",
         ),
-        (MESSAGES, "message_id", "campaign_id name channels created_at updated_at deleted_at"),
+        # Only a legacy email has a label.
+        (MESSAGES, "message_id", "campaign_id channels created_at updated_at deleted_at"),
         (
             VARIATIONS,
             "message_id",

@@ -20,6 +20,7 @@ SINCE = "2026-09-01T00:00:00"
         "and(equals(archived,false),greater-or-equal(updated_at,2026-09-01T00:00:00Z))",
         "equals(archived,false),less-than(created_at,2026-10-01)",
         "greater-than(created_at,2026-09-01T00:00:00.123+00:00)",
+        "greater-than(created_at,2026-09-01T00:00:00+0000),less-or-equal(updated_at,2026-09-01T02:00:00.5-0230)",
         'contains(name,"sale")',
         "contains(name,'it\\'s')",
         'any(id,["a","b"])',
@@ -125,6 +126,8 @@ def test_a_cursor_is_of_its_query_and_of_nothing_else(acme):
         ("campaigns", {"sort": "status"}, "sort"),
         ("campaigns", {"include": "campaign-variations"}, "include"),
         ("campaign-messages", {"include": "campaign-variations"}, "include"),
+        ("campaigns", {"revision": "2026-07-15.pre", "include": "tags"}, "include"),
+        ("campaigns", {"revision": "2026-07-15.pre", "fields__tag": "name"}, "fields[tag]"),
         ("campaigns", {"limit": "5"}, "limit"),
         ("campaigns", {"revision": "2026-04-15", "page__size": "50", "filter": EMAIL}, "page[size]"),
         ("campaigns", {"revision": LEGACY}, "filter"),
@@ -270,7 +273,7 @@ def test_fields_that_are_not_there_are_refused(acme, path, parameters, parameter
 @pytest.mark.parametrize(
     ("path", "parameters"),
     [
-        ("campaigns", {"fields__campaign": "definition.send_settings,definition.name,updated_at"}),
+        ("campaigns", {"fields__campaign": "id,definition.send_settings,definition.name,updated_at"}),
         ("campaigns", {"fields__campaign-audience": "definition.included", "fields__tag": "name"}),
         (
             "campaign-messages",
@@ -290,6 +293,59 @@ def test_fields_that_are_not_there_are_refused(acme, path, parameters, parameter
 def test_fields_that_are_there_are_taken(acme, path, parameters):
     """Whole attributes or members of them, of every type that the list gives."""
     assert acme.get(path, **parameters).status_code == 200
+
+
+def test_the_betas_name_a_campaigns_tags_and_do_not_include_them(acme):
+    """By Klaviyo's own OpenAPI document of 2026-07-15.pre, for the list and for one; the published revision does."""
+    one = next(one for one in acme.account.world.all("campaign") if one["tags"])
+    for path in ("campaigns", f"campaigns/{one['id']}"):
+        assert acme.refusal(path, revision="2026-07-15.pre", include="tags")[::2] == (
+            400,
+            {"parameter": "include"},
+        )
+        assert acme.get(path, include="tags").status_code == 200
+    shown = acme.data(f"campaigns/{one['id']}", revision="2026-07-15.pre", include="campaign-messages")
+    assert "tags" in shown["relationships"]
+    assert acme.ids(f"campaigns/{one['id']}/tags", revision="2026-07-15.pre") == one["tags"]
+
+
+def test_a_legacy_message_has_the_shape_of_its_channel(start):
+    """As in Klaviyo's OpenAPI document: a push says its notification_type, only an email has a label."""
+    client = start(campaigns=0)
+    for channel in ("email", "sms", "push"):
+        client.account.change("new_campaign", channel=channel, status="draft")
+    shown = {}
+    for channel in ("email", "sms", "mobile_push"):
+        asked = {"filter": f"equals(messages.channel,'{channel}')", "include": "campaign-messages"}
+        document = client.get("campaigns", revision=LEGACY, **asked).json()
+        shown[channel] = document["included"][0]["attributes"]["definition"]
+        tracked = document["data"][0]["attributes"]["tracking_options"]
+        assert (tracked is None) == (channel == "mobile_push")
+        assert ("is_tracking_opens" in (tracked or {})) == (channel == "email")
+    assert {channel: set(one) for channel, one in shown.items()} == {
+        "email": {"channel", "label", "content"},
+        "sms": {"channel", "content", "render_options"},
+        "mobile_push": {"channel", "notification_type", "kv_pairs", "content", "options"},
+    }
+    assert shown["mobile_push"]["notification_type"] == "standard"
+    push = next(one for one in client.account.world.all("campaign-variation") if "push_type" in str(one))
+    client.account.change(
+        "update", id=push["id"], set={"details": {"push_type": "silent", "kv_pairs": {"a": "b"}}}
+    )
+    asked = {"filter": "equals(messages.channel,'mobile_push')", "include": "campaign-messages"}
+    silent = client.get("campaigns", revision=LEGACY, **asked).json()["included"][0]["attributes"][
+        "definition"
+    ]
+    assert silent == {"channel": "mobile_push", "notification_type": "silent", "kv_pairs": {"a": "b"}}
+
+
+def test_half_a_character_is_served_as_the_escape_that_it_is(start):
+    """Not a page that breaks from then on."""
+    client = start(campaigns=1)
+    client.account.change("update", id=client.ids("campaigns")[0], set={"name": "\ud83d"})
+    answer = client.get("campaigns")
+    assert answer.status_code == 200
+    assert "\\ud83d" in answer.text
 
 
 def test_a_cursor_is_of_one_list_of_one_revision(acme):

@@ -228,6 +228,8 @@ def test_a_legacy_account_lives_on(load):
     ("line", "told"),
     [
         ("{", "export.jsonl:1: not JSON"),
+        ('{"type":"tag","id":"1","attributes":{"name":NaN}}', "export.jsonl:1: not JSON"),
+        ('{"type":"tag","id":"1","attributes":{"name":1e400}}', "export.jsonl:1: not JSON"),
         ("7", "must be a JSON object"),
         ("[[]]", "must be a JSON object, or an array of them"),
         ('{"data":[7]}', "needs a type of .*, got 7"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from weathervane.klaviyo.campaigns import CAMPAIGNS, MESSAGES, VARIATIONS
+from weathervane.klaviyo.reports import REPORTS
 from weathervane.klaviyo.snapshot import Row
 from weathervane.lake import LakeClient, NotFoundError, TableRef
 from weathervane.source.dataset import Dataset
@@ -27,6 +28,8 @@ class Known:
     messages: dict[str, Row] = field(default_factory=dict)
     channels: dict[str, set[str]] = field(default_factory=dict)
     """By message: the channels of its variations."""
+    reported: dict[str, set[date]] = field(default_factory=dict)
+    """By conversion metric: the first days of the quarters that have rows."""
     said: set[str] = field(default_factory=set)
     """Messages with variations of the omni model; a legacy one has its message's own id."""
 
@@ -54,6 +57,8 @@ class Known:
             known.channels.setdefault(row["message_id"], set()).add(row["channel"])
             if row["variation_id"] != row["message_id"]:
                 known.said.add(row["message_id"])
+        for row in _rows(lake, tenant, REPORTS, ("conversion_metric_id", "period_start")):
+            known.reported.setdefault(row["conversion_metric_id"], set()).add(row["period_start"])
         return known
 
     def unchanged(self, message: Row) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
 
@@ -28,6 +28,7 @@ from weathervane.source.slices import Piece, Slice, SliceEnd
 __all__ = ["CampaignsReader"]
 
 _SENT = ("sent", "sending")
+_UNSENT = ("draft", "scheduled")
 # Before any campaign: Klaviyo was founded in 2012.
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -42,7 +43,7 @@ class CampaignsReader:
 
     Campaigns are few, and a deletion, a child's edit or a flip of `archived` need not show in any time of change: so
     each run reads all of them. The checkpoint, `updated_at`, tells how new the newest was; nothing is asked by it.
-    `reported <metric>` is the first day of the newest quarter that was reported.
+    `reported <metric>` is the first day of the newest quarter that was reported by the conversion metric.
 
     Args:
         client: The account.
@@ -78,6 +79,7 @@ class CampaignsReader:
         self._reports = ReportsReader(client, self._account, self._days, self._now)
         self._sent: list[datetime] | None = None
         self._present: list[datetime] = []
+        self._held: Mapping[str, set[date]] = {}
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:
@@ -99,7 +101,7 @@ class CampaignsReader:
             return Slice(name, {"conditions": bounds, "before": before})
         if not self._client.credentials.wants_reports:
             return None
-        return self._reports.next_slice(self._sent, self._present, before)
+        return self._reports.next_slice(self._sent, self._present, self._held, before)
 
     def read(self, slice: Slice) -> Generator[Piece, None, SliceEnd]:
         """One slice."""
@@ -138,13 +140,20 @@ class CampaignsReader:
                 before["updated_at"] = max([*newest, *earlier])
         read = messages.rows.to_pylist()
         rows = [row for row in [*known.messages.values(), *read] if row["send_time"]]
-        self._sent = [row["send_time"] for row in rows if row["status"] in _SENT]
+        self._held = known.reported
+        self._sent = [row["send_time"] for row in rows if self._reached_somebody(row)]
         self._present = [
             row["send_time"]
             for row in read
             if row["send_time"] and row["status"] == "sent" and row["deleted_at"] is None
         ]
         return SliceEnd(format_checkpoint(before) if before else None)
+
+    def _reached_somebody(self, row: Row) -> bool:
+        """Whether a report may know a message: a cancelled one too, which may have been stopped while it was sent."""
+        if row["status"] in _SENT:
+            return True
+        return row["status"] not in _UNSENT and bool(row["send_time"] <= self._now)
 
     def _said(self, snapshot: Snapshot) -> Generator[Piece, None, None]:
         """What the messages say, replaced message by message."""

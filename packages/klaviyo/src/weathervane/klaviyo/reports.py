@@ -58,7 +58,9 @@ def _channel(texts: pa.Array) -> pa.Array:
 REPORTS = Dataset(
     name="klaviyo_campaign_reports",
     description="What each message brought, by the quarter in which it was sent; quarters may be added up. Only counts"
-    " and amounts: a rate is a quotient of two of them and must not be added or averaged.",
+    " and amounts: a rate is a quotient of two of them and must not be added or averaged. A quarter is by one"
+    " conversion metric. While a tenant changes to another one, some quarters are still by the old: conversions and"
+    " conversion_value are then to be added up within conversion_metric_id.",
     unique_keys=("tenant_id", "conversion_metric_id", "period_start", "campaign_id", "message_id", "channel"),
     cluster_by="period_start",
     cursor="period_start",
@@ -66,7 +68,12 @@ REPORTS = Dataset(
     window=timedelta(days=92),
     columns=(
         *tenant_columns(),
-        Column("conversion_metric_id", _TEXT, doc="What counts as a conversion."),
+        Column(
+            "conversion_metric_id",
+            _TEXT,
+            doc="What counts as a conversion: of conversions, conversion_uniques and conversion_value alone. Another"
+            " metric's rows replace those of the same quarter, so no message is counted by two at once.",
+        ),
         Column("period_start", pa.date32(), doc="First day of the quarter, in the account's time zone."),
         Column("period_end", pa.date32(), nullable=False, doc="Its last day."),
         Column("campaign_id", _TEXT, "groupings.campaign_id"),

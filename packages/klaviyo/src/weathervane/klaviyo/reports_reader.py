@@ -62,16 +62,21 @@ class ReportsReader:
         """Set when a quota was used up: the rest of the reports is left to a later run."""
 
     def next_slice(
-        self, sent: Sequence[datetime], present: Sequence[datetime], before: Times
+        self,
+        sent: Sequence[datetime],
+        present: Sequence[datetime],
+        held: Mapping[str, set[date]],
+        before: Times,
     ) -> Slice | None:
         """Fetches the next report and gives the slice for it; None when there is none left.
 
         It is fetched before there is a slice: the end of a quota is no failed slice.
 
         Args:
-            sent: When messages were sent, also those that were deleted since.
+            sent: When messages were sent, also those that were deleted since, or stopped on the way.
             present: When messages were sent that the account has, and whose sending is over: to somebody, for
                 otherwise they were cancelled.
+            held: By conversion metric: the first days of the quarters of which the lake holds rows.
             before: The checkpoint's times.
 
         Raises:
@@ -79,7 +84,7 @@ class ReportsReader:
             IncompleteError: All reports were read but those that were empty and cannot be.
         """
         if self._quarters is None:
-            self._quarters = self._choose(sent, before)
+            self._quarters = self._choose(sent, held, before)
             self._never_empty = set(quarters_of(present, self._account.timezone))
         while self._quarters:
             quarter = self._quarters.pop(0)
@@ -104,10 +109,9 @@ class ReportsReader:
                 )
             return None
         day = quarter.first.isoformat()
-        window = (
-            ColumnRange("period_start", day, day),
-            ColumnRange("conversion_metric_id", self._metric, self._metric),
-        )
+        # The whole quarter, whatever metric its rows count by: beside another one's, all that does not depend on the
+        # metric would be there twice.
+        window = (ColumnRange("period_start", day, day),)
         bounds = {"quarter": quarter, "before": before}
         return Slice(f"report {quarter} of {self._metric}", bounds, {REPORTS.name: window})
 
@@ -141,8 +145,13 @@ class ReportsReader:
         """The checkpoint's name for the newest quarter that was reported; another metric begins anew."""
         return f"reported {self._metric}"
 
-    def _choose(self, sent: Sequence[datetime], before: Times) -> list[Quarter]:
-        """The quarters to ask for, oldest first, so that one date says how far the first run came."""
+    def _choose(
+        self, sent: Sequence[datetime], held: Mapping[str, set[date]], before: Times
+    ) -> list[Quarter]:
+        """The quarters to ask for, oldest first, so that one date says how far the first run came.
+
+        A quarter of which the lake has another metric's rows is one of them, until it has this one's in their place.
+        """
         if not self._metric:
             raise ConfigurationError(
                 "reports need conversion_metric_id: the id of the metric to count as conversions, usually that of"
@@ -150,16 +159,18 @@ class ReportsReader:
                 reason="NO_CONVERSION_METRIC",
             )
         zone = self._account.timezone
-        quarters = quarters_of(sent, zone)
+        others = {Quarter.of(day) for metric, days in held.items() if metric != self._metric for day in days}
+        quarters = sorted({*quarters_of(sent, zone), *others})
         start, end = self._days
         if quarters and (start or end):
             first, last = Quarter.of(start or quarters[0].first), Quarter.of(end or quarters[-1].first)
             quarters = [one for one in quarters if first <= one <= last]
         elif quarters and (reported := before.get(self._progress)) is not None:
             # By the newest sending and not by our clock: what comes in, comes in for something that was sent.
-            newest = max(sent).astimezone(zone).date()
+            newest = max(sent).astimezone(zone).date() if sent else reported.date()
             since = Quarter.of(newest - self._client.settings.report_look_back)
-            quarters = [one for one in quarters if one >= min(since, Quarter.of(reported.date()))]
+            asked = min(since, Quarter.of(reported.date()))
+            quarters = [one for one in quarters if one >= asked or one in others]
         if quarters:
             self._check_metric()
         return quarters

@@ -52,6 +52,7 @@ CHANGES: Mapping[str, str] = {
     "archive": "archive a campaign, or take it back with archived=false: id",
     "delete": "delete a record with all below it, without a trace: id",
     "send": "send a campaign's messages now: id",
+    "stop": "stop a campaign while its messages are sent: they are cancelled, and half of the recipients have them: id",
     "revoke_key": "make the private key worthless; with revoked=false valid again",
 }
 
@@ -197,6 +198,13 @@ class PretendAccount:
                 definition["status"] = "sent"
                 definition.setdefault("send_options", {}).update(send_time=stamp(now), send_times=None)
                 world.touch(message, now)
+        elif name == "stop":
+            for message in world.children(record, "campaign-messages"):
+                definition = message["attributes"]["definition"]
+                if definition.get("status") in ("sending", "sent"):
+                    definition["status"] = "cancelled"
+                    message["stopped"] = True
+                    world.touch(message, now)
         else:
             world.touch(record, now)
         return record

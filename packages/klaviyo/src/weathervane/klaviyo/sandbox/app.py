@@ -244,5 +244,9 @@ def _archived(query: Query) -> bool | None:
 
 
 def _json(status: int, body: Any, headers: Mapping[str, str]) -> Response:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # Half of a character, in a record of one's own: JSON has it as an escape, UTF-8 has it not.
+        text = json.dumps(body, separators=(",", ":")).encode()
     return Response(text, status, dict(headers), media_type=JSON_API)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from weathervane.klaviyo.sandbox.filters import BOOLEAN, COMPARE, TEXT, TIME, Fields
-from weathervane.klaviyo.sandbox.revisions import LEGACY, is_omni
+from weathervane.klaviyo.sandbox.revisions import BETAS, LEGACY, is_omni
 
 __all__ = [
     "BETA_INCLUDE",
@@ -93,6 +93,9 @@ _METRICS = Listing(
 
 BETA_INCLUDE = "campaign-variations"
 """What the beta's list of messages took besides."""
+_NO_TAGS = ("campaign-audiences", "campaign-messages")
+"""What the betas include of a campaign, by Klaviyo's own OpenAPI document of 2026-07-15.pre: they name a campaign's
+tags and give them at their own address, and do not include them."""
 _ONE_INCLUDES: Mapping[str, tuple[str, ...]] = {
     "campaign": ("campaign-audiences", "campaign-messages", "tags"),
     "campaign-message": ("campaign", "campaign-variations"),
@@ -118,9 +121,11 @@ def kind_of(relationship: str) -> str:
     return relationship.removesuffix("s")
 
 
-def one_includes(kind: str, *, omni: bool) -> tuple[str, ...]:
+def one_includes(kind: str, revision: str) -> tuple[str, ...]:
     """What a single record takes as includes."""
-    return (_ONE_INCLUDES if omni else _LEGACY_ONE_INCLUDES).get(kind, ())
+    if kind == "campaign" and revision in BETAS:
+        return _NO_TAGS
+    return (_ONE_INCLUDES if is_omni(revision) else _LEGACY_ONE_INCLUDES).get(kind, ())
 
 
 def relations(kind: str, *, omni: bool) -> tuple[str, ...]:
@@ -143,7 +148,8 @@ def listing_of(name: str, revision: str) -> Listing | None:
     if name == "metrics":
         return _METRICS
     if is_omni(revision):
-        return {"campaigns": _OMNI_CAMPAIGNS, "campaign-messages": _OMNI_MESSAGES}.get(name)
+        campaigns = replace(_OMNI_CAMPAIGNS, includes=_NO_TAGS) if revision in BETAS else _OMNI_CAMPAIGNS
+        return {"campaigns": campaigns, "campaign-messages": _OMNI_MESSAGES}.get(name)
     if name != "campaigns":
         return None
     if revision >= LEGACY:

@@ -29,19 +29,18 @@ _OPTIONS = (
 )
 _OMNI: Mapping[str, tuple[str, ...]] = {
     "campaign": (
-        "created_at",
-        "updated_at",
+        *("id", "created_at", "updated_at"),
         *(f"definition.{one}" for one in ("name", "builder", "archived", "color", "description")),
         *(f"definition.send_settings.{one}" for one in _SETTINGS),
     ),
     "campaign-message": (
-        *("created", "updated", "definition.name", "definition.status"),
+        *("id", "created", "updated", "definition.name", "definition.status"),
         *("definition.tracking_options.*", "definition.ab_test.*"),
         *(f"definition.send_options.{one}" for one in _OPTIONS),
     ),
-    "campaign-variation": ("created", "updated", "definition.name", "definition.details.*"),
+    "campaign-variation": ("id", "created", "updated", "definition.name", "definition.details.*"),
     "campaign-audience": (
-        *("created", "updated"),
+        *("id", "created", "updated"),
         *(f"definition.{one}" for one in ("name", "included", "excluded", "priority")),
     ),
 }

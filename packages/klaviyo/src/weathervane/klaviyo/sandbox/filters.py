@@ -24,7 +24,7 @@ Fields = Mapping[str, tuple[str, Sequence[str]]]
 
 _CALL = re.compile(r"\s*([a-z-]+)\(")
 _FIELD = re.compile(r"\s*([a-z_.]+)\s*")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
 _LISTS = ("any", "contains-any", "contains-all")
 
 

@@ -90,7 +90,7 @@ def list_page(
 def one_record(record: Record, query: Query, renderer: Renderer, url: str) -> dict[str, Any]:
     """A single record. Raises RefusalError: 400 for an include or a field that it does not take."""
     query.only("include", "fields")
-    _check_shape(query, record["type"], one_includes(record["type"], omni=renderer.omni), renderer)
+    _check_shape(query, record["type"], one_includes(record["type"], renderer.revision), renderer)
     document = _document([record], renderer, query, {"self": url})
     document["data"] = document["data"][0]
     return document

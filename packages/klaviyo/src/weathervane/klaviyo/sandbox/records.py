@@ -130,6 +130,8 @@ def _named(resource: Resource, name: str) -> list[dict[str, Any]]:
 def _resources(line: bytes, where: str) -> Iterator[Resource]:
     try:
         value = json.loads(line)
+        # Python reads NaN, and 1e400 as infinity; in an answer they would be no JSON.
+        json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError) as error:
         raise RecordsError(f"{where}: not JSON: {error}") from None
     for one in value if isinstance(value, list) else [value]:

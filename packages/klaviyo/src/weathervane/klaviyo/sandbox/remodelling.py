@@ -181,6 +181,8 @@ def _message(
     }
     channel = legacy.get("channel")
     details = {"channel": _CHANNELS.get(str(channel), channel), **objects(legacy.get("content"))}
+    if "notification_type" in legacy:
+        details["push_type"] = legacy["notification_type"]
     template = objects(objects(objects(message.get("relationships")).get("template")).get("data"))
     if template:
         details["template_id"] = template.get("id")

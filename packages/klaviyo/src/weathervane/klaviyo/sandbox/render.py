@@ -6,19 +6,13 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
+from weathervane.klaviyo.sandbox.definitions import LEGACY_CHANNELS, legacy_definition
 from weathervane.klaviyo.sandbox.endpoints import relations
 from weathervane.klaviyo.sandbox.revisions import is_omni
 from weathervane.klaviyo.sandbox.world import CHILDREN, Record, World, parse, send_times
 
-__all__ = ["LEGACY_CHANNELS", "Renderer", "legacy_status"]
+__all__ = ["Renderer", "legacy_status"]
 
-LEGACY_CHANNELS: Mapping[str, str] = {
-    "email": "email",
-    "sms": "sms",
-    "push": "mobile_push",
-    "mobile_push": "mobile_push",
-}
-"""A variation's channel -> its name in the legacy filter; WhatsApp has none there."""
 _STATUSES = ("sending", "scheduled", "draft", "sent", "cancelled")
 
 
@@ -34,6 +28,7 @@ class Renderer:
     def __init__(self, world: World, base: str, revision: str) -> None:
         self._world = world
         self._base = base
+        self.revision = revision
         self.omni = is_omni(revision)
 
     def resource(self, record: Record, shown: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -136,7 +131,7 @@ class Renderer:
         status = legacy_status([one.get("status") for one in messages])
         strategy: dict[str, Any] = {"method": "static" if times else "immediate"}
         if times:
-            strategy |= {"datetime": times[0], "options": {"is_local": False}}
+            strategy |= {"datetime": times[0], "options": {"is_local": any(map(_is_local, messages))}}
         return {
             "name": definition.get("name"),
             "status": status,
@@ -146,12 +141,7 @@ class Renderer:
                 "excluded": [one for audience in audiences for one in audience.get("excluded") or ()],
             },
             "send_options": {"use_smart_sending": True},
-            "tracking_options": {
-                "add_tracking_params": tracking.get("is_add_utm", False),
-                "custom_tracking_params": [],
-                "is_tracking_clicks": tracking.get("is_tracking_clicks", False),
-                "is_tracking_opens": tracking.get("is_tracking_opens", False),
-            },
+            "tracking_options": _tracking(tracking, self.channels(record)),
             "send_strategy": strategy,
             "created_at": attributes.get("created_at"),
             "scheduled_at": attributes.get("created_at")
@@ -167,27 +157,29 @@ class Renderer:
             one["attributes"]["definition"] for one in self._world.children(record, "campaign-variations")
         ]
         details = (below[0].get("details") or {}) if below else {}
-        names: tuple[str, ...] = (
-            "subject",
-            "preview_text",
-            "from_email",
-            "from_label",
-            "reply_to_email",
-            "cc_email",
-            "bcc_email",
-        )
-        if details.get("channel") != "email":
-            names = ("title", "body")
+        local = _is_local(attributes["definition"])
         return {
-            "definition": {
-                "channel": LEGACY_CHANNELS.get(details.get("channel", ""), details.get("channel")),
-                "label": attributes["definition"].get("name"),
-                "content": {name: details[name] for name in names if name in details},
-            },
-            "send_times": [{"datetime": time, "is_local": False} for time in send_times(record)],
+            "definition": legacy_definition(attributes["definition"].get("name"), details),
+            "send_times": [{"datetime": time, "is_local": local} for time in send_times(record)],
             "created_at": attributes.get("created"),
             "updated_at": attributes.get("updated"),
         }
+
+
+def _is_local(definition: Mapping[str, Any]) -> bool:
+    """Whether each recipient gets the message when it is that time where they live."""
+    strategy = (definition.get("send_options") or {}).get("send_strategy")
+    return str(strategy).endswith("local_timezone")
+
+
+def _tracking(told: Mapping[str, Any], channels: list[str]) -> dict[str, Any] | None:
+    """By Klaviyo's OpenAPI document of 2026-07-15: opens and clicks are an email's, and push has none of it."""
+    if channels == ["mobile_push"]:
+        return None
+    shown = {"add_tracking_params": told.get("is_add_utm", False), "custom_tracking_params": []}
+    if channels != ["sms"]:
+        shown |= {name: told.get(name, False) for name in ("is_tracking_clicks", "is_tracking_opens")}
+    return shown
 
 
 def legacy_status(statuses: list[str | None]) -> str:

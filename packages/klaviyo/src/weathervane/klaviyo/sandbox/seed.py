@@ -191,7 +191,12 @@ def add_variation(
             "shorten_links": True,
             "text_message_type": "SMS",
         },
-        "push": {"title": f"{word} {letter}", "body": "Open the app", "badge": False},
+        "push": {
+            "title": f"{word} {letter}",
+            "body": "Open the app",
+            "badge": False,
+            "push_type": "standard",
+        },
         "whatsapp": {"template_id": "wa_7", "shorten_links": True},
     }
     return world.add(

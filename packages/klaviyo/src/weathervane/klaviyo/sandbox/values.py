@@ -54,12 +54,13 @@ Sent = tuple[Record, Record, str, datetime]
 
 
 def sent_of(world: World) -> list[Sent]:
-    """All messages that were sent, once per channel."""
+    """All messages that reached somebody, once per channel: also those that were stopped while they were sent."""
     found: list[Sent] = []
     for message in world.all("campaign-message"):
         definition, campaign = message["attributes"]["definition"], world.campaign_of(message)
         times = send_times(message)
-        if campaign is None or definition.get("status") not in ("sent", "sending") or not times:
+        reached = definition.get("status") in ("sent", "sending") or message.get("stopped")
+        if campaign is None or not reached or not times:
             continue
         below = [one["attributes"]["definition"] for one in world.children(message, "campaign-variations")]
         words = {(one.get("details") or {}).get("channel", "email") for one in below}
@@ -88,7 +89,7 @@ def counts_of(sent: Sent, now: datetime) -> dict[str, int]:
     seed = hashlib.sha256(f"{message['id']} {channel}".encode()).digest()
     share = [one / 255 for one in seed[:8]]
     grown = 1 - math.exp(-max(0.0, min((now - at) / _GROWS, 1.0)) * 5)
-    recipients = 200 + int(share[0] * 5000)
+    recipients = (200 + int(share[0] * 5000)) // (2 if message.get("stopped") else 1)
     delivered = recipients - int(recipients * share[1] * 0.03)
     opens = int(delivered * (0.2 + 0.3 * share[2]) * grown)
     clicks = int(opens * (0.05 + 0.2 * share[3]))

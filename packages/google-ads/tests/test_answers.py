@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +18,7 @@ from weathervane.google_ads.answers import (
     classifier,
     refusal_of,
 )
-from weathervane.google_ads.sandbox.errors import GoogleAdsError, error_body
+from weathervane.google_ads.sandbox.errors import GoogleAdsError, error_body, front_end_error
 from weathervane.source.errors import (
     ConfigurationError,
     ContractError,
@@ -97,6 +98,8 @@ def test_both_shapes_are_one_error():
         ("requestError.PAGE_SIZE_NOT_SUPPORTED", ContractError),
         ("requestError.EXPIRED_PAGE_TOKEN", UnavailableError),
         ("internalError.DEADLINE_EXCEEDED", QueryTooHeavyError),
+        ("requestError.RPC_DEADLINE_TOO_SHORT", QueryTooHeavyError),
+        ("clickViewError.EXPECTED_FILTER_ON_A_SINGLE_DAY", ConfigurationError),
         ("mutateError.SOMETHING_NEW", ContractError),
     ],
 )
@@ -126,6 +129,7 @@ def test_a_token_that_ended_is_refreshed(code):
         ("quotaError.RESOURCE_TEMPORARILY_EXHAUSTED", "5s", 5.0),
         ("quotaError.RESOURCE_TEMPORARILY_EXHAUSTED", "0.500s", 0.5),
         ("quotaError.RESOURCE_TEMPORARILY_EXHAUSTED", None, None),
+        ("quotaError.RESOURCE_EXHAUSTED", "999999999s", 86_400.0),
         ("quotaError.EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION", "30s", 30.0),
         ("internalError.INTERNAL_ERROR", None, None),
         ("internalError.TRANSIENT_ERROR", None, None),
@@ -182,3 +186,63 @@ def test_details_of_other_types_are_skipped():
     assert (verdict.error.reason, verdict.after) == ("RESOURCE_TEMPORARILY_EXHAUSTED", 7.0)
     plain = {"error": {"code": 503, "status": "UNAVAILABLE", "details": body["error"]["details"][1:2]}}
     assert classify(answer(503, plain)).after == 7.0
+
+
+def test_every_official_error_is_judged_by_what_a_repetition_can_do():
+    """All that the official protos of the newest version have: these alone pass, all others are final."""
+    errors = importlib.import_module("google.ads.googleads.v26.errors.types.errors")
+    passing = {"databaseError.CONCURRENT_MODIFICATION"}
+    for member in errors.ErrorCode.pb().DESCRIPTOR.fields:
+        for value in member.enum_type.values:
+            code = f"{member.json_name}.{value.name}"
+            verdict = classify(refused(code, array=True))
+            assert not isinstance(verdict, Accept)
+            if isinstance(verdict, Retry):
+                passing.add(code)
+            elif verdict.error.retriable:
+                # Not as it is: in halves, from the first page on.
+                assert value.name in (
+                    "DEADLINE_EXCEEDED",
+                    "EXPIRED_PAGE_TOKEN",
+                    "INVALID_PAGE_TOKEN",
+                    "RPC_DEADLINE_TOO_SHORT",
+                )
+    quota = {one.partition(".")[2] for one in passing if one.startswith("quotaError.")}
+    assert {one for one in passing if not one.startswith(("quotaError.", "internalError."))} == {
+        "databaseError.CONCURRENT_MODIFICATION"
+    }
+    assert quota >= {"RESOURCE_EXHAUSTED", "RESOURCE_TEMPORARILY_EXHAUSTED"}
+    assert "ACCESS_PROHIBITED" not in quota
+
+
+@pytest.mark.parametrize("details", [True, False])
+def test_an_api_that_is_not_enabled_says_where_it_is_enabled(details):
+    """In Google's own sentence, or by the link beside it; it is no matter of the tenant's credentials."""
+    error = front_end_error("SERVICE_DISABLED", message=None if details else "It is disabled.")
+    verdict = classify(answer(403, error_body("v26", [error], "r")))
+    assert isinstance(verdict, Fail)
+    assert not verdict.error.retriable
+    assert not verdict.refresh
+    assert verdict.error.reason == "SERVICE_DISABLED"
+    assert isinstance(verdict.error, ConfigurationError)
+    assert "overview?project=407408718192" in str(verdict.error)
+    assert "enable the Google Ads API" in str(verdict.error)
+
+
+@pytest.mark.parametrize("status", [409, 499])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}"])
+def test_a_call_that_was_given_up_is_made_again(status, body):
+    """Also where nothing of it can be read."""
+    verdict = classify(answer(status, body, **{"retry-after": "3"}))
+    assert isinstance(verdict, Retry)
+    assert verdict.after == 3.0
+
+
+def test_no_token_comes_into_a_message():
+    """Not even if a sentence of Google's quotes one."""
+    told = {
+        "error": {"code": 401, "status": "UNAUTHENTICATED", "message": "ya29.abc-DEF and 1//0g_xyz are bad"}
+    }
+    verdict = classify(answer(401, told))
+    assert "[...] and [...] are bad" in str(verdict.error)
+    assert "abc" not in repr(verdict.error)

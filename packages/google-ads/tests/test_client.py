@@ -152,6 +152,32 @@ def test_a_token_endpoint_that_is_down_is_asked_again(begin):
         assert client.accessible()
 
 
+@pytest.mark.parametrize("status", [200, 400, 403])
+@pytest.mark.parametrize("error", ["internal_failure", "rate_limit_exceeded", "temporarily_unavailable"])
+def test_a_grant_that_is_refused_for_now_is_asked_for_again(begin, status, error):
+    """The word says that it passes, whatever its status; the consent is as good as before."""
+    bench = begin(days=2)
+    bench.vendor.faults.add("token_error", 2, error=error, http_status=status)
+    with bench.client() as client:
+        assert client.accessible()
+
+
+def test_a_refused_grant_is_told_in_googles_words_but_not_with_our_secrets(begin):
+    """Google's sentence may be the only one that says why; one that quotes a secret is left out."""
+    bench = begin(days=2)
+    bench.vendor.faults.add("token_error", 1)
+    with (
+        bench.client() as client,
+        pytest.raises(CredentialsError, match="Google: Token has been expired or rev"),
+    ):
+        client.accessible()
+    body = {"error": "invalid_grant", "error_description": "bad: " + bench.vendor.options.refresh_token}
+    bench.vendor.faults.add("wrong_content", 1, match={"host": "oauth"}, body=json.dumps(body))
+    with bench.client() as client, pytest.raises(CredentialsError) as caught:
+        client.accessible()
+    assert bench.vendor.options.refresh_token not in repr(caught.value)
+
+
 def test_a_service_account_reads_as_a_user_does(begin):
     """By an assertion that it signs itself; its key is in no error."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -33,12 +33,15 @@ def test_a_query_that_takes_too_long_is_asked_in_halves(begin):
     assert len(bench.queries("ad_group_ad")) == 7
 
 
-@pytest.mark.parametrize("code", ["INTERNAL_ERROR", "TRANSIENT_ERROR"])
+@pytest.mark.parametrize(
+    "code",
+    ["internalError.INTERNAL_ERROR", "internalError.TRANSIENT_ERROR", "CANCELLED", "ABORTED", "INTERNAL"],
+)
 def test_a_query_that_stays_an_internal_error_is_asked_in_halves(begin, code):
     """Google's own failure is tried again first; when it stays, the days may be too many for it."""
     bench = begin(days=12)
     facts = {"resource": "ad_group_ad"}
-    bench.vendor.faults.add("error", ATTEMPTS, code=f"internalError.{code}", match=facts)
+    bench.vendor.faults.add("error", ATTEMPTS, code=code, match=facts)
     bench.run()
     bench.assert_true()
     asked = [one["body"] for one in bench.queries("ad_group_ad")]

@@ -80,6 +80,25 @@ def test_an_error_may_follow_good_chunks(acme, arm):
     assert acme.stream(QUERY)
 
 
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("CANCELLED", 499), ("ABORTED", 409), ("UNAVAILABLE", 503), ("SERVICE_DISABLED", 403)],
+)
+def test_the_front_end_knows_no_failure_of_the_api(acme, arm, code, status):
+    """Its errors have a status and a sentence, alone or behind good chunks."""
+    arm("error", code=code)
+    answer = raw(acme)
+    (told,) = answer.json()
+    assert (answer.status_code, told["error"]["code"]) == (status, status)
+    assert told["error"]["status"] == ("PERMISSION_DENIED" if status == 403 else code)
+    assert ("details" in told["error"]) == (code == "SERVICE_DISABLED")
+    arm("error_after_chunks", code=code)
+    answer = raw(acme)
+    assert answer.status_code == 200
+    assert answer.json()[0]["results"]
+    assert answer.json()[-1] == told
+
+
 def test_an_array_may_not_be_closed(acme, arm):
     """HTTP calls the body whole; JSON does not."""
     arm("truncated")

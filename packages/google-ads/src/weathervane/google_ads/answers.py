@@ -1,17 +1,17 @@
 """What Google Ads' answers mean. A failure is an object on some methods and in an array on searchStream: both are read,
-and the error's enum decides, never its text.
+and the error's enum decides, never its text. An answer that holds an error of any shape is never accepted, whatever its
+HTTP status and the rows beside it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import httpx
 import msgspec
 
+from weathervane.google_ads.refusals import ENUM, Refusal, refusal_of, status_of
 from weathervane.source.errors import (
     ConfigurationError,
     ContractError,
@@ -20,7 +20,7 @@ from weathervane.source.errors import (
     ThrottledError,
     UnavailableError,
 )
-from weathervane.source.http import Accept, Fail, Retry, Verdict, classify_by_status
+from weathervane.source.http import Accept, Fail, Retry, Verdict, classify_by_status, retry_after
 
 __all__ = [
     "PER_ACCOUNT",
@@ -35,22 +35,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """The first error of a GoogleAdsFailure."""
-
-    category: str
-    """The member of `errorCode`: `queryError`."""
-    code: str
-    """Its enum: `UNRECOGNIZED_FIELD`."""
-    message: str
-    request_id: str
-    retry_delay: float | None = None
-    """Seconds."""
-    scope: str = ""
-    """Of a quota: ACCOUNT (one customer) or DEVELOPER (all of a Cloud project)."""
-
-
 class RefusedError(SourceError):
     """Mixed into the errors that Google Ads named itself."""
 
@@ -63,6 +47,14 @@ class AccountNotEnabledError(RefusedError, CredentialsError):
 
 class AccessDeniedError(RefusedError, CredentialsError):
     """The user, the project or the account type lacks a right."""
+
+
+class ApiNotEnabledError(RefusedError, ConfigurationError):
+    """The Google Ads API is not enabled in the Cloud project that owns the OAuth client or the service account."""
+
+    advice = (
+        "enable the Google Ads API in that Cloud project (in its console), wait some minutes, then run again"
+    )
 
 
 class OutOfRetentionError(RefusedError, ConfigurationError):
@@ -92,6 +84,7 @@ class QueryTooHeavyError(RefusedError, UnavailableError):
 PER_ACCOUNT = frozenset(
     {
         "ACCESS_DENIED_FOR_ACCOUNT_TYPE",
+        "ACTION_NOT_PERMITTED_FOR_SUSPENDED_ACCOUNT",
         "CUSTOMER_NOT_FOUND",
         "INCOMPLETE_SIGNUP",
         "INVALID_LOGIN_CUSTOMER_ID_SERVING_CUSTOMER_ID_COMBINATION",
@@ -106,80 +99,12 @@ _REFRESHABLE = frozenset({"OAUTH_TOKEN_EXPIRED", "OAUTH_TOKEN_INVALID"})
 _WRONG_CUSTOMER = frozenset({"CLIENT_CUSTOMER_ID_INVALID", "CUSTOMER_NOT_FOUND"})
 _TOO_OLD = frozenset({"INVALID_DATE", "REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED"})
 _PAGE_TOKENS = frozenset({"EXPIRED_PAGE_TOKEN", "INVALID_PAGE_TOKEN"})
-_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s", re.ASCII)
-_ENUM = re.compile(r"[A-Z][A-Z0-9_]{2,62}", re.ASCII)
-
-
-class _Quota(msgspec.Struct, rename="camel"):
-    rate_scope: str = ""
-    retry_delay: str = ""
-
-
-class _Details(msgspec.Struct, rename="camel"):
-    quota_error_details: _Quota | None = None
-
-
-class _GoogleAdsError(msgspec.Struct, rename="camel"):
-    error_code: dict[str, str] = {}
-    message: str = ""
-    details: _Details | None = None
-
-
-class _Detail(msgspec.Struct, rename="camel"):
-    errors: list[_GoogleAdsError] = []
-    request_id: str = ""
-    retry_delay: str = ""
-    """Of a RetryInfo."""
-
-
-class _Error(msgspec.Struct):
-    message: str = ""
-    status: str = ""
-    details: list[_Detail] = []
-
-
-class _Part(msgspec.Struct):
-    error: _Error | None = None
-
-
-_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[_Part] | _Part)
-
-
-def refusal_of(response: httpx.Response) -> Refusal | None:
-    """The error of an answer, wherever it stands in it; None when there is none.
-
-    An error may follow good chunks in the array of searchStream, in an answer of status 200.
-
-    Raises:
-        msgspec.DecodeError: The body is no such JSON: cut, HTML, or of another shape.
-    """
-    decoded = _decoder.decode(response.content)
-    for part in decoded if isinstance(decoded, list) else [decoded]:
-        if part.error is not None:
-            return _refusal(part.error, response.headers.get("request-id", ""))
-    return None
-
-
-def _refusal(error: _Error, request_id: str) -> Refusal:
-    delay = next((found for one in error.details if (found := _seconds(one.retry_delay)) is not None), None)
-    for detail in error.details:
-        for one in detail.errors:
-            category, code = next(iter(one.error_code.items()), ("", ""))
-            quota = one.details.quota_error_details if one.details else None
-            return Refusal(
-                category,
-                code,
-                one.message or error.message,
-                detail.request_id or request_id,
-                _seconds(quota.retry_delay) if quota else delay,
-                quota.rate_scope if quota else "",
-            )
-    return Refusal("", error.status, error.message, request_id, delay)
-
-
-def _seconds(text: str) -> float | None:
-    match = _SECONDS.fullmatch(text)
-    return float(match[1]) if match else None
+_TOO_LATE = frozenset({"DEADLINE_EXCEEDED", "RPC_DEADLINE_TOO_SHORT"})
+_REQUEST = frozenset({"clickViewError", "dateError", "dateRangeError", "headerError", "queryError"})
+"""Categories that are about what was asked."""
+_PASSING = frozenset({"ABORTED", "CANCELLED", "DATA_LOSS", "INTERNAL", "UNAVAILABLE", "UNKNOWN"})
+"""Statuses of a call that may succeed when it is made again."""
+_R = TypeVar("_R", bound=RefusedError)
 
 
 def classifier(quota_delay: float) -> Callable[[httpx.Response], Verdict]:
@@ -189,12 +114,20 @@ def classifier(quota_delay: float) -> Callable[[httpx.Response], Verdict]:
         try:
             refusal = refusal_of(response)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            verdict = classify_by_status(response)
-            broken = UnavailableError("the answer is not one of Google Ads", reason="NOT_GOOGLE_ADS")
-            return Retry(broken) if isinstance(verdict, Accept) else verdict
-        if refusal is None:
-            return classify_by_status(response) if response.status_code != 200 else Accept()
-        return _judge(refusal, response, quota_delay)
+            pass
+        else:
+            if refusal is not None:
+                return _judge(refusal, response, quota_delay)
+            if response.status_code == 200:
+                return Accept()
+        if response.status_code in (409, 499):
+            given_up = f"Google gave up the call (HTTP {response.status_code})"
+            return Retry(
+                UnavailableError(given_up, reason=status_of(response.status_code)), retry_after(response)
+            )
+        verdict = classify_by_status(response)
+        broken = UnavailableError("the answer is not one of Google Ads", reason="NOT_GOOGLE_ADS")
+        return Retry(broken) if isinstance(verdict, Accept) else verdict
 
     return classify
 
@@ -205,18 +138,11 @@ def _judge(refusal: Refusal, response: httpx.Response, quota_delay: float) -> Ve
         after = refusal.retry_delay
         if after is None and code == "RESOURCE_EXHAUSTED":
             after = quota_delay
-        quota = _made(QuotaError, refusal, "Google Ads' quota is used up")
-        assert isinstance(quota, QuotaError)
-        quota.retry_after = after
-        return Retry(quota, after)
-    if code == "DEADLINE_EXCEEDED":
+        return _throttled(refusal, after)
+    if code in _TOO_LATE:
         return Fail(_made(QueryTooHeavyError, refusal, "Google Ads did not finish the query in time"))
-    if category == "internalError" or (not category and code in ("INTERNAL", "UNAVAILABLE")):
-        internal = _made(InternalError, refusal, "Google Ads has an internal error")
-        assert isinstance(internal, InternalError)
-        return Retry(internal, refusal.retry_delay)
-    if not category:
-        return classify_by_status(response)
+    if category == "internalError" or code == "CONCURRENT_MODIFICATION":
+        return _passing(refusal, response)
     if category == "authenticationError" and code not in _WRONG_CUSTOMER:
         refused = _made(AccessDeniedError, refusal, "Google refuses the credentials")
         return Fail(refused, refresh=code in _REFRESHABLE)
@@ -230,18 +156,47 @@ def _judge(refusal: Refusal, response: httpx.Response, quota_delay: float) -> Ve
         )
     if code in _PAGE_TOKENS:
         return Fail(_made(InternalError, refusal, "Google Ads no longer knows the page"))
-    if category in ("queryError", "dateRangeError", "headerError") or code in {
-        *_WRONG_CUSTOMER,
-        "INVALID_CUSTOMER_ID",
-        "UNSUPPORTED_VERSION",
-    }:
+    if category in _REQUEST or code in {*_WRONG_CUSTOMER, "INVALID_CUSTOMER_ID", "UNSUPPORTED_VERSION"}:
         return Fail(_made(BadRequestError, refusal, "Google Ads refuses the request"))
+    return _judge_status(refusal, response)
+
+
+def _judge_status(refusal: Refusal, response: httpx.Response) -> Verdict:
+    """What the front end says, or an error of the API that this source does not know."""
+    status = refusal.status
+    if status == "RESOURCE_EXHAUSTED":
+        after = refusal.retry_delay
+        return _throttled(refusal, retry_after(response) if after is None else after)
+    if status == "DEADLINE_EXCEEDED":
+        return Fail(_made(QueryTooHeavyError, refusal, "Google Ads did not finish the query in time"))
+    if status in _PASSING or not status:
+        return _passing(refusal, response)
+    if status == "UNAUTHENTICATED":
+        return Fail(_made(AccessDeniedError, refusal, "Google refuses the access token"), refresh=True)
+    if refusal.code == "SERVICE_DISABLED":
+        return Fail(_made(ApiNotEnabledError, refusal, "the Google Ads API is not enabled"))
+    if status == "PERMISSION_DENIED":
+        return Fail(_made(AccessDeniedError, refusal, "Google denies the access"))
     return Fail(_made(UnknownRefusalError, refusal, "Google Ads refuses the call"))
 
 
-def _made(kind: type[RefusedError], refusal: Refusal, what: str) -> RefusedError:
-    told = f"{what}: {refusal.category or 'status'}.{refusal.code}: {refusal.message[:200]}"
-    reason = refusal.code if _ENUM.fullmatch(refusal.code) else "GOOGLE_ADS_ERROR"
+def _throttled(refusal: Refusal, after: float | None) -> Verdict:
+    quota = _made(QuotaError, refusal, "Google Ads' quota is used up")
+    quota.retry_after = after
+    return Retry(quota, after)
+
+
+def _passing(refusal: Refusal, response: httpx.Response) -> Verdict:
+    internal = _made(InternalError, refusal, "Google Ads has an internal error")
+    return Retry(internal, refusal.retry_delay if refusal.retry_delay is not None else retry_after(response))
+
+
+def _made(kind: type[_R], refusal: Refusal, what: str) -> _R:
+    message = refusal.message[:300]
+    told = f"{what}: {refusal.category or 'status'}.{refusal.code or 'not told'}: {message}"
+    if refusal.link and refusal.link not in message:
+        told += f"; see {refusal.link}"
+    reason = refusal.code if ENUM.fullmatch(refusal.code) else "GOOGLE_ADS_ERROR"
     error = kind(f"{told} (request id {refusal.request_id[:60] or 'unknown'})", reason=reason)
     error.refusal = refusal
     return error

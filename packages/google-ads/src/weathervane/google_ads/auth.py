@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,18 +14,34 @@ import jwt
 import msgspec
 from pydantic import SecretStr
 
+from weathervane.google_ads.answers import classifier
 from weathervane.google_ads.credentials import GoogleAdsCredentials
-from weathervane.source.errors import ConfigurationError, CredentialsError, UnavailableError
-from weathervane.source.http import Fail, RefreshingAuth, Verdict, classify_by_status, vendor_client
+from weathervane.google_ads.refusals import readable
+from weathervane.source.errors import ConfigurationError, CredentialsError, RetriableError, UnavailableError
+from weathervane.source.http import (
+    Accept,
+    Fail,
+    RefreshingAuth,
+    Retry,
+    Verdict,
+    classify_by_status,
+    retry_after,
+    vendor_client,
+)
 from weathervane.source.quota import shared
 
-__all__ = ["SCOPE", "google_ads_auth"]
+__all__ = ["SCOPE", "google_ads_auth", "judge_grant"]
 
 SCOPE = "https://www.googleapis.com/auth/adwords"
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 # A token is renewed before it ends, so that a call does not meet the very second.
 _EARLY_SECONDS = 60.0
 _ASSERTION_SECONDS = 3600
+_LONGEST_SECONDS = 86_400.0
+_NOT_NOW = frozenset(
+    {"internal_failure", "rate_limit_exceeded", "server_error", "slow_down", "temporarily_unavailable"}
+)
+"""Refusals that pass, whatever their HTTP status (RFC 6749, RFC 8628, and Google's own)."""
 
 
 def google_ads_auth(credentials: GoogleAdsCredentials) -> RefreshingAuth:
@@ -39,8 +57,22 @@ def google_ads_auth(credentials: GoogleAdsCredentials) -> RefreshingAuth:
 
 
 class _Grant(msgspec.Struct):
-    access_token: str
-    expires_in: float = 0.0
+    access_token: Any = None
+    expires_in: Any = None
+    error: Any = msgspec.UNSET
+    error_description: Any = None
+
+    @property
+    def good(self) -> bool:
+        """Whether it grants a token; one that holds an error as well does not."""
+        return self.error is msgspec.UNSET and isinstance(self.access_token, str) and self.access_token != ""
+
+    @property
+    def lasts(self) -> float:
+        """Seconds; 0 when it does not say."""
+        told = self.expires_in
+        seconds = float(told) if isinstance(told, int | float) or str(told).isdecimal() else 0.0
+        return min(max(seconds, 0.0), _LONGEST_SECONDS)
 
 
 class _Granted(RefreshingAuth):
@@ -57,17 +89,17 @@ class _Granted(RefreshingAuth):
 
     def refresh(self) -> str:
         url = urlsplit(self._credentials.token_url)
-        with vendor_client(f"{url.scheme}://{url.netloc}", classify=_classify_grant) as client:
-            response: httpx.Response = client.post(url.path, data=self._form())
-        try:
-            grant = msgspec.json.decode(response.content, type=_Grant)
-        except msgspec.DecodeError:
-            raise UnavailableError(
-                "Google's token answer has no access token", reason="TOKEN_ANSWER"
-            ) from None
+        form = self._form()
+        secrets = [form[name] for name in ("client_secret", "refresh_token", "assertion") if name in form]
+        with vendor_client(
+            f"{url.scheme}://{url.netloc}", classify=lambda response: judge_grant(response, secrets)
+        ) as client:
+            response: httpx.Response = client.post(url.path, data=form)
+        grant = readable(response.content, _Grant)
+        assert grant is not None  # judged so
         self._token = SecretStr(grant.access_token)
-        self._ends = time.monotonic() + max(0.0, grant.expires_in - _EARLY_SECONDS)
-        return grant.access_token
+        self._ends = time.monotonic() + max(0.0, grant.lasts - _EARLY_SECONDS)
+        return str(grant.access_token)
 
     def _form(self) -> dict[str, str]:
         given = self._credentials
@@ -100,18 +132,32 @@ class _Granted(RefreshingAuth):
         return {"grant_type": _JWT_BEARER, "assertion": signed}
 
 
-class _Refused(msgspec.Struct):
-    error: str = ""
+def judge_grant(response: httpx.Response, secrets: Collection[str] = ()) -> Verdict:
+    """The judge of the token endpoint's answers, whose errors are OAuth's: a word, and a sentence about it.
 
-
-def _classify_grant(response: httpx.Response) -> Verdict:
-    if response.status_code in (400, 401, 403):
-        code = ""
-        with contextlib.suppress(msgspec.DecodeError):
-            code = msgspec.json.decode(response.content, type=_Refused).error
+    Args:
+        response: What Google answered.
+        secrets: Texts that no message may hold, should Google's sentence quote one.
+    """
+    grant = readable(response.content, _Grant) or _Grant()
+    code = grant.error if isinstance(grant.error, str) else ""
+    if code in _NOT_NOW:
+        later = UnavailableError(f"Google grants no access token for now ({code})", reason="TOKEN_ANSWER")
+        return Retry(later, retry_after(response))
+    if code and response.status_code not in (408, 429) and response.status_code < 500:
         why = {
             "invalid_grant": "the refresh token is expired or revoked, or the service account unknown",
             "invalid_client": "the OAuth client or its secret is not what it was",
         }.get(code, "the credentials are not accepted")
+        said = grant.error_description
+        if isinstance(said, str) and not any(secret in said for secret in secrets):
+            why += f" (Google: {said[:200]})"
         return Fail(CredentialsError(f"Google grants no access token: {why}", reason="GRANT_REFUSED"))
-    return classify_by_status(response)
+    # A grant; an error in the API's own shape, or by HTTP status alone; or nothing that the token endpoint would write.
+    verdict = classify_by_status(response) if code else classifier(_LONGEST_SECONDS)(response)
+    if isinstance(verdict, Accept) and not grant.good:
+        return Retry(UnavailableError("Google's token answer has no access token", reason="TOKEN_ANSWER"))
+    # What may pass is asked again here: there is no query that could be halved instead.
+    if isinstance(verdict, Fail) and isinstance(verdict.error, RetriableError):
+        return Retry(verdict.error)
+    return verdict

@@ -24,14 +24,17 @@ __all__ = ["MetricsReader"]
 
 log = logging.getLogger(__name__)
 
-_TOO_MUCH = frozenset(
-    {"BODY_TOO_LARGE", "DEADLINE_EXCEEDED", "INTERNAL", "INTERNAL_ERROR", "TIMEOUT", "TRANSIENT_ERROR"}
+_BY_NATURE = frozenset(
+    {"BODY_TOO_LARGE", "DATE_RANGE_TOO_WIDE", "EXPECTED_FILTER_ON_A_SINGLE_DAY", "TIMEOUT"}
 )
+"""Reasons that will be the same for as many other days. TIMEOUT is our own limit, of minutes: it is worth no second
+wait. DATE_RANGE_TOO_WIDE and EXPECTED_FILTER_ON_A_SINGLE_DAY (of `click_view`) are Google's rules."""
+_TOO_MUCH = _BY_NATURE | {
+    *("ABORTED", "CANCELLED", "DATA_LOSS", "DEADLINE_EXCEEDED", "HTTP_500", "HTTP_504", "INTERNAL"),
+    *("INTERNAL_ERROR", "RPC_DEADLINE_TOO_SHORT", "TRANSIENT_ERROR", "UNKNOWN"),
+}
 """Reasons for which half of the days may succeed. Google's internal errors come here after they were asked again: one
-that stays is often a query that is too heavy, whatever its name."""
-_ALWAYS_TOO_MUCH = frozenset({"BODY_TOO_LARGE", "TIMEOUT"})
-"""Those of them that will be the same for as many other days. TIMEOUT is our own limit, of minutes: it is worth no
-second wait. Google's errors pass."""
+that stays is often a query that is too heavy, whatever its name; the front end gives such a query up as CANCELLED."""
 
 
 class MetricsReader:
@@ -201,7 +204,7 @@ class MetricsReader:
             except SourceError as error:
                 if error.reason not in _TOO_MUCH or days == 1:
                     raise
-                if error.reason in _ALWAYS_TOO_MUCH:
+                if error.reason in _BY_NATURE:
                     self._too_many[key] = days
                 log.info(
                     "account %s: %s .. %s is too much at once (%s)", customer.id, first, last, error.reason

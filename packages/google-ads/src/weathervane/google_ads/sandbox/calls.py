@@ -17,7 +17,7 @@ from weathervane.google_ads.sandbox.bodies import (
     search_settings,
     stream_summary,
 )
-from weathervane.google_ads.sandbox.errors import GoogleAdsError, error_body, plain_error
+from weathervane.google_ads.sandbox.errors import GoogleAdsError, error_body, front_end_error, plain_error
 from weathervane.google_ads.sandbox.execute import Answer, answer
 from weathervane.google_ads.sandbox.fields import VERSIONS
 from weathervane.google_ads.sandbox.gaql import parse
@@ -105,7 +105,7 @@ class Calls:
         except GoogleAdsError as error:
             version = call.version if call.version in VERSIONS else VERSIONS[-1]
             refused = error_body(version, [error], request_id)
-            note = {"error": f"{error.category}.{error.code}"}
+            note = {"error": f"{error.category}.{error.code}".strip(".")}
             return Reply(error.status, self._wrapped(call, refused), request_id, note)
         return Reply(200, body, request_id, note, keep)
 
@@ -258,7 +258,9 @@ class Calls:
 
 def _armed(args: dict[str, Any]) -> GoogleAdsError:
     category, _, code = str(args.get("code", "internalError.INTERNAL_ERROR")).partition(".")
-    if category == "quotaError":
+    if not code:
+        error = front_end_error(category, args.get("message"))
+    elif category == "quotaError":
         error = quota_error(code, args.get("retry_delay"), args.get("rate_scope"))
     else:
         error = GoogleAdsError(category, code, str(args.get("message", "The call failed.")))

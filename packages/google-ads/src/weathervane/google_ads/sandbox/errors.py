@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["STATUS_NAMES", "GoogleAdsError", "error_body", "plain_error", "status_of"]
+__all__ = ["STATUS_NAMES", "GoogleAdsError", "error_body", "front_end_error", "plain_error", "status_of"]
 
 STATUS_NAMES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
+    409: "ABORTED",
     429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
     500: "INTERNAL",
+    501: "UNIMPLEMENTED",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
@@ -26,11 +29,46 @@ _MESSAGES = {
     ),
     403: "The caller does not have permission",
     404: "Requested entity was not found.",
+    409: "The operation was aborted.",
     429: "Resource has been exhausted (e.g. check quota).",
+    499: "The operation was cancelled.",
     500: "Internal error encountered.",
+    501: "Operation is not implemented, or supported, or enabled.",
     503: "The service is currently unavailable.",
     504: "Deadline expired before operation could complete.",
 }
+
+_CONSOLE = (
+    "https://console.developers.google.com/apis/api/googleads.googleapis.com/overview?project=407408718192"
+)
+_DISABLED = (
+    "Google Ads API has not been used in project 407408718192 before or it is disabled. Enable it by visiting"
+    f" {_CONSOLE} then retry. If you enabled this API recently, wait a few minutes for the action to propagate to"
+    " our systems and retry."
+)
+_DISABLED_DETAILS = [
+    {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "SERVICE_DISABLED",
+        "domain": "googleapis.com",
+        "metadata": {
+            "consumer": "projects/407408718192",
+            "containerInfo": "407408718192",
+            "service": "googleads.googleapis.com",
+            "serviceTitle": "Google Ads API",
+            "activationUrl": _CONSOLE,
+        },
+    },
+    {
+        "@type": "type.googleapis.com/google.rpc.LocalizedMessage",
+        "locale": "en-US",
+        "message": _DISABLED,
+    },
+    {
+        "@type": "type.googleapis.com/google.rpc.Help",
+        "links": [{"description": "Google developers console API activation", "url": _CONSOLE}],
+    },
+]
 
 _CATEGORY_STATUS = {
     "authenticationError": 401,
@@ -95,9 +133,26 @@ def status_of(category: str, code: str) -> int:
     return _CATEGORY_STATUS.get(category, 400)
 
 
+def front_end_error(code: str, message: str | None = None) -> GoogleAdsError:
+    """An error that the front end writes: by a canonical status such as `CANCELLED`, or `SERVICE_DISABLED`.
+
+    Raises:
+        ValueError: the front end has no such error here.
+    """
+    numbers = {name: number for number, name in STATUS_NAMES.items()} | {"SERVICE_DISABLED": 403}
+    if code not in numbers:
+        raise ValueError(f"{code!r} is neither category.code nor one of {', '.join(numbers)}")
+    if message is None:
+        message = _DISABLED if code == "SERVICE_DISABLED" else _MESSAGES[numbers[code]]
+    return GoogleAdsError("", code, message, status=numbers[code])
+
+
 def error_body(version: str, errors: list[GoogleAdsError], request_id: str) -> dict[str, Any]:
     """The JSON object of a refusal; searchStream wraps it in a list."""
     status = errors[0].status
+    if not errors[0].category:
+        disabled = errors[0].code == "SERVICE_DISABLED"
+        return plain_error(status, errors[0].message, _DISABLED_DETAILS if disabled else None)
     return {
         "error": {
             "code": status,

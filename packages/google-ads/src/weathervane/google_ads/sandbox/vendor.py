@@ -27,7 +27,8 @@ __all__ = ["FAULTS", "PretendGoogleAds", "quota_error"]
 FAULTS: Mapping[str, str] = {
     **HTTP_FAULTS,
     "error": "refuse with an error of the API: code (quotaError.RESOURCE_EXHAUSTED), message, http_status, and for"
-    " quotas retry_delay (17941s), rate_scope (DEVELOPER or ACCOUNT)",
+    " quotas retry_delay (17941s), rate_scope (DEVELOPER or ACCOUNT); or of the front end: code CANCELLED, ABORTED,"
+    " UNAVAILABLE, ..., or SERVICE_DISABLED (the API is not enabled)",
     "error_after_chunks": "searchStream: good chunks, then an error in the same array: code, chunks (default 1)",
     "truncated": "the array of searchStream ends in its middle, in a body that HTTP calls whole",
     "missing_rows": "rows are left out, and the summary row counts them: rows (default 1)",

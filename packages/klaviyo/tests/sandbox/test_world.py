@@ -97,6 +97,11 @@ def test_the_other_faults_have_their_aims(start):
     pages = [client.data("campaigns", include="campaign-messages,tags")[0]["relationships"] for _ in range(2)]
     assert ["data" in page["campaign-messages"] for page in pages] == [False, True]
     assert ["data" in page["tags"] for page in pages] == [True, True]
+    client.account.faults.add("errors_inside", place="relationships", member="error", errors="no")
+    (first, *_) = client.data("campaigns")[0]["relationships"].values()
+    assert first["error"] == "no"
+    client.account.faults.add("errors_inside")
+    assert [bool(client.get("accounts").json().get("errors")) for _ in range(2)] == [True, False]
     client.account.faults.add("refuse_include", include="tags")
     assert client.get("campaigns", include="tags").status_code == 400
     one = client.ids("campaigns")[0]
@@ -115,6 +120,7 @@ def test_the_other_faults_have_their_aims(start):
         "empty_report",
         "not_included",
         "links_only",
+        "errors_inside",
     }
 
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import httpx
-import msgspec
 
-from weathervane.source.errors import ConfigurationError, ContractError, CredentialsError, UnavailableError
-from weathervane.source.http import Accept, Fail, Retry, Verdict, classify_by_status
+from weathervane.klaviyo.problems import Problem, problems_of, problems_within, told
+from weathervane.source.errors import (
+    ConfigurationError,
+    ContractError,
+    CredentialsError,
+    SourceError,
+    ThrottledError,
+    UnavailableError,
+)
+from weathervane.source.http import Accept, Fail, Retry, Verdict, classify_by_status, decode_json, retry_after
 
 __all__ = ["IncludeRefusedError", "NotFoundError", "classify", "pause"]
 
@@ -21,56 +29,33 @@ class IncludeRefusedError(ContractError):
     """This endpoint does not take this `include`."""
 
 
-class _Source(msgspec.Struct):
-    pointer: str | None = None
-    parameter: str | None = None
-
-
-class _Error(msgspec.Struct):
-    id: str = ""
-    code: str = ""
-    title: str | None = None
-    detail: str | None = None
-    source: _Source | None = None
-
-
-class _Envelope(msgspec.Struct):
-    """An answer without its data, which is only looked at for being there."""
-
-    data: msgspec.Raw = msgspec.Raw(b"")
-    errors: list[_Error] | None = None
-
-
 def classify(response: httpx.Response) -> Verdict:
     """Judges one answer.
 
-    Klaviyo sends errors as `errors[]` with status, code, detail and source. A 403 that is not such a document comes
-    from an edge server and passes.
+    Klaviyo sends errors as `errors[]` with status, code, detail and source; one that stands in a good answer, wherever
+    it does, makes that answer a refused one. A 403 that is no such document comes from an edge server and passes.
+
+    Raises:
+        SourceError: A good answer is no JSON, or too deep: the kit's own verdict of it.
     """
     status = response.status_code
     if 200 <= status < 300:
         return _good(response)
-    errors = _errors(response)
-    if status in (408, 425, 429) or status >= 500:
-        return classify_by_status(response)
-    if not errors:
+    problems = _problems(response)
+    if _passes(status):
+        return _later(response, status, problems) if problems else classify_by_status(response)
+    if problems is None:
         if status == 403:
             return Retry(
                 UnavailableError("an edge server refuses (HTTP 403 without a reason)", reason="EDGE_REFUSED")
             )
         return classify_by_status(response)
-    told = f"Klaviyo says: {_told(errors)} (HTTP {status})"
-    if status == 401:
-        return Fail(CredentialsError(told, reason="KEY_REFUSED"))
-    if status == 403:
-        return Fail(CredentialsError(told, reason="MISSING_SCOPE"))
-    if status == 404:
-        return Fail(NotFoundError(told, reason="NOT_FOUND"))
-    if status == 410:
-        return Fail(ConfigurationError(f"the revision is retired; {told}", reason="REVISION_RETIRED"))
-    if status == 400 and any(_is_about_include(error) for error in errors):
-        return Fail(IncludeRefusedError(told, reason="INCLUDE_REFUSED"))
-    return Fail(ContractError(told, reason=_reason(errors[0].code)))
+    said = f"Klaviyo says: {told(problems)} (HTTP {status})"
+    if status == 404 and problems:
+        return Fail(NotFoundError(said, reason="NOT_FOUND"))
+    if status == 400 and any(_is_about_include(one) for one in problems):
+        return Fail(IncludeRefusedError(said, reason="INCLUDE_REFUSED"))
+    return Fail(_refusal(status, said, problems))
 
 
 def pause(response: httpx.Response, verdict: Verdict) -> float | None:
@@ -82,37 +67,65 @@ def pause(response: httpx.Response, verdict: Verdict) -> float | None:
 
 
 def _good(response: httpx.Response) -> Verdict:
-    try:
-        envelope = msgspec.json.decode(response.content, type=_Envelope)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        # Not the shape at all: HTML from a proxy, a cut body, depth. The kit's judge says which.
-        verdict = classify_by_status(response)
-        broken = UnavailableError("Klaviyo's answer is not a JSON:API document", reason="NOT_JSON_API")
-        return Retry(broken) if isinstance(verdict, Accept) else verdict
-    if bytes(envelope.data) in (b"", b"null"):
+    document = decode_json(response)
+    if not isinstance(document, dict):
+        return Retry(UnavailableError("Klaviyo's answer is not a JSON:API document", reason="NOT_JSON_API"))
+    if problems := problems_within(document):
+        return _spoilt(response, problems)
+    if document.get("data") is None:
         # Never an empty page: an answer that lost its data looks just like one.
         return Retry(UnavailableError("Klaviyo's answer has no data", reason="NO_DATA"))
     return Accept()
 
 
-def _errors(response: httpx.Response) -> list[_Error]:
+def _spoilt(response: httpx.Response, problems: Sequence[Problem]) -> Verdict:
+    """A good answer with errors in it: final when all of them say so, by their own statuses.
+
+    Never a NotFoundError: what is missing in a list is not the list, and a campaign is not gone because a part is.
+    """
+    statuses = [one.status for one in problems if one.status is not None]
+    if not statuses or any(map(_passes, statuses)):
+        passing = next(filter(_passes, statuses), None)
+        return _later(response, passing, problems)
+    said = (
+        f"Klaviyo says: {told(problems)} (HTTP {response.status_code}, with an error of {statuses[0]} in it)"
+    )
+    return Fail(_refusal(statuses[0], said, problems))
+
+
+def _passes(status: int) -> bool:
+    return status in (408, 425, 429) or status >= 500
+
+
+def _later(response: httpx.Response, status: int | None, problems: Sequence[Problem]) -> Verdict:
+    after = retry_after(response)
+    said = f"Klaviyo says: {told(problems)} (HTTP {response.status_code})"
+    if status == 429:
+        return Retry(ThrottledError(said, reason="THROTTLED", retry_after=after), after)
+    reason = "ERROR_IN_ANSWER" if response.status_code < 400 else f"HTTP_{response.status_code}"
+    return Retry(UnavailableError(said, reason=reason), after)
+
+
+def _refusal(status: int, said: str, problems: Sequence[Problem]) -> SourceError:
+    if status == 401:
+        return CredentialsError(said, reason="KEY_REFUSED")
+    if status == 403:
+        return CredentialsError(said, reason="MISSING_SCOPE")
+    if status == 410:
+        return ConfigurationError(f"the revision is retired; {said}", reason="REVISION_RETIRED")
+    return ContractError(said, reason=_reason(problems[0].code if problems else ""))
+
+
+def _problems(response: httpx.Response) -> list[Problem] | None:
+    """The errors of a refusal; None when it is no document of Klaviyo's."""
     try:
-        return msgspec.json.decode(response.content, type=_Envelope).errors or []
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return []
+        return problems_of(decode_json(response))
+    except SourceError:
+        return None
 
 
-def _told(errors: list[_Error]) -> str:
-    said = []
-    for error in errors[:5]:
-        place = error.source and (error.source.pointer or error.source.parameter)
-        said.append((error.detail or error.title or error.code)[:200] + (f" [{place[:80]}]" if place else ""))
-    return "; ".join(said) + (f"; error id {errors[0].id[:40]}" if errors[0].id else "")
-
-
-def _is_about_include(error: _Error) -> bool:
-    parameter = error.source.parameter if error.source else None
-    return parameter == "include" or (parameter is None and "include" in (error.detail or ""))
+def _is_about_include(problem: Problem) -> bool:
+    return problem.parameter == "include" or (problem.parameter is None and "include" in problem.said)
 
 
 def _reason(code: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import httpx
@@ -22,7 +23,7 @@ from weathervane.source.http import HttpLimits, Verdict, vendor_client
 from weathervane.source.paging import Page, paginate, same_origin
 from weathervane.source.quota import PauseGate, shared
 
-__all__ = ["Account", "KlaviyoClient", "Resource", "ResourcePage"]
+__all__ = ["Account", "KlaviyoClient", "Resource", "ResourcePage", "address"]
 
 _T = TypeVar("_T")
 JSON_API = "application/vnd.api+json"
@@ -106,6 +107,27 @@ class ResourcePage(msgspec.Struct):
     included: list[Resource] = []
     links: _Links = msgspec.field(default_factory=_Links)
 
+    def of(self, kind: str) -> ResourcePage:
+        """This page, whose records are all of a type, and each is there once.
+
+        Raises:
+            ContractError: One is of another type.
+            IncompleteError: Two of one id differ; whichever is taken, the other would be lost without a word.
+        """
+        found: dict[tuple[str, str], Resource] = {}
+        for one in (*self.data, *self.included):
+            if found.setdefault((one.type, one.id), one) != one:
+                raise IncompleteError(
+                    f"one page holds {one.type[:40]} {one.id[:80]} twice, and differently",
+                    reason="CONFLICTING_ROWS",
+                )
+        if other := next((one for one in self.data if one.type != kind), None):
+            raise ContractError(
+                f"Klaviyo's answer holds a {other.type[:40]}, and a {kind} was asked for",
+                reason="UNEXPECTED_JSON",
+            )
+        return self
+
 
 class _One(msgspec.Struct):
     data: Resource
@@ -185,7 +207,7 @@ class KlaviyoClient:
 
     def account(self) -> Account:
         """The account of the key; needs the scope accounts:read."""
-        page = _decoded(self._http.get("accounts").content, ResourcePage)
+        page = _decoded(self._http.get("accounts").content, ResourcePage).of("account")
         if not page.data:
             raise ContractError("Klaviyo shows no account for this key", reason="NO_ACCOUNT")
         said = _decoded(bytes(page.data[0].attributes), _AccountAttributes)
@@ -205,10 +227,11 @@ class KlaviyoClient:
             ContractError: A next link leads to another host, or the pages run in a loop.
             SourceError: As its kind says.
         """
+        kind = path.rpartition("/")[2].removesuffix("s")
 
         def fetch(link: str | None) -> Page[ResourcePage, str]:
             response = self._http.get(link or path, params=None if link else dict(parameters))
-            page = _decoded(response.content, ResourcePage)
+            page = _decoded(response.content, ResourcePage).of(kind)
             following = page.links.next
             return Page([page], None if following is None else self.ours(following))
 
@@ -220,10 +243,20 @@ class KlaviyoClient:
         return [one for page in self.pages(path, {}) for one in page.data]
 
     def one(self, path: str, include: str = "") -> ResourcePage:
-        """A single record, as a page of one. NotFoundError: there is none (any more)."""
+        """A single record, as a page of one.
+
+        Raises:
+            NotFoundError: There is none (any more).
+            ContractError: The answer is another record, by which this one would look as if it were gone.
+        """
         response = self._http.get(path, params={"include": include} if include else {})
         found = _decoded(response.content, _One)
-        return ResourcePage([found.data], found.included)
+        kind, _, record_id = path.partition("/")
+        if found.data.id != unquote(record_id):
+            raise ContractError(
+                f"Klaviyo's answer for {path[:80]} is another record", reason="UNEXPECTED_JSON"
+            )
+        return ResourcePage([found.data], found.included).of(kind.removesuffix("s"))
 
     def ours(self, link: str) -> str:
         """A next link that may be followed. ContractError: it leads elsewhere, and the key would go with it."""
@@ -244,6 +277,11 @@ def _decoded(body: bytes, shape: type[_T]) -> _T:
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise UnavailableError("Klaviyo's answer is not whole", reason="MALFORMED_JSON") from None
+
+
+def address(kind: str, record_id: str, *below: str) -> str:
+    """The path of a record, or of what hangs below it; an id may hold anything."""
+    return "/".join((kind, quote(record_id, safe=""), *below))
 
 
 def _endpoint(path: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from weathervane.klaviyo.answers import NotFoundError
 from weathervane.klaviyo.campaigns import channel_word
-from weathervane.klaviyo.client import KlaviyoClient, Resource, ResourcePage
+from weathervane.klaviyo.client import KlaviyoClient, Resource, ResourcePage, address
 from weathervane.klaviyo.filters import all_of, equals, order_of
 from weathervane.klaviyo.snapshot import Row, Snapshot, dig
 
@@ -65,7 +65,7 @@ class LegacyModel:
     def adopt(self, campaign_id: str, snapshot: Snapshot, unchanged: Callable[[Row], bool]) -> bool:
         """Adds one campaign to a snapshot that lacks it; False when Klaviyo does not have it."""
         try:
-            page = self._client.one(f"campaigns/{campaign_id}", "campaign-messages")
+            page = self._client.one(address("campaigns", campaign_id), "campaign-messages")
         except NotFoundError:
             return False
         _take(page, snapshot)

@@ -7,7 +7,7 @@ from typing import Any
 
 from weathervane.klaviyo.answers import IncludeRefusedError, NotFoundError
 from weathervane.klaviyo.campaigns import channel_word
-from weathervane.klaviyo.client import KlaviyoClient, Resource, ResourcePage
+from weathervane.klaviyo.client import KlaviyoClient, Resource, ResourcePage, address
 from weathervane.klaviyo.filters import all_of, equals, order_of
 from weathervane.klaviyo.snapshot import Row, Snapshot, dig, earliest
 from weathervane.source.errors import IncompleteError
@@ -60,7 +60,7 @@ class OmniModel:
     def adopt(self, campaign_id: str, snapshot: Snapshot, unchanged: Callable[[Row], bool]) -> bool:
         """Adds one campaign to a snapshot that lacks it; False when Klaviyo does not have it."""
         try:
-            page = self._client.one(f"campaigns/{campaign_id}", _BELOW)
+            page = self._client.one(address("campaigns", campaign_id), _BELOW)
         except NotFoundError:
             return False
         self._take(page, snapshot)
@@ -118,7 +118,7 @@ class OmniModel:
             self.adopt(campaign_id, snapshot, lambda _: True)
         for message_id in sorted(messages):
             try:
-                page = self._client.one(f"campaign-messages/{message_id}")
+                page = self._client.one(address("campaign-messages", message_id))
             except NotFoundError:
                 continue
             snapshot.messages[message_id] = _message(page.data[0], snapshot.named[message_id])
@@ -128,7 +128,7 @@ class OmniModel:
             if message_id in snapshot.variations or message_id in snapshot.gone or unchanged(row):
                 continue
             try:
-                found = self._client.list(f"campaign-messages/{message_id}/campaign-variations")
+                found = self._client.list(address("campaign-messages", message_id, "campaign-variations"))
             except NotFoundError:
                 # Deleted since it was listed: the run goes on, and the message is marked.
                 snapshot.gone.add(message_id)

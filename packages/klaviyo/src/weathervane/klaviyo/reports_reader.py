@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from weathervane.klaviyo.answers import NotFoundError
-from weathervane.klaviyo.client import Account, KlaviyoClient
+from weathervane.klaviyo.client import Account, KlaviyoClient, address
 from weathervane.klaviyo.reports import REPORTS, Quarter, quarters_of, report_request
 from weathervane.lake import ColumnRange
 from weathervane.source.checkpoints import format_checkpoint
@@ -178,7 +178,7 @@ class ReportsReader:
     def _check_metric(self) -> None:
         # A wrong id would cost one of the day's 225 reports to find out.
         try:
-            self._client.one(f"metrics/{self._metric}")
+            self._client.one(address("metrics", self._metric))
         except NotFoundError:
             raise ConfigurationError(
                 f"the account has no metric {self._metric[:40]}; give the id of its own Placed Order",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from weathervane.klaviyo.answers import NotFoundError
 from weathervane.klaviyo.campaigns import CAMPAIGNS, MESSAGES, VARIATIONS
-from weathervane.klaviyo.client import KlaviyoClient
+from weathervane.klaviyo.client import KlaviyoClient, address
 from weathervane.klaviyo.credentials import KlaviyoCredentials
 from weathervane.klaviyo.estimates import UNDIVIDED, estimate_campaigns
 from weathervane.klaviyo.flows import ingest_klaviyo_campaigns
@@ -66,7 +66,7 @@ def _reports(client: KlaviyoClient, credentials: KlaviyoCredentials) -> list[Fin
             Finding(Severity.INFO, "NO_REPORTS", "without conversion_metric_id no campaign reports are read")
         ]
     try:
-        client.one(f"metrics/{metric}")
+        client.one(address("metrics", metric))
     except NotFoundError:
         told = f"the account has no metric {metric[:40]}; give the id of its own Placed Order"
         return [Finding(Severity.ERROR, "NO_SUCH_METRIC", told)]

@@ -34,6 +34,8 @@ FAULTS: Mapping[str, str] = {
     "fractions": "times carry fractions of a second",
     "not_included": "what was to be included is missing: kind (a type; all without one)",
     "links_only": "relationships have links and no data: relationship (its name; all without one)",
+    "errors_inside": "answer 200 with an error in it: place (document; data, included, relationships or results: in the"
+    " first of those), member (errors), errors (any JSON; one of JSON:API without it)",
     "empty_report": "a report without results",
     "agent_hints": "documents carry meta.agent_hints.next_steps",
 }

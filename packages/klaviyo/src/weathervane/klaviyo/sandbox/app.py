@@ -176,7 +176,8 @@ class _Host:
             return spoil(account.faults, document, query, url, facts)
         self._only("GET", request)
         if name == "accounts":
-            return account_document(account.options, parts, query, base, url)
+            document = account_document(account.options, parts, query, base, url)
+            return spoil(account.faults, document, query, url, facts)
         refused = account.faults.take("refuse_include", **facts)
         if refused is not None and refused.args.get("include") in query.include:
             raise invalid("include", f"'{refused.args['include']}' is not a valid relationship to include")

@@ -46,6 +46,9 @@ def spoil(
     foreign = faults.take("foreign_next", **facts)
     if foreign is not None:
         links["next"] = str(foreign.args.get("location", "http://127.0.0.1:9/api/campaigns"))
+    inside = faults.take("errors_inside", **facts)
+    if inside is not None:
+        _put_errors(document, inside.args)
     if faults.take("agent_hints", **facts):
         document["meta"] = {"agent_hints": {"next_steps": ["Ask for the messages of a campaign next."]}}
     for one in _resources(document):
@@ -64,6 +67,23 @@ def _resources(document: dict[str, Any]) -> list[dict[str, Any]]:
     data = document["data"]
     many = data if isinstance(data, list) else [] if data is None else [data]
     return [*many, *(document.get("included") or ())]
+
+
+def _put_errors(document: dict[str, Any], args: Mapping[str, Any]) -> None:
+    """Puts errors beside what is as it should be; into the document where the place has nothing."""
+    records, below = _resources(document), document.get("included") or []
+    relationships = [one for record in records for one in (record.get("relationships") or {}).values()]
+    report = (records[0].get("attributes") or {}).get("results") if records else None
+    places = {"data": records, "included": below, "relationships": relationships, "results": report}
+    one = {
+        "id": "e1",
+        "status": 500,
+        "code": "error",
+        "title": "An error.",
+        "detail": "Something is missing.",
+    }
+    where = next(iter(places.get(args.get("place", "document")) or ()), document)
+    where[args.get("member", "errors")] = args.get("errors", [one])
 
 
 def _strip(document: dict[str, Any], wanted: str | None) -> None:

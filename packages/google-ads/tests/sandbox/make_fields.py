@@ -33,11 +33,11 @@ def _walk(
                 if version[-1] not in known.setdefault(value.name, ""):
                     known[value.name] += version[-1]
         elif field.message_type is not None:
+            # A message is a field itself, and each of its parts is one, down to where it would contain itself.
             nested = field.message_type.full_name
-            if not repeated and nested not in path and len(path) < 5:
+            kind = "MESSAGE" if repeated or field.message_type.fields else "EMPTY"
+            if not (repeated or nested.startswith("google.protobuf.") or nested in path or len(path) >= 5):
                 _walk(field.message_type, name, version, fields, enums, (*path, nested))
-                continue
-            kind = "MESSAGE"
         else:
             kind = _TYPES[field.type]
         entry = fields.setdefault(name, [kind + ("[]" if repeated else ""), ""])

@@ -277,3 +277,24 @@ def test_fields_describe_themselves(acme):
     strictly("v26", "resources.types.google_ads_field", "GoogleAdsField", one)
     assert (one["category"], one["dataType"]) == ("METRIC", "INT64")
     assert acme.http.get("/v26/googleAdsFields/metrics.video_views").status_code == 404
+
+
+def test_resources_describe_what_stands_beside_them(acme):
+    """As Google's own example for the metadata of artifacts asks, and its query builder."""
+    query = "SELECT name, category, selectable, filterable, sortable, selectable_with, data_type, is_repeated"
+    for name in ("campaign", "campaign.name", "metrics.clicks", "customer_client"):
+        answer = acme.http.post(
+            "/v26/googleAdsFields:search", json={"query": f"{query} WHERE name = '{name}'"}
+        ).json()
+        strictly("v26", "services.types.google_ads_field_service", "SearchGoogleAdsFieldsResponse", answer)
+        (found,) = answer["results"]
+        assert found["name"] == name
+        assert ("metrics.clicks" in found["selectableWith"]) == (name != "customer_client")
+    one = acme.http.get("/v26/googleAdsFields/campaign").json()
+    strictly("v26", "resources.types.google_ads_field", "GoogleAdsField", one)
+    assert one["category"] == "RESOURCE"
+    assert {"customer", "campaign_budget"} < set(one["attributeResources"])
+    assert "segments.date" in one["segments"]
+    query = "SELECT name WHERE category = 'RESOURCE'"
+    listed = acme.http.post("/v26/googleAdsFields:search", json={"query": query}).json()
+    assert "ad_group_ad" in {each["name"] for each in listed["results"]}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from weathervane.google_ads.sandbox.fields import field, names, parts
+
 FIGURES = "metrics.impressions, metrics.cost_micros"
 LAST = "segments.date DURING LAST_7_DAYS"
 
@@ -67,11 +69,103 @@ LAST = "segments.date DURING LAST_7_DAYS"
         ("SELECT campaign.id FROM campaign LIMIT x", "BAD_LIMIT_VALUE"),
         ("SELECT campaign.id FROM campaign PARAMETERS drafts=true", "BAD_PARAMETER_NAME"),
         ("SELECT campaign.id FROM campaign GROUP BY campaign.id", "UNEXPECTED_INPUT"),
+        ("SELECT campaign FROM campaign", "UNRECOGNIZED_FIELD"),
+        (
+            "SELECT campaign.manual_cpc FROM campaign ORDER BY campaign.manual_cpc",
+            "PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE",
+        ),
+        (
+            "SELECT campaign.id FROM campaign WHERE campaign.manual_cpc = 1",
+            "PROHIBITED_FIELD_IN_WHERE_CLAUSE",
+        ),
+        (
+            "SELECT campaign.id FROM campaign WHERE segments.date BETWEEN '2026-11-02' AND '2026-11-01'",
+            "DATE_RANGE_TOO_NARROW",
+        ),
     ],
 )
 def test_what_is_no_query_is_refused_by_its_code(acme, query, code):
     """The enum says what is wrong."""
     assert acme.refused(query) == (400, f"queryError.{code}")
+
+
+CHANGES = "SELECT change_event.change_date_time, change_event.changed_fields FROM change_event"
+STATUS = "SELECT change_status.resource_type FROM change_status WHERE change_status.last_change_date_time"
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("SELECT click_view.gclid FROM click_view", "clickViewError.EXPECTED_FILTER_ON_A_SINGLE_DAY"),
+        (
+            "SELECT click_view.gclid FROM click_view WHERE segments.date BETWEEN '2026-11-01' AND '2026-11-02'",
+            "clickViewError.EXPECTED_FILTER_ON_A_SINGLE_DAY",
+        ),
+        (
+            f"SELECT click_view.gclid FROM click_view WHERE {LAST}",
+            "clickViewError.EXPECTED_FILTER_ON_A_SINGLE_DAY",
+        ),
+        (
+            "SELECT click_view.gclid FROM click_view WHERE segments.date = '2026-08-01'",
+            "clickViewError.DATE_TOO_OLD",
+        ),
+        (f"{CHANGES} LIMIT 5", "changeEventError.CHANGE_DATE_RANGE_INFINITE"),
+        (
+            f"{CHANGES} WHERE change_event.change_date_time > '2026-11-01' LIMIT 5",
+            "changeEventError.CHANGE_DATE_RANGE_INFINITE",
+        ),
+        (
+            f"{CHANGES} WHERE change_event.change_date_time BETWEEN '2026-11-09' AND '2026-11-08' LIMIT 5",
+            "changeEventError.CHANGE_DATE_RANGE_NEGATIVE",
+        ),
+        (
+            f"{CHANGES} WHERE change_event.change_date_time BETWEEN '2026-10-01' AND '2026-11-08' LIMIT 5",
+            "changeEventError.START_DATE_TOO_OLD",
+        ),
+        (
+            f"{CHANGES} WHERE change_event.change_date_time DURING LAST_14_DAYS",
+            "changeEventError.LIMIT_NOT_SPECIFIED",
+        ),
+        (
+            f"{STATUS} BETWEEN '2026-10-01' AND '2026-11-08' LIMIT 10001",
+            "changeStatusError.INVALID_LIMIT_CLAUSE",
+        ),
+        (f"{STATUS} DURING YESTERYEAR LIMIT 5", "queryError.INVALID_VALUE_WITH_DURING_OPERATOR"),
+    ],
+)
+def test_clicks_and_changes_are_asked_for_by_narrow_dates(acme, query, code):
+    """One day of clicks, a finite time of changes, and no more than 10,000 of them."""
+    assert acme.refused(query) == (400, code)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT click_view.gclid, metrics.clicks FROM click_view WHERE segments.date = '2026-11-20'",
+        "SELECT click_view.gclid FROM click_view WHERE segments.date >= '2026-11-20' AND segments.date <= '2026-11-20'",
+        f"{CHANGES} WHERE change_event.change_date_time DURING LAST_14_DAYS ORDER BY change_event.change_date_time"
+        " LIMIT 10000",
+        f"{STATUS} >= '2026-10-01 00:00:00' AND change_status.last_change_date_time <= '2026-11-08 23:59:59' LIMIT 9",
+    ],
+)
+def test_clicks_and_changes_by_narrow_dates_are_answered(acme, query):
+    """As Google's own examples ask; these accounts have none."""
+    assert acme.stream(query) == []
+
+
+def test_every_message_is_a_field(acme):
+    """Google lists messages as fields of their own: one that has no parts can be asked for in no other way."""
+    found: dict[str, list[str]] = {}
+    for name in names("v26"):
+        known = field(name, "v26")
+        if known.kind == "MESSAGE" and not known.repeated and not parts(name, "v26"):
+            found.setdefault(known.resource, []).append(name)
+    assert {"campaign.manual_cpm", "campaign.manual_cpa"} < set(found["campaign"])
+    assert sum(map(len, found.values())) > 90
+    for resource, messages in found.items():
+        if resource not in ("change_event", "segments", "metrics"):
+            answer = acme.post("searchStream", {"query": f"SELECT {', '.join(messages)} FROM {resource}"})
+            assert answer.status_code == 200, answer.text
 
 
 def test_a_field_is_there_in_the_versions_that_have_it(acme):

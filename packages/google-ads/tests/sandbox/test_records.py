@@ -91,6 +91,31 @@ def test_an_export_is_served(start, tmp_path):
     assert row["keywordView"]["resourceName"].endswith("/80~9")
 
 
+def test_a_message_is_served_whole_and_in_parts(start, tmp_path):
+    """What is in it, and that it is there when nothing is."""
+    customer, campaign = {"id": "2222222222"}, {"id": "7", "manualCpm": {}}
+    text = {"text": "A long headline", "assetPerformanceLabel": "BEST"}
+    ad = {"id": "9", "responsiveDisplayAd": {"longHeadline": text, "headlines": [{"text": "Short"}]}}
+    rows = [
+        {"customer": customer, "campaign": campaign},
+        {"customer": customer, "campaign": {"id": "8", "manualCpc": {"enhancedCpcEnabled": False}}},
+        {"customer": customer, "campaign": campaign, "adGroup": {"id": "70"}, "adGroupAd": {"ad": ad}},
+    ]
+    client = start(records=(write(tmp_path, [*ROWS[:2], *rows]),))
+    query = "SELECT campaign.id, campaign.manual_cpm, campaign.manual_cpc FROM campaign"
+    found = {row["campaign"].pop("id"): row["campaign"] for row in client.stream(query)}
+    for one in found.values():
+        del one["resourceName"]
+    assert found == {"7": {"manualCpm": {}}, "8": {"manualCpc": {"enhancedCpcEnabled": False}}}
+    (row,) = client.stream(f"{query} WHERE campaign.manual_cpm IS NOT NULL")
+    assert row["campaign"]["id"] == "7"
+    display = "ad_group_ad.ad.responsive_display_ad"
+    (row,) = client.stream(f"SELECT {display}.long_headline, {display}.headlines FROM ad_group_ad")
+    assert row["adGroupAd"]["ad"]["responsiveDisplayAd"] == ad["responsiveDisplayAd"]
+    (row,) = client.stream(f"SELECT {display}.long_headline.text FROM ad_group_ad")
+    assert row["adGroupAd"]["ad"]["responsiveDisplayAd"] == {"longHeadline": {"text": "A long headline"}}
+
+
 def test_what_the_vendor_answers_can_be_loaded(start, tmp_path):
     """A dump of one sandbox is another sandbox with the same figures."""
     first = start()
@@ -148,6 +173,11 @@ def test_an_answer_of_another_resource_says_which(start, tmp_path):
         ({"customer": {"id": "2222222222"}, "metrics": {"videoViews": "1"}}, "no field metrics.video_views"),
         ({"customer": {"id": "2222222222"}, "metrics": {"clicks": 1.5}}, "is INT64"),
         ({"customer": {"id": "2222222222", "status": "OPEN"}}, "customer.status is ENUM"),
+        (
+            {"customer": {"id": "2222222222"}, "campaign": {"id": "7", "manualCpc": 3}},
+            "manual_cpc is MESSAGE",
+        ),
+        ({"customer": {"id": "2222222222"}, "campaign": {"id": "7", "manualCpm": {"x": 1}}}, "manual_cpm"),
         ({"customer": {"id": "2222222222"}, "metrics": {"clicks": "1"}}, "needs segments.date"),
         ({"customer": {"id": "2222222222"}, "adGroup": {"id": "1"}}, "needs campaign.id"),
         ({"customer": {"id": "2222222222"}, "label": {"id": "1"}}, "say by __from"),

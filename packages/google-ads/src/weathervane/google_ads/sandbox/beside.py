@@ -72,7 +72,12 @@ def beside(resource: str, version: str) -> frozenset[str]:
     """The resources whose fields may be selected FROM a resource, itself among them."""
     known = {resource, "customer", *_MORE.get(resource, ())}
     prefix = f"{resource}."
-    links = {name.removeprefix(prefix) for name in names(version) if name.startswith(prefix)}
+    links = {
+        name.removeprefix(prefix)
+        for name in names(version)
+        # A message is a part of the resource, also where it is named as another resource is: `ad_group_ad.ad`.
+        if name.startswith(prefix) and (known_as := field(name, version)) and known_as.kind != "MESSAGE"
+    }
     known |= {link for link in links if is_resource(link, version)}
     if resource not in _CUSTOMERS_OWN and resource not in LEVELS:
         # Of the reports that are not listed here most are about ad groups; too much is taken rather than refused.

@@ -12,6 +12,7 @@ from typing import Any
 
 from weathervane.google_ads.sandbox.beside import LEVELS
 from weathervane.google_ads.sandbox.dates import derived
+from weathervane.google_ads.sandbox.fields import Field, parts
 from weathervane.google_ads.sandbox.gaql import Condition
 from weathervane.google_ads.sandbox.rules import Bound
 from weathervane.google_ads.sandbox.spread import by_action, by_hour
@@ -172,7 +173,19 @@ _RATIOS = {
 
 
 def _pass(bound: Bound, values: Mapping[str, Any], of: Callable[[str], bool]) -> bool:
-    return all(_holds(one, values.get(found.name)) for found, one in bound.conditions if of(found.resource))
+    return all(
+        _holds(one, _of(found, values, bound.version))
+        for found, one in bound.conditions
+        if of(found.resource)
+    )
+
+
+def _of(found: Field, values: Mapping[str, Any], version: str) -> Any:
+    """A value; a message is there when it is there itself, or any part of it."""
+    if found.kind != "MESSAGE":
+        return values.get(found.name)
+    names = (found.name, *parts(found.name, version))
+    return next((values[name] for name in names if values.get(name) is not None), None)
 
 
 def _holds(condition: Condition, value: Any) -> bool:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import gzip
 import json
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["CORE_DATES", "VERSIONS", "Field", "camel", "enum_values", "field", "is_resource", "names"]
+__all__ = [
+    "CORE_DATES",
+    "VERSIONS",
+    "Field",
+    "camel",
+    "enum_values",
+    "field",
+    "is_resource",
+    "names",
+    "parts",
+    "resources",
+]
 
 VERSIONS = ("v23", "v24", "v25", "v26")
 """Versions that answer; every other one is dead or unborn."""
@@ -29,6 +41,8 @@ class Field:
     """INT64, INT32, DOUBLE, BOOLEAN, STRING, ENUM or MESSAGE."""
     repeated: bool
     enum: str | None
+    empty: bool = False
+    """Of a MESSAGE that has no members: it says only that it is there."""
 
     @property
     def resource(self) -> str:
@@ -59,7 +73,8 @@ def field(name: str, version: str) -> Field | None:
     if entry is None or version[1:][-1] not in entry[1]:
         return None
     kind, _, enum = entry[0].removesuffix("[]").partition(":")
-    return Field(name, kind, entry[0].endswith("[]"), enum or None)
+    empty = kind == "EMPTY"
+    return Field(name, "MESSAGE" if empty else kind, entry[0].endswith("[]"), enum or None, empty)
 
 
 @lru_cache(maxsize=2_000)
@@ -75,6 +90,12 @@ def is_resource(name: str, version: str) -> bool:
     return name not in ("metrics", "segments") and field(f"{name}.resource_name", version) is not None
 
 
+@lru_cache(maxsize=8)
+def resources(version: str) -> tuple[str, ...]:
+    """All resources that rows may have, sorted."""
+    return tuple(sorted({name.partition(".")[0] for name in names(version)} - {"metrics", "segments"}))
+
+
 @lru_cache(maxsize=20_000)
 def camel(name: str) -> str:
     """`metrics.cost_micros` as JSON spells it: `metrics.costMicros`."""
@@ -83,6 +104,13 @@ def camel(name: str) -> str:
         first, *rest = part.split("_")
         parts.append(first + "".join(word[:1].upper() + word[1:] for word in rest))
     return ".".join(parts)
+
+
+@lru_cache(maxsize=20_000)
+def parts(name: str, version: str) -> tuple[str, ...]:
+    """The fields of a message, at every depth; none of what is no message, or is known as a whole only."""
+    every = names(version)
+    return every[bisect_left(every, f"{name}.") : bisect_left(every, f"{name}/")]
 
 
 @lru_cache(maxsize=8)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from weathervane.google_ads.sandbox.beside import LEVELS, beside
-from weathervane.google_ads.sandbox.fields import enum_values, field, is_resource
+from weathervane.google_ads.sandbox.fields import enum_values, field, is_resource, parts
 from weathervane.google_ads.sandbox.traffic import Fact
 from weathervane.google_ads.sandbox.world import Account, Node, Values, World
 
@@ -128,7 +128,9 @@ def _flat(value: dict[str, Any], prefix: str, where: str) -> Iterator[tuple[str,
             )
         path = prefix + re.sub(r"(?=[A-Z])", "_", name).lower()
         known = field(path, _VERSION)
-        if isinstance(inner, dict) and (known is None or known.kind != "MESSAGE"):
+        # A message without anything in it says all the same that it is there: `"manualCpm": {}`.
+        whole = known is not None and (known.repeated or inner == {} or not parts(path, _VERSION))
+        if isinstance(inner, dict) and not whole:
             yield from _flat(inner, f"{path}.", where)
         elif known is None:
             raise RecordsError(f"{where}: {_VERSION} has no field {path}")
@@ -144,13 +146,16 @@ def _flat(value: dict[str, Any], prefix: str, where: str) -> Iterator[tuple[str,
 def _typed(name: str, value: Any) -> Any:
     known = field(name, _VERSION)
     assert known is not None
+    if known.empty and value != {}:
+        raise ValueError
     if known.kind in ("INT64", "INT32"):
         if isinstance(value, bool | float):
             raise ValueError
         return int(value)
     if known.kind == "DOUBLE":
         return float(value)
-    kinds: Any = {"BOOLEAN": bool, "MESSAGE": object}.get(known.kind, str)
+    message: Any = dict if known.repeated or parts(name, _VERSION) else object
+    kinds: Any = {"BOOLEAN": bool, "MESSAGE": message}.get(known.kind, str)
     if not isinstance(value, kinds) or (known.enum and value not in enum_values(known.enum, _VERSION)):
         raise ValueError
     if name == "segments.date":

@@ -11,6 +11,7 @@ from weathervane.google_ads.sandbox.dates import floor_of, floor_of_months, peri
 from weathervane.google_ads.sandbox.errors import GoogleAdsError
 from weathervane.google_ads.sandbox.fields import CORE_DATES, Field, enum_values, field, is_resource
 from weathervane.google_ads.sandbox.gaql import Condition, Query, refuse
+from weathervane.google_ads.sandbox.limits import check_changes, check_clicks, is_change_time, without_during
 
 __all__ = ["Bound", "bind"]
 
@@ -70,10 +71,8 @@ def bind(query: Query, version: str, today: date, *, manager: bool) -> Bound:
         )
     select = tuple(dict.fromkeys(_known(name, version) for name in query.select))
     for one in select:
-        if one.kind == "MESSAGE" and not one.repeated:
-            raise refuse("PROHIBITED_FIELD_IN_SELECT_CLAUSE", f"'{one.name}' cannot be selected.", one.name)
         _belongs(one, query.resource, "SELECT", version)
-    conditions = [(_known(one.field, version), one) for one in query.where]
+    conditions = [(_known(one.field, version), without_during(one, today)) for one in query.where]
     for found, condition in conditions:
         _belongs(found, query.resource, "WHERE", version)
         _operand(found, condition, version)
@@ -86,7 +85,8 @@ def bind(query: Query, version: str, today: date, *, manager: bool) -> Bound:
                 found.name,
             )
     for name, _ in query.order_by:
-        _known(name, version)
+        if _known(name, version).kind == "MESSAGE":
+            raise refuse("PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE", f"'{name}' cannot be sorted by.", name)
         if name not in names:
             raise refuse(
                 "EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE",
@@ -102,6 +102,9 @@ def bind(query: Query, version: str, today: date, *, manager: bool) -> Bound:
             " each client account under the manager account.",
         )
     days = _days([one for found, one in conditions if found.name in CORE_DATES], today)
+    if query.resource == "click_view":
+        check_clicks(days, today)
+    check_changes(query.resource, [one for _, one in conditions], query.limit, today)
     if names & CORE_DATES and days is None:
         raise refuse(
             "EXPECTED_FILTERS_ON_DATE_RANGE", "A date segment in SELECT needs a finite date range in WHERE."
@@ -139,8 +142,16 @@ def _belongs(one: Field, resource: str, clause: str, version: str) -> None:
 
 def _operand(found: Field, condition: Condition, version: str) -> None:
     operator = condition.operator
+    if operator == "DURING" and is_change_time(found.name):
+        raise refuse(
+            "INVALID_VALUE_WITH_DURING_OPERATOR",
+            f"Invalid date literal supplied for DURING operator: {condition.values[0]}.",
+            condition.values[0],
+        )
     if operator == "DURING" and found.name != "segments.date":
         raise refuse("OPERATOR_FIELD_MISMATCH", f"DURING does not go with '{found.name}'.", found.name)
+    if found.kind == "MESSAGE" and operator not in ("IS NULL", "IS NOT NULL"):
+        raise refuse("PROHIBITED_FIELD_IN_WHERE_CLAUSE", f"'{found.name}' cannot be filtered.", found.name)
     if found.kind == "ENUM" and operator in _ORDERED:
         raise refuse("OPERATOR_FIELD_MISMATCH", f"{operator} does not go with '{found.name}'.", found.name)
     if "CONTAINS" in operator and not found.repeated:
@@ -213,12 +224,7 @@ def _days(conditions: list[Condition], today: date) -> tuple[date, date] | None:
     if low == date.min or high == date.max:
         return None
     if low > high:
-        raise GoogleAdsError(
-            "dateRangeError",
-            "START_DATE_AFTER_END_DATE",
-            "The start date is after the end date.",
-            field="query",
-        )
+        raise refuse("DATE_RANGE_TOO_NARROW", "The filters on dates have a start date after the end date.")
     return low, high
 
 

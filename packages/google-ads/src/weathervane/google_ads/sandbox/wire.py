@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from weathervane.google_ads.sandbox.execute import Answer
-from weathervane.google_ads.sandbox.fields import Field, camel, enum_values, field
+from weathervane.google_ads.sandbox.fields import Field, camel, enum_values, field, parts
 from weathervane.google_ads.sandbox.rules import Bound
 
 __all__ = ["field_mask", "results", "row_object", "summary_row"]
@@ -38,6 +38,7 @@ def field_mask(bound: Bound) -> str:
 
 def _object(fields: list[Field], row: Mapping[str, Any], version: str, rng: Random) -> dict[str, Any]:
     made: dict[str, Any] = {}
+    fields = list(dict.fromkeys(each for one in fields for each in (one, *_parts(one, row, version))))
     for one in rng.sample(fields, len(fields)):
         value = row.get(one.name)
         if value is None or value == []:
@@ -46,10 +47,21 @@ def _object(fields: list[Field], row: Mapping[str, Any], version: str, rng: Rand
         at = made
         for part in path:
             at = at.setdefault(part, {})
+        if value == {}:
+            # A message whose parts, if it has any, are written by themselves.
+            at.setdefault(last, {})
+            continue
         at[last] = (
             [_value(one, each, version) for each in value] if one.repeated else _value(one, value, version)
         )
     return made
+
+
+def _parts(one: Field, row: Mapping[str, Any], version: str) -> list[Field]:
+    """What a row has of a message that is asked for whole."""
+    if one.kind != "MESSAGE":
+        return []
+    return [known for name in parts(one.name, version) if name in row and (known := field(name, version))]
 
 
 def _value(one: Field, value: Any, version: str) -> Any:

@@ -28,7 +28,7 @@ PRODUCTS, VARIANTS = "shopify_products", "shopify_product_variants"
 READERS: Mapping[str, Any] = {"orders": OrdersReader, "products": ProductsReader}
 QUICK = ShopifySettings(bulk_poll_seconds=(0.01,), bulk_slot_seconds=0.01)
 """The source as it is, but for waits that a pretend shop does not need."""
-SMALL = replace(QUICK, page_size=3, max_query_cost=220)
+SMALL = replace(QUICK, page_size=3, max_query_cost=55)
 """Pages of three orders, so that few make many pages; lists within them come in larger parts."""
 BULK = replace(QUICK, bulk_from=1)
 """Everything by bulk operations."""

@@ -29,7 +29,13 @@ class PretendShopify:
         """A shop of forty orders and eight products, in which nothing happens by itself."""
         # A generous bucket: it fills in real time, and these tests are not about pace.
         with running_shopify(
-            orders=40, products=8, life=False, access_token=TOKEN, bucket_max=1e6, bucket_rate=1e5
+            orders=40,
+            products=8,
+            life=False,
+            access_token=TOKEN,
+            bucket_max=1e6,
+            bucket_rate=1e5,
+            storage_refuses_tokens=True,
         ) as running:
             yield Shop(running)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import parse_qs, urlsplit
+
 import httpx
 import pytest
 
@@ -13,16 +16,55 @@ def order_page(first: int, lines: int) -> str:
     return f"{{ orders(first: {first}) {{ nodes {{ id lineItems(first: {lines}) {{ nodes {{ id }} }} }} }} }}"
 
 
-def test_cost_is_linear_in_the_sizes_asked_for(acme):
-    """2 for a connection, and 1 and the selection for each node; a mutation is 10 and a scalar nothing."""
+# Points that Shopify asked for queries of these shapes, as measured there (see `sandbox/cost.py`).
+MEASURED = {
+    "{ orders(first: 1) { edges { node { id } } } }": 3,
+    "{ productVariants(first: 1) { nodes { id product { id } } } }": 4,
+    "{ order(id: $id) { lineItems(first: 3) { nodes { id product { id } variant { id } originalTotalSet { shopMoney {"
+    " amount } } customAttributes { key } duties { id taxLines { rate } } fulfillmentService { id location { id } }"
+    " discountAllocations { allocatedAmountSet { shopMoney { amount } } } taxLines { rate } } } } }": 23,
+    "{ refund(id: $id) { refundLineItems(first: 10) { nodes { id quantity lineItem { id } location { id } priceSet {"
+    " presentmentMoney { amount } shopMoney { amount } } } } } }": 15,
+    "{ orders(first: 20) { nodes { id shippingAddress { city } customer { defaultAddress { id } } } } }": 22,
+    "{ orders(first: 25) { nodes { customer { defaultAddress { id } } shippingAddress { city } } } }": 26,
+    "{ product(id: $id) { title seo { title } metafields(first: 50) { edges { node { id key } } } } }": 11,
+    "{ products(first: 100) { edges { node { id media(first: 1) { edges { node { alt ... on MediaImage { id image {"
+    " url } } } } } } } } }": 47,
+    "{ orders(first: 150) { nodes { id } } }": 12,
+    "{ products(first: 200) { pageInfo { hasNextPage } edges { cursor node { id updatedAt } } } }": 12,
+    "{ productVariants(first: 200) { nodes { id media(first: 1) { nodes { alt ... on MediaImage { image { url } } } } }"
+    " } }": 52,
+    "{ product(id: $id) { variants(first: 250) { nodes { inventoryItem { id tracked } } } } }": 25,
+}
+
+
+@pytest.mark.parametrize(("query", "points"), MEASURED.items(), ids=lambda one: str(one)[:60])
+def test_a_query_costs_what_it_costs_at_shopify(acme, query, points):
+    """Sizes count by their logarithm, and money not at all."""
+    kind = "Refund" if "refund(" in query else "Order" if "order(" in query else "Product"
+    query = query.replace("$id", f'"gid://shopify/{kind}/1"')
+    cost = acme.ask(query)["extensions"]["cost"]
+    assert cost["requestedQueryCost"] == points
+    assert cost["actualQueryCost"] <= points
+
+
+def test_cost_follows_the_documented_parts(acme):
+    """1 for an object, 10 for a mutation, the dearest branch of a union, and a node's selections counted once."""
     cost = acme.ask(order_page(5, 20))["extensions"]["cost"]
-    assert cost["requestedQueryCost"] == 2 + 5 * (1 + 2 + 20 * 1)
+    assert cost["requestedQueryCost"] == 2 + 3 * (1 + 2 + 5 * 1)
     assert cost["actualQueryCost"] < cost["requestedQueryCost"]
     merged = "{ orders(first: 5) { nodes { id } edges { node { name customer { id } } } } }"
-    assert acme.ask(merged)["extensions"]["cost"]["requestedQueryCost"] == 2 + 5 * (1 + 1)
+    assert acme.ask(merged)["extensions"]["cost"]["requestedQueryCost"] == 2 + 3 * (1 + 1)
     union = '{ node(id: "gid://shopify/Order/1") { ... on Order { customer { id } } ... on Product { id } } }'
     assert acme.ask(union)["extensions"]["cost"]["requestedQueryCost"] == 2
     assert acme.ask("{ shop { name } }")["extensions"]["cost"]["requestedQueryCost"] == 1
+
+
+def test_nested_lists_of_the_largest_size_are_within_bounds(acme):
+    """Real clients ask for 250 products with 250 media each."""
+    query = "{ products(first: 250) { nodes { id media(first: 250) { nodes { id } } } } }"
+    assert acme.ask(query)["extensions"]["cost"]["requestedQueryCost"] == 2 + 11 * (1 + 2 + 11 * 1)
+    assert acme.data(query)["products"]["nodes"]
 
 
 def test_a_request_can_ask_what_each_field_costs(acme):
@@ -47,10 +89,10 @@ def test_a_request_can_ask_what_each_field_costs(acme):
     assert fields["shop"] == (1, 2, 1)
     assert fields["shop.name"] == fields["page.pageInfo.hasNextPage"] == (0, 0, None)
     assert fields["page.pageInfo"] == (0, 0, 0)
-    assert fields["page"] == (2, 2 + 5 * 23, 23)
-    assert fields["page.edges"] == (0, 23, 23)
-    assert fields["page.edges.node"] == (1, 23, 22)
-    assert fields["page.edges.node.lineItems"] == (2, 22, 1)
+    assert fields["page"] == (2, 2 + 3 * 8, 8)
+    assert fields["page.edges"] == (0, 8, 8)
+    assert fields["page.edges.node"] == (1, 8, 7)
+    assert fields["page.edges.node.lineItems"] == (2, 7, 1)
     assert fields["page.edges.node.lineItems.nodes"] == (1, 1, 0)
     assert cost["requestedQueryCost"] == fields["shop"][1] + fields["page"][1]
     run = 'mutation { bulkOperationRunQuery(query: "{ shop { name } }") { userErrors { message } } }'
@@ -60,34 +102,38 @@ def test_a_request_can_ask_what_each_field_costs(acme):
 
 def test_a_query_over_1000_points_is_refused_whatever_the_bucket_holds(acme):
     """The bound is on what is asked for, not on what there is."""
-    answer = acme.ask(order_page(50, 50))
+    answer = acme.ask(
+        "{ products(first: 250) { nodes { id variants(first: 250) { nodes { id media(first: 250) {"
+        " nodes { id } } } } } } }"
+    )
     (error,) = answer["errors"]
     assert "data" not in answer
     assert error["extensions"]["code"] == "MAX_COST_EXCEEDED"
-    assert (error["extensions"]["cost"], error["extensions"]["maxCost"]) == (2 + 50 * 53, 1000)
+    asked = 2 + 11 * (1 + 2 + 11 * (1 + 2 + 11))
+    assert (error["extensions"]["cost"], error["extensions"]["maxCost"]) == (asked, 1000)
 
 
 def test_an_empty_bucket_throttles_and_refills_with_time(start):
     """A throttled answer has no data and says what was asked, what is there and how fast it comes back."""
-    shop = start(bucket_max=150, bucket_rate=1)
+    shop = start(bucket_max=45, bucket_rate=1)
     now = [0.0]
     shop.shop.bucket._monotonic = lambda: now[0]
     shop.shop.bucket._at = 0.0
     first = shop.ask(order_page(5, 20))["extensions"]["cost"]
     left = first["throttleStatus"]["currentlyAvailable"]
-    assert left == 150 - first["actualQueryCost"]
-    throttled = shop.ask(order_page(6, 20))
+    assert left == 45 - first["actualQueryCost"]
+    throttled = shop.ask(order_page(8, 20))
     assert [one["extensions"]["code"] for one in throttled["errors"]] == ["THROTTLED"]
     assert "data" not in throttled
     cost = throttled["extensions"]["cost"]
     assert cost["actualQueryCost"] is None
     assert cost["throttleStatus"] == {
-        "maximumAvailable": 150.0,
+        "maximumAvailable": 45.0,
         "currentlyAvailable": left,
         "restoreRate": 1.0,
     }
     now[0] += cost["requestedQueryCost"] - left
-    assert "data" in shop.ask(order_page(6, 20))
+    assert "data" in shop.ask(order_page(8, 20))
 
 
 def test_reading_page_by_page_finds_every_record_once(acme):
@@ -336,12 +382,66 @@ def test_nodes_are_found_by_id_and_at_most_250_at_once(acme):
     assert acme.codes(query, ids=ids * 100) == ["MAX_INPUT_SIZE_EXCEEDED"]
 
 
-def test_a_token_of_another_shop_does_not_help_the_storage_host(acme):
-    """The storage host is another origin, and takes no credentials at all."""
-    for header in ("X-Shopify-Access-Token", "Authorization"):
-        answer = httpx.get(f"{acme.running.storage_url}/bulk/1.jsonl", headers={header: "x"})
-        assert answer.status_code == 400
-    assert acme.running.storage_url != acme.running.url
+@pytest.mark.parametrize("refuses", [False, True])
+def test_the_storage_host_ignores_a_token_unless_told_to_refuse_it(start, refuses):
+    """As the real one does, so that clients which send it work; who looks at the requests sees that it leaked."""
+    shop = start(storage_refuses_tokens=refuses)
+    assert shop.running.storage_url != shop.running.url
+    link = bulk_link(shop)
+    answer = httpx.get(link, headers={"X-Shopify-Access-Token": "x"})
+    assert answer.status_code == (400 if refuses else 200)
+    assert httpx.get(link).status_code == 200
+    seen = [
+        one for one in httpx.get(f"{shop.running.control_url}/requests").json() if one["host"] == "storage"
+    ]
+    assert [one["note"] for one in seen] == [{"leaked": ["x-shopify-access-token"]}, {}]
+
+
+def test_a_link_to_a_bulk_file_names_the_file(acme):
+    """Clients take the name from the link; the storage host gives it to those that do not."""
+    link = bulk_link(acme)
+    asked = parse_qs(urlsplit(link).query)
+    (disposition,) = asked["response-content-disposition"]
+    assert re.fullmatch(r"""attachment; filename="(bulk-\d+\.jsonl)"; filename\*=UTF-8''\1""", disposition)
+    assert asked["response-content-type"] == ["application/jsonl"]
+    headers = httpx.get(link).headers
+    assert (headers["content-disposition"], headers["content-type"]) == (disposition, "application/jsonl")
+
+
+def bulk_link(shop):
+    """The link to the file of a bulk operation."""
+    run = 'mutation { bulkOperationRunQuery(query: "{ products { edges { node { id } } } }") { bulkOperation { id } } }'
+    operation = shop.data(run)["bulkOperationRunQuery"]["bulkOperation"]["id"]
+    for _ in range(5):
+        polled = shop.data("query($id: ID!) { bulkOperation(id: $id) { url } }", id=operation)[
+            "bulkOperation"
+        ]
+        if polled["url"]:
+            break
+    return polled["url"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"), [("2026-10", "2026-10"), ("2024-07", "2026-01"), ("2026-99", None)]
+)
+def test_the_shop_is_there_as_a_rest_resource(acme, asked, answered):
+    """Clients that read everything else by GraphQL ask it first, to see whether the token works."""
+    path = f"/admin/api/{asked}/shop.json"
+    answer = acme.http.get(path)
+    if answered is None:
+        assert answer.status_code == 404
+        return
+    assert (answer.status_code, answer.headers["x-shopify-api-version"]) == (200, answered)
+    shop, graphql = answer.json()["shop"], acme.data("{ shop { id name currencyCode ianaTimezone } }")["shop"]
+    assert [shop["currency"], shop["iana_timezone"], shop["name"]] == [
+        graphql["currencyCode"],
+        graphql["ianaTimezone"],
+        graphql["name"],
+    ]
+    assert graphql["id"] == f"gid://shopify/Shop/{shop['id']}"
+    assert shop["created_at"] == "2024-01-15T10:00:00+01:00"
+    assert acme.http.get(path, params={"fields": "id,name"}).json()["shop"].keys() == {"id", "name"}
+    assert acme.http.get(path, headers={"X-Shopify-Access-Token": "no"}).status_code == 401
 
 
 @pytest.mark.parametrize("field", ["totalPriceSet", "netPaymentSet", "totalRefundedSet"])

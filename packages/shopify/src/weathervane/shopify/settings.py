@@ -29,8 +29,9 @@ class ShopifySettings:
     """Orders or products of one slice of an incremental read: what a failure costs at most to read again. A slice is a
     task run of Prefect's, so 100,000 objects are ten of them."""
     bulk_from: int = 500
-    """From how many orders on a bulk operation is used instead of pages. An order costs about 60 points, and the
-    smallest plan restores 100 a second; a bulk operation costs 10 in all."""
+    """From how many orders on a bulk operation is used instead of pages. A page costs some 200 points, each order with
+    more lines than come with it a request of its own, and the smallest plan restores 100 a second; a bulk operation
+    costs 10 in all."""
     bulk_slice_rows: int = 50_000
     """Orders of one bulk operation: bounds the file, and the parents that are held while their lines are joined."""
     bulk_deep_from: int = 90

@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             bucket_max=20 * rate if given.bucket_max is None else given.bucket_max,
             cost_factor=given.cost_factor,
             bulk_polls=given.bulk_polls,
+            storage_refuses_tokens=given.storage_refuses_tokens,
         )
         run_process(options, given.host, given.port, given.storage_port, given.storage_url)
     except ValueError as error:
@@ -106,6 +107,11 @@ def _parser() -> CommandParser:
     add("--bucket-rate", type=float, help="points that the bucket regains a second")
     add("--cost-factor", type=float, default=start.cost_factor, help="multiplies the requested cost")
     add("--bulk-polls", type=int, default=start.bulk_polls, help="polls until a bulk operation is complete")
+    add(
+        "--storage-refuses-tokens",
+        action="store_true",
+        help="the storage host refuses a request that carries the shop's token, which the real one ignores",
+    )
     return parser
 
 

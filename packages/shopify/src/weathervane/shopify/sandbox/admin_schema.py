@@ -28,36 +28,8 @@ PUBLIC_VERSIONS = (
 )
 """What `publicApiVersions` answers, as of 2026-11."""
 
-NEW_FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "2026-10": {"Shop": ("analyticsAnnotations",)},
-    "2026-07": {
-        "QueryRoot": ("orderAttributionDefinitions",),
-        "Order": ("attribution", "cartToken", "checkoutToken"),
-        "LineItem": ("priceAfterAllDiscountsBeforeTaxesSet", "weight"),
-        "Customer": ("identityProviderSubjects", "taxSettings"),
-        "Product": ("giftCardSettings", "variantsInCollection", "variantsInCollectionCount"),
-        "ProductVariant": (
-            "availablePublicationsCount",
-            "publicationCount",
-            "publishedOnChannel",
-            "publishedOnCurrentChannel",
-            "publishedOnCurrentPublication",
-            "publishedOnPublication",
-            "resourcePublications",
-            "resourcePublicationsCount",
-            "resourcePublicationsV2",
-            "unpublishedChannels",
-            "unpublishedPublications",
-        ),
-    },
-    "2026-04": {"InventoryLevel": ("isActive",)},
-}
-"""Version -> type -> fields that it brought, for the types served here (compared field by field between the
-introspection results of 2026-01, 2026-04, 2026-07 and 2026-10)."""
-
-NEW_VALUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "2026-10": {"OrderDisplayFulfillmentStatus": ("FULFILLMENT_NOT_REQUIRED",)},
-}
+MEMBERS = ("fields", "inputFields", "enumValues", "possibleTypes")
+"""What a type of an introspection result lists by name."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +100,10 @@ def admin_schema(version: str) -> AdminSchema:
 
 @functools.lru_cache(maxsize=len(SUPPORTED))
 def _load(version: str) -> AdminSchema:
-    data = _introspection()
+    data = _packed("admin_2026-10.json.gz")["data"]
     types = data["__schema"]["types"]
-    _take_back(types, version)
+    if version != SUPPORTED[-1]:
+        types = data["__schema"]["types"] = _as_of(types, _packed("older.json.gz")[version])
     schema = build_client_schema(cast("IntrospectionQuery", data), assume_valid=True)
     for kind in schema.type_map.values():
         if isinstance(kind, GraphQLEnumType) and not kind.name.startswith("__"):
@@ -150,29 +123,24 @@ def _load(version: str) -> AdminSchema:
     return AdminSchema(version, schema, type_access, field_access, frozenset(protected))
 
 
-def _introspection() -> dict[str, Any]:
-    file = resources.files("weathervane.shopify.sandbox") / "schema" / "admin_2026-10.json.gz"
+def _packed(name: str) -> dict[str, Any]:
+    file = resources.files("weathervane.shopify.sandbox") / "schema" / name
     body: dict[str, Any] = json.loads(gzip.decompress(file.read_bytes()))
-    data: dict[str, Any] = body["data"]
-    return data
+    return body
 
 
-def _take_back(types: list[dict[str, Any]], version: str) -> None:
-    later = [name for name in NEW_FIELDS if name > version]
-    fields = {(kind, one) for name in later for kind, new in NEW_FIELDS[name].items() for one in new}
-    values = {
-        (kind, one)
-        for name in NEW_VALUES
-        if name > version
-        for kind, new in NEW_VALUES[name].items()
-        for one in new
-    }
+def _as_of(types: list[dict[str, Any]], difference: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the types of an older version: the newest ones, with what `schema/older.json.gz` says of it."""
+    absent = frozenset(difference["absent"])
     for kind in types:
-        name = kind["name"]
-        if kind.get("fields"):
-            kind["fields"] = [one for one in kind["fields"] if (name, one["name"]) not in fields]
-        if kind.get("enumValues"):
-            kind["enumValues"] = [one for one in kind["enumValues"] if (name, one["name"]) not in values]
+        for name, other in difference["changed"].get(kind["name"], {}).items():
+            if name not in MEMBERS:
+                kind[name] = other
+                continue
+            other_names = {*other["absent"], *(one["name"] for one in other["held"])}
+            kept = [one for one in kind[name] or () if one["name"] not in other_names]
+            kind[name] = kept + other["held"]
+    return [*(kind for kind in types if kind["name"] not in absent), *difference["types"]]
 
 
 def _access(text: str) -> Access:

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from weathervane.shopify.sandbox.admin_schema import served_version
 from weathervane.shopify.sandbox.execute import Answer, Asked, answer, facts_of, handles_of
+from weathervane.shopify.sandbox.rest import shop_json
 from weathervane.shopify.sandbox.shop import PretendShop
 from weathervane.source.sandbox import control_routes, replacement, spoiled
 
@@ -48,6 +49,7 @@ def admin_app(shop: PretendShop) -> Starlette:
         *control_routes(shop),
         Route("/admin/api/{version}/graphql.json{slash:path}", host.graphql, methods=["POST"]),
         Route("/admin/api/graphql.json{slash:path}", host.graphql, methods=["POST"]),
+        Route("/admin/api/{version}/shop.json", host.shop, methods=["GET"]),
         Route("/admin/oauth/access_token", host.oauth, methods=["POST"]),
         Route("/admin/oauth/access_scopes.json", host.scopes, methods=["GET"]),
         Route("/{rest:path}", host.missing, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]),
@@ -56,23 +58,25 @@ def admin_app(shop: PretendShop) -> Starlette:
 
 
 def storage_app(shop: PretendShop) -> Starlette:
-    """Return the storage host of a shop: it serves the files of bulk operations, and takes no credentials."""
+    """Return the storage host of a shop: it serves the files of bulk operations, and needs no credentials."""
 
     async def file(request: Request) -> Response:
         facts = {"host": "storage", "path": request.url.path}
         response = replacement(shop.faults, _status_body, **facts)
+        # A client that sends the shop's token to another host has leaked it. The real host does not care.
+        leaked = sorted({"x-shopify-access-token", "authorization"} & set(request.headers))
+        if response is None and leaked and shop.options.storage_refuses_tokens:
+            response = Response("credentials do not belong here", 400, media_type="text/plain")
         if response is None:
-            if {"x-shopify-access-token", "authorization"} & set(request.headers):
-                # Stricter than life: a client that sends the shop's token here has leaked it.
-                response = Response("credentials do not belong here", 400, media_type="text/plain")
-            else:
-                now = await run_in_threadpool(shop.now)
-                status, body = await run_in_threadpool(
-                    shop.bulk.files.answer, request.path_params["name"], request.url.query, now
-                )
-                kind = "application/jsonl" if status == 200 else "application/xml"
-                response = _reply(request, status, body, kind)
-        _record(shop, "storage", request, b"", response.status_code, {})
+            now = await run_in_threadpool(shop.now)
+            status, body, headers = await run_in_threadpool(
+                shop.bulk.files.answer, request.path_params["name"], request.url.query, now
+            )
+            kind = "application/jsonl" if status == 200 else "application/xml"
+            response = _reply(request, status, body, kind)
+            response.headers.update(headers)
+        note = {"leaked": leaked} if leaked else {}
+        _record(shop, "storage", request, b"", response.status_code, note)
         return await spoiled(shop.faults, response, **facts)
 
     return Starlette(routes=[Route("/bulk/{name:path}", file, methods=["GET", "HEAD"])])
@@ -148,6 +152,24 @@ class _AdminHost:
             response = _json(request, 200, {"access_scopes": handles})
         else:
             response = _json(request, 401, {"errors": INVALID_TOKEN})
+        _record(shop, "admin", request, b"", response.status_code, {})
+        return response
+
+    async def shop(self, request: Request) -> Response:
+        shop = self._shop
+        version = served_version(request.path_params["version"])
+        response = replacement(shop.faults, _status_body, host="admin", path=request.url.path)
+        if response is None:
+            now = await run_in_threadpool(shop.now)
+            if version is None:
+                response = _json(request, 404, {"errors": "Not Found"})
+            elif not shop.tokens.valid(request.headers.get("x-shopify-access-token"), now):
+                response = _json(request, 401, {"errors": INVALID_TOKEN})
+            else:
+                body = shop_json(shop.options, now, request.query_params.get("fields", ""))
+                response = _json(request, 200, body)
+                response.headers["X-Shopify-API-Version"] = version
+                response.headers["X-Shopify-Shop-Api-Call-Limit"] = "1/40"
         _record(shop, "admin", request, b"", response.status_code, {})
         return response
 

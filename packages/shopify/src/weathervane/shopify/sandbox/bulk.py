@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import threading
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from weathervane.shopify.sandbox.world import Record, World, stamp
 from weathervane.source.sandbox import Clock, Faults
 
 __all__ = ["SLOTS", "BulkOperations"]
+
+log = logging.getLogger(__name__)
 
 SLOTS = 5
 """Query operations of one app and shop that may run at once, from 2026-01."""
@@ -210,7 +213,10 @@ class BulkOperations:
             type_resolver=resolve_type,
         )
         if result.errors:
-            code = (result.errors[0].extensions or {}).get("code")
+            first = result.errors[0]
+            # The vendor says no more than a code; whoever runs the sandbox may know more.
+            log.warning("%s fails at %s: %s", operation.record["id"], first.path, first.message)
+            code = (first.extensions or {}).get("code")
             operation.outcome = "FAILED"
             operation.error_code = "ACCESS_DENIED" if code == "ACCESS_DENIED" else "INTERNAL_SERVER_ERROR"
             return []

@@ -8,7 +8,7 @@ import secrets
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from weathervane.source.sandbox import Faults
 
@@ -40,21 +40,35 @@ class BulkFiles:
         return Path(self._folder.name) / name
 
     def url(self, name: str, now: datetime) -> str:
-        """Return the signed URL of a file, which works for seven days."""
-        expires = str(int((now + FILES_KEPT).timestamp()))
-        return f"{self.storage_url}/bulk/{name}?Expires={expires}&sig={self._signature(name, expires)}"
+        """Return the signed URL of a file, which works for seven days.
 
-    def answer(self, name: str, query: str, now: datetime) -> tuple[int, bytes]:
-        """Return what the storage host answers for a file: a status and a body."""
+        It says under which name and type the storage host is to serve the file, as the vendor's links do: clients
+        take the name from there.
+        """
+        expires = str(int((now + FILES_KEPT).timestamp()))
+        asked = {
+            "Expires": expires,
+            "sig": self._signature(name, expires),
+            "response-content-disposition": (
+                f"attachment; filename=\"bulk-{name}\"; filename*=UTF-8''bulk-{name}"
+            ),
+            "response-content-type": "application/jsonl",
+        }
+        return f"{self.storage_url}/bulk/{name}?{urlencode(asked)}"
+
+    def answer(self, name: str, query: str, now: datetime) -> tuple[int, bytes, dict[str, str]]:
+        """Return what the storage host answers for a file: a status, a body, and headers that the link asks for."""
         given = {key: values[0] for key, values in parse_qs(query).items()}
         signature = self._signature(name, given.get("Expires", ""))
         if not hmac.compare_digest(signature.encode(), given.get("sig", "").encode()):
-            return 403, _xml("SignatureDoesNotMatch", "The request signature does not match.")
+            return 403, _xml("SignatureDoesNotMatch", "The request signature does not match."), {}
         if now.timestamp() >= int(given["Expires"]) or self._faults.take("bulk_url_expired"):
-            return 400, _xml("ExpiredToken", "The provided token has expired.")
+            return 400, _xml("ExpiredToken", "The provided token has expired."), {}
         if not self.path(name).is_file():
-            return 404, _xml("NoSuchKey", "The specified key does not exist.")
-        return 200, self._spoiled(self.path(name).read_bytes())
+            return 404, _xml("NoSuchKey", "The specified key does not exist."), {}
+        disposition = given.get("response-content-disposition")
+        headers = {} if disposition is None else {"Content-Disposition": disposition}
+        return 200, self._spoiled(self.path(name).read_bytes()), headers
 
     def _spoiled(self, body: bytes) -> bytes:
         fewer = self._faults.take("bulk_fewer_lines")

@@ -22,6 +22,7 @@ from graphql import (
 
 from weathervane.shopify.sandbox.admin_schema import admin_schema
 from weathervane.shopify.sandbox.documents import prepare
+from weathervane.shopify.sandbox.roots import ROOTS, not_served
 
 __all__ = ["BulkQuery", "BulkQueryError", "Layout", "lines_of", "read_bulk_query"]
 
@@ -143,6 +144,8 @@ class _Reader:
                 continue
             if owner is self._schema.query_type and name in ("node", "nodes"):
                 raise BulkQueryError(f"Bulk queries cannot contain a top level `{name}` field.")
+            if owner is self._schema.query_type and name not in ROOTS:
+                raise BulkQueryError(not_served(owner.name, name))
             kind = get_named_type(definition.type)
             if kind.name.endswith("Connection"):
                 if in_list:

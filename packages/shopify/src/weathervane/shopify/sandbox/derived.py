@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import html
+import re
+import zlib
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from weathervane.shopify.sandbox.context import View
-from weathervane.shopify.sandbox.world import Record
+from weathervane.shopify.sandbox.money import amount_of, money_text, total
+from weathervane.shopify.sandbox.world import Record, gid
 
 __all__ = ["DERIVED"]
 
@@ -38,6 +42,24 @@ def _orders_of_customer(view: View, customer: Record, _own: Any, arguments: Mapp
     ]
 
 
+def _number_of_orders(view: View, customer: Record, own: Any, _: Mapping[str, Any]) -> Any:
+    return str(len(_orders_of_customer(view, customer, None, {}))) if own is None else own
+
+
+def _last_order(view: View, customer: Record, own: Any, _: Mapping[str, Any]) -> Any:
+    orders = _orders_of_customer(view, customer, None, {})
+    return max(orders, key=lambda order: str(order.get("createdAt")), default=None) if own is None else own
+
+
+def _amount_spent(view: View, customer: Record, own: Any, _: Mapping[str, Any]) -> Any:
+    if own is not None:
+        return own
+    currency = view.world.options.currency
+    orders = _orders_of_customer(view, customer, None, {})
+    spent = total(amount_of(order.get("netPaymentSet")) for order in orders)
+    return {"amount": money_text(spent.shop, currency), "currencyCode": currency}
+
+
 def _quantities(_: View, level: Record, own: Any, arguments: Mapping[str, Any]) -> Any:
     held = {one["name"]: one for one in own or ()}
     return [held[name] for name in arguments.get("names") or () if name in held]
@@ -50,6 +72,33 @@ def _count_of(member: str) -> Derive:
         return own if own and held is None else {"count": len(held or ()), "precision": "EXACT"}
 
     return count
+
+
+def _follows(compute: Callable[[Record], Any]) -> Derive:
+    def value(_: View, record: Record, own: Any, _arguments: Mapping[str, Any]) -> Any:
+        return compute(record) if own is None else own
+
+    return value
+
+
+def _sum_of(member: str) -> Derive:
+    return _follows(lambda order: sum(line.get(member) or 0 for line in order.get("lineItems") or ()))
+
+
+def _one_of(member: str, values: tuple[str, ...]) -> Derive:
+    return _follows(lambda record: record.get(member) in values)
+
+
+def _description(_: View, product: Record, own: Any, arguments: Mapping[str, Any]) -> Any:
+    text = own
+    if text is None:
+        text = " ".join(html.unescape(re.sub("<[^>]*>", " ", product.get("descriptionHtml") or "")).split())
+    limit = arguments.get("truncateAt")
+    return text if limit is None or len(text) <= limit else f"{text[: max(0, limit - 3)]}..."
+
+
+def _option_value(name: str) -> Record:
+    return {"id": gid("ProductOptionValue", zlib.crc32(name.encode("utf-8", "replace"))), "name": name}
 
 
 def _unless_held(compute: Callable[[list[Record]], Any]) -> Derive:
@@ -84,10 +133,33 @@ DERIVED: Mapping[tuple[str, str], Derive] = {
     ("Refund", "order"): _parent,
     ("OrderTransaction", "order"): _parent,
     ("Customer", "orders"): _orders_of_customer,
+    ("Customer", "numberOfOrders"): _number_of_orders,
+    ("Customer", "amountSpent"): _amount_spent,
+    ("Customer", "lastOrder"): _last_order,
+    ("Order", "subtotalLineItemsQuantity"): _sum_of("quantity"),
+    ("Order", "currentSubtotalLineItemsQuantity"): _sum_of("currentQuantity"),
+    ("Order", "fullyPaid"): _one_of("displayFinancialStatus", ("PAID", "PARTIALLY_REFUNDED", "REFUNDED")),
+    ("Order", "unpaid"): _one_of("displayFinancialStatus", ("AUTHORIZED", "EXPIRED", "PENDING")),
+    ("LineItem", "name"): _follows(
+        lambda line: " - ".join(filter(None, (line.get("title"), line.get("variantTitle"))))
+    ),
+    ("LineItem", "refundableQuantity"): _follows(lambda line: line.get("currentQuantity") or 0),
+    ("Order", "closed"): _follows(lambda order: order.get("closedAt") is not None),
+    ("Order", "discountCode"): _follows(lambda order: next(iter(order.get("discountCodes") or ()), None)),
     ("Order", "fulfillmentsCount"): _count_of("fulfillments"),
     ("Order", "transactionsCount"): _count_of("transactions"),
     ("Product", "variants"): _variants,
     ("Product", "variantsCount"): _count_of("variants"),
+    ("Product", "totalVariants"): _unless_held(len),
+    ("Product", "bodyHtml"): _follows(lambda product: product.get("descriptionHtml")),
+    ("Product", "description"): _description,
+    ("Product", "descriptionPlainSummary"): _description,
+    ("ProductVariant", "sellableOnlineQuantity"): _follows(lambda one: one.get("inventoryQuantity") or 0),
+    ("ProductOption", "optionValues"): _follows(
+        lambda option: [_option_value(value) for value in option.get("values") or ()]
+    ),
+    ("SelectedOption", "optionValue"): _follows(lambda chosen: _option_value(chosen.get("value") or "")),
+    ("InventoryItem", "locationsCount"): _count_of("inventoryLevels"),
     ("Product", "totalInventory"): _unless_held(
         lambda variants: sum(one.get("inventoryQuantity") or 0 for one in variants)
     ),

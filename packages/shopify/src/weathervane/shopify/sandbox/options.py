@@ -49,6 +49,8 @@ class ShopOptions:
         bucket_max: points that the throttle's bucket holds.
         bucket_rate: points that it regains a second of real time.
         cost_factor: multiplies the requested cost, as the vendor's own formula is not public.
+        storage_refuses_tokens: whether the storage host refuses a request that carries the shop's token; the real one
+            ignores it.
         bulk_polls: how many polls a bulk operation takes to complete.
     """
 
@@ -72,6 +74,7 @@ class ShopOptions:
     bucket_max: float = 2000.0
     bucket_rate: float = 100.0
     cost_factor: float = 1.0
+    storage_refuses_tokens: bool = False
     bulk_polls: int = 2
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
+    GraphQLEnumType,
     GraphQLInterfaceType,
     GraphQLList,
     GraphQLNonNull,
@@ -34,6 +35,8 @@ class FieldPlan:
         nullable: whether it may be null.
         rules: the access that it requires.
         protected: whether it holds protected customer data.
+        values: the values of an enum, in the schema's order.
+        kinds: the object types that it may return; several for an interface or a union.
     """
 
     parent: str
@@ -46,6 +49,8 @@ class FieldPlan:
     nullable: bool
     rules: tuple[Access, ...]
     protected: bool
+    values: tuple[str, ...]
+    kinds: tuple[str, ...]
 
 
 @functools.cache
@@ -57,6 +62,11 @@ def field_plan(version: str, parent: str, name: str) -> FieldPlan:
     connection = named.name.endswith("Connection")
     of = node_type(named) if connection else named.name
     rules = (admin.field_access.get((parent, name)), admin.type_access.get(of))
+    kinds: tuple[str, ...] = ()
+    if isinstance(named, GraphQLObjectType):
+        kinds = (named.name,)
+    elif isinstance(named, GraphQLInterfaceType | GraphQLUnionType):
+        kinds = tuple(kind.name for kind in admin.schema.get_possible_types(named))
     return FieldPlan(
         parent=parent,
         name=name,
@@ -64,10 +74,12 @@ def field_plan(version: str, parent: str, name: str) -> FieldPlan:
         of=of,
         is_list=isinstance(get_nullable_type(returned), GraphQLList),
         is_connection=connection,
-        is_object=isinstance(named, GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType),
+        is_object=bool(kinds),
         nullable=not isinstance(returned, GraphQLNonNull),
         rules=tuple(rule for rule in rules if rule is not None),
         protected=(parent, name) in admin.protected,
+        values=tuple(named.values) if isinstance(named, GraphQLEnumType) else (),
+        kinds=kinds,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from graphql import GraphQLError, GraphQLResolveInfo
 
 from weathervane.shopify.sandbox.context import View
+from weathervane.shopify.sandbox.cost import CONNECTION_COST, FREE_TYPES, times_charged
 from weathervane.shopify.sandbox.defaults import missing_value
 from weathervane.shopify.sandbox.derived import DERIVED
 from weathervane.shopify.sandbox.paging import (
@@ -21,7 +22,7 @@ from weathervane.shopify.sandbox.paging import (
     read_cursor,
 )
 from weathervane.shopify.sandbox.plans import FieldPlan, field_plan
-from weathervane.shopify.sandbox.roots import ROOTS, Listed
+from weathervane.shopify.sandbox.roots import ROOTS, Listed, not_served
 from weathervane.shopify.sandbox.world import type_of
 
 __all__ = ["resolve_field", "resolve_type"]
@@ -48,21 +49,22 @@ def resolve_field(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) 
     return _counted(view, plan, value)
 
 
-def resolve_type(value: Any, _info: GraphQLResolveInfo[Any], _abstract: Any) -> str:
-    """Name the object type of a record that stands for an interface or union."""
+def resolve_type(value: Any, info: GraphQLResolveInfo[Any], abstract: Any) -> str:
+    """Name the object type of a record that stands for an interface or union.
+
+    Where the record does not say, it is the type that has most of its members.
+    """
+    kinds = info.schema.get_possible_types(abstract)
     named = value.get("__typename") or type_of(value.get("id") or "")
-    if not named:
-        raise GraphQLError("The sandbox's record does not say of which type it is: give it a __typename.")
-    return str(named)
+    if any(kind.name == named for kind in kinds):
+        return str(named)
+    return max(kinds, key=lambda kind: len(kind.fields.keys() & value.keys())).name
 
 
 def _of_root(view: View, plan: FieldPlan, arguments: Mapping[str, Any]) -> Any:
     resolver = ROOTS.get(plan.name)
     if resolver is None:
-        raise GraphQLError(
-            f"The sandbox does not serve the field {plan.name} of {plan.parent}.",
-            extensions={"code": "SANDBOX_NOT_SERVED"},
-        )
+        raise GraphQLError(not_served(plan.parent, plan.name), extensions={"code": "SANDBOX_NOT_SERVED"})
     value = resolver(view, arguments)
     return _root_page(view, plan, arguments, value) if isinstance(value, Listed) else value
 
@@ -108,7 +110,7 @@ def _of_record(view: View, plan: FieldPlan, source: Any, arguments: Mapping[str,
     derive = DERIVED.get((plan.parent, plan.name))
     if derive is not None:
         value = derive(view, source, None if value is _MISSING else value, arguments)
-    elif value is _MISSING:
+    if value is _MISSING or (value is None and not plan.nullable):
         value = missing_value(view, plan, source)
     if plan.is_connection and not isinstance(value, Page):
         return _nested_page(view, plan, source, value, arguments)
@@ -151,10 +153,10 @@ def _of_page(page: Page, name: str) -> Any:
 
 def _counted(view: View, plan: FieldPlan, value: Any) -> Any:
     """Add to the request's actual cost what was really returned."""
-    if value is None or not plan.is_object:
+    if value is None or not plan.is_object or plan.type in FREE_TYPES:
         return value
     if isinstance(value, Page):
-        view.actual += 2 + len(value.rows)
+        view.actual += CONNECTION_COST + times_charged(len(value.rows))
     elif not plan.is_list or value:
         view.actual += 1
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,9 +12,11 @@ from graphql import GraphQLError
 
 from weathervane.shopify.sandbox.admin_schema import PUBLIC_VERSIONS, admin_schema
 from weathervane.shopify.sandbox.context import View, access_denied
+from weathervane.shopify.sandbox.defaults import SHOP_CREATED
+from weathervane.shopify.sandbox.options import ShopOptions
 from weathervane.shopify.sandbox.world import type_of
 
-__all__ = ["ROOTS", "Listed"]
+__all__ = ["ROOTS", "Listed", "not_served", "shop_record"]
 
 MAX_IDS = 250
 
@@ -48,8 +50,12 @@ def _count(kind: str, root_field: str) -> Callable[[View, Mapping[str, Any]], di
 
 
 def _shop(view: View, _: Mapping[str, Any]) -> dict[str, Any]:
-    options = view.world.options
-    local = view.now.astimezone(ZoneInfo(options.timezone))
+    return shop_record(view.world.options, view.now)
+
+
+def shop_record(options: ShopOptions, now: datetime) -> dict[str, Any]:
+    """Return what is known of the shop itself, as `shop` answers it."""
+    local = now.astimezone(ZoneInfo(options.timezone))
     offset = int((local.utcoffset() or timedelta()).total_seconds() // 60)
     sign = "-" if offset < 0 else "+"
     return {
@@ -81,7 +87,7 @@ def _shop(view: View, _: Mapping[str, Any]) -> dict[str, Any]:
         "taxesIncluded": True,
         "unitSystem": "METRIC_SYSTEM",
         "weightUnit": "KILOGRAMS",
-        "createdAt": "2024-01-15T09:00:00Z",
+        "createdAt": SHOP_CREATED,
         "updatedAt": "2026-01-15T09:00:00Z",
     }
 
@@ -152,3 +158,8 @@ ROOTS: Mapping[str, Callable[[View, Mapping[str, Any]], Any]] = {
     "bulkOperationCancel": _cancel,
 }
 """Root field -> resolver. Any other root field is answered with an error that says so."""
+
+
+def not_served(parent: str, name: str) -> str:
+    """Return what is said of a root field that the vendor has and the sandbox has not."""
+    return f"The sandbox does not serve the field {name} of {parent}."

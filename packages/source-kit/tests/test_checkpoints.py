@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weathervane.source.checkpoints import format_checkpoint, format_time, parse_checkpoint, parse_time
-from weathervane.source.errors import CursorError
+from weathervane.source.errors import ContractError, CursorError
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TIMES = st.datetimes(
@@ -54,6 +54,8 @@ def test_none_is_no_checkpoint_yet() -> None:
         '{"updated_at":"soon"}',
         '{"updated_at":"2026-11-23T04:00:00"}',
         '{"updated_at":"2026-11-23T04:00:00Z"',
+        '{"updated_at":"0001-01-01T00:00:00+14:00"}',
+        "[" * 5_000,
     ],
 )
 def test_a_damaged_checkpoint_is_an_error(text: str) -> None:
@@ -82,5 +84,5 @@ def test_a_time_is_cut_never_rounded_up() -> None:
 
 def test_a_time_without_its_zone_is_refused() -> None:
     """Nobody knows whose midnight it would be."""
-    with pytest.raises(ValueError, match="does not name its time zone"):
+    with pytest.raises(ContractError, match="does not name its time zone"):
         parse_time("2026-11-23T04:00:00")

@@ -100,6 +100,22 @@ def test_a_column_that_cannot_be_read_is_refused(column: tuple[object, ...], why
         Column(*column)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [
+        (
+            {"type": pa.float64(), "path": "x", "approximate": True},
+            "for decimals and whole numbers, not for double",
+        ),
+        ({"type": pa.int64(), "approximate": True}, "it is a constant"),
+    ],
+)
+def test_a_treatment_of_misfits_that_cannot_be_is_refused(column: dict[str, Any], why: str) -> None:
+    """Where it would mean nothing, or would make a row without a name."""
+    with pytest.raises(ValueError, match=why):
+        Column("x", **column)
+
+
 def test_a_column_without_its_scope_keeps_the_schema() -> None:
     """A tenant that did not grant a scope gets the same table with nulls, not another table."""
     scoped = ORDERS.without("customer_id")

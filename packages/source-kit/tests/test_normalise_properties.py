@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
-from decimal import Decimal, InvalidOperation, localcontext
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +28,8 @@ ITEMS = Dataset(
         Column("big", pa.int64(), "n.big", json="string"),
         Column("amount", pa.decimal128(12, 3), "n.amount"),
         Column("share", pa.float64(), "n.share"),
+        Column("rough", pa.decimal128(9, 2), "n.rough", json="number", approximate=True),
+        Column("about", pa.int32(), "n.about", approximate=True),
         Column("on", pa.bool_(), "on"),
         Column("day", pa.date32(), "day"),
         Column("at", TIME, "at"),
@@ -51,6 +53,7 @@ CHILDREN = Dataset(
 
 text = st.text(max_size=8)
 maybe = st.none
+noise = st.floats(-9e-7, 9e-7)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
@@ -69,6 +72,8 @@ def items(draw: st.DrawFn) -> tuple[dict[str, Any], bytes]:
         "big": draw(maybe() | st.integers(-(2**63), 2**63 - 1)),
         "amount": draw(maybe() | st.decimals(-999_999_999, 999_999_999, places=3)),
         "share": draw(maybe() | st.floats(allow_nan=False, allow_infinity=False)),
+        "rough": draw(maybe() | st.decimals(-999_999, 999_999, places=2)),
+        "about": draw(maybe() | st.integers(-(2**31), 2**31 - 1)),
         "on": draw(maybe() | st.booleans()),
         "day": draw(maybe() | st.dates()),
         "at": draw(maybe() | moments),
@@ -87,6 +92,8 @@ def items(draw: st.DrawFn) -> tuple[dict[str, Any], bytes]:
             if row["amount"] is None
             else f"{row['amount']:f}" + draw(st.sampled_from(["", "0"])),
             "share": row["share"],
+            "rough": None if row["rough"] is None else float(row["rough"]) + draw(noise) / 10,
+            "about": None if row["about"] is None else row["about"] + draw(st.just(0) | noise),
         },
         "on": row["on"],
         "day": None if row["day"] is None else row["day"].isoformat(),
@@ -231,6 +238,7 @@ def test_nothing_is_lost_however_a_page_is_broken(
 @example(record=b'{"id":"1","extra":{"a":-0,"b":1e5,"c":100000000000000000000000}}')
 @example(record=b'{"id":"1","n":{"count":-0},"n":{}}')
 @example(record=b'{"id":"1","n":null,"n":{}}')
+@example(record=b'{"id":"1","n":{"rough":0.1e400,"about":3.0}}')
 def test_the_quick_and_the_slow_reader_agree(dataset: Dataset, record: bytes) -> None:
     """What the quick reader takes, the slow one takes too, and gives the same values."""
     shape = shape_of(dataset)
@@ -274,3 +282,36 @@ def test_money_is_exact_or_set_aside(number: str, kind: pa.DataType) -> None:
     page = normalise(dataset, [json.dumps({"id": "1", "x": number}).encode()])
     expected = exactly(number, kind)
     assert page.rows.column("x").to_pylist() == ([] if expected is None else [expected])
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.from_regex(
+        r"-?[0-9]{1,25}(\.[0-9]{0,25})?([eE][-+]?[0-9]{1,2})?", fullmatch=True, alphabet="-+.eE0159"
+    ),
+    st.sampled_from([*KINDS, pa.int32(), pa.int64()]),
+)
+@example("0.125", pa.decimal128(10, 2))
+@example("0.375", pa.decimal128(10, 2))
+@example("9.99995", pa.decimal128(5, 4))
+@example("2147483647.0000001", pa.int32())
+@example("2147483647.9999999", pa.int32())
+@example("-9223372036854775808.0", pa.int64())
+@example("2.9999999999999996", pa.int64())
+@example("0.30000000000000004", pa.decimal128(10, 2))
+def test_an_approximate_number_is_the_nearest_that_the_type_holds(number: str, kind: pa.DataType) -> None:
+    """Of two the even one; of a whole number only noise is taken off; what is too large is set aside."""
+    column = Column("x", kind, "x", json="string", approximate=True)
+    dataset = Dataset("counts", (Column("id", pa.string(), "id"), column), ("id",))
+    page = normalise(dataset, [json.dumps({"id": "1", "x": number}).encode()])
+    with localcontext(prec=200):
+        whole = pa.types.is_integer(kind)
+        scale = 0 if whole else kind.scale
+        value = Decimal(number)
+        near = value.scaleb(scale).to_integral_value(ROUND_HALF_EVEN).scaleb(-scale)
+        fits = abs(near.scaleb(scale)) < Decimal(10) ** (38 if whole else kind.precision)
+        if whole:
+            limit = 2 ** (kind.bit_width - 1)
+            fits = -limit <= near < limit and abs(near - value) < Decimal("1e-6")
+    assert page.rows.column("x").to_pylist() == ([near] if fits else [])
+    assert page.received == 1

@@ -5,9 +5,10 @@ This menu imports neither Prefect nor gRPC's service, which take seconds: `weath
 """
 
 from weathervane.lake import row_keys
-from weathervane.source.checkpoints import format_checkpoint, format_time, parse_checkpoint, parse_time
+from weathervane.source.checkpoints import format_checkpoint, format_time, parse_checkpoint
 from weathervane.source.credentials import SourceCredentials, credentials_block
 from weathervane.source.dataset import Column, Convert, Dataset, JsonKind
+from weathervane.source.decoding import decode, parse_amount, parse_time, parse_vendor_day, parse_zone
 from weathervane.source.definition import Finding, FlowDefinition, Severity, SourceDefinition
 from weathervane.source.errors import (
     ConfigurationError,
@@ -67,14 +68,18 @@ __all__ = [
     "UnavailableError",
     "announce",
     "credentials_block",
+    "decode",
     "format_checkpoint",
     "format_time",
     "listening",
     "members_of",
     "normalise",
     "paginate",
+    "parse_amount",
     "parse_checkpoint",
     "parse_time",
+    "parse_vendor_day",
+    "parse_zone",
     "patched_rows",
     "row_keys",
     "same_origin",

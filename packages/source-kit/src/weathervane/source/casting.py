@@ -20,6 +20,8 @@ __all__ = ["cast_column", "expectation"]
 
 # The years that Python, and so most readers of a table, can show.
 _FIRST_YEAR, _LAST_YEAR = 1, 9999
+_NOISE = decimal.Decimal("1e-6")
+"""What a whole number that was computed with floats may be off."""
 
 
 def cast_column(sent: pa.Array, column: Column) -> tuple[pa.Array, pa.Array]:
@@ -35,12 +37,15 @@ def cast_column(sent: pa.Array, column: Column) -> tuple[pa.Array, pa.Array]:
         sent = pc.if_else(no_value, pa.scalar(None, sent.type), sent)
     if column.convert is not None:
         return _isolate(lambda part: _converted(part, column), sent, column.type), sent
-    return _to_type(sent, column.type), sent
+    return _typed(sent, column), sent
 
 
 def expectation(column: Column) -> str:
     """What a value of this column must be, to end the sentence "expected …"."""
     kind = column.type
+    if column.approximate:
+        noise = "once it is rounded" if pa.types.is_decimal(kind) else "but for noise below 1e-6"
+        return f"a number that fits {kind} {noise}"
     if column.convert is not None:
         return f"a text that {getattr(column.convert, '__name__', 'its conversion')} can turn into {kind}"
     if pa.types.is_decimal(kind):
@@ -63,7 +68,21 @@ def _converted(sent: pa.Array, column: Column) -> pa.Array:
         result = result.combine_chunks()
     if len(result) != len(sent):
         raise ValueError(f"convert of column {column.name!r} made {len(result)} values of {len(sent)}")
-    return _to_type(result, column.type)
+    return _typed(result, column)
+
+
+def _typed(array: pa.Array, column: Column) -> pa.Array:
+    if not column.approximate or not pa.types.is_string(array.type):
+        return _to_type(array, column.type)
+    scale = column.type.scale if pa.types.is_decimal(column.type) else 0
+    # What cannot fit as it stands is not given to Arrow, which would have to find each by halving.
+    plain = pc.match_substring_regex(array, rf"^-?\d+(\.\d{{0,{scale}}})?$" if scale else r"^-?\d+$")
+    typed = _to_type(_null_where(pc.invert(plain), array), column.type)
+    rest = pc.and_(pc.is_null(typed), pc.is_valid(array))
+    rounded = pa.array(
+        (_rounded(text, column.type) for text in pc.filter(array, rest).to_pylist()), column.type
+    )
+    return pc.replace_with_mask(typed, rest, rounded)
 
 
 def _to_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -98,13 +117,34 @@ def _to_decimal(array: pa.Array, kind: pa.DataType) -> pa.Array:
     return pc.replace_with_mask(plain, pc.fill_null(odd, False), exact)
 
 
-def _exact(text: str, kind: pa.DataType) -> decimal.Decimal | None:
+def _number(text: str) -> decimal.Decimal | None:
     # Python's own grammar is wider: it takes 1_000, other scripts' digits and white space.
     if not set(text) <= set("+-.0123456789eE"):
         return None
     try:
-        value = decimal.Decimal(text)
+        return decimal.Decimal(text)
     except decimal.InvalidOperation:
+        return None
+
+
+def _rounded(text: str, kind: pa.DataType) -> decimal.Decimal | int | None:
+    """The nearest value of the type, of two the even one; of a whole number only noise is taken off."""
+    value = _number(text)
+    whole = pa.types.is_integer(kind)
+    digits = 19 if whole else kind.precision - kind.scale
+    if value is None or (value and value.adjusted() >= digits):
+        return None
+    with decimal.localcontext(prec=2 * 38 + 1, rounding=decimal.ROUND_HALF_EVEN):
+        near = value.quantize(decimal.Decimal((0, (1,), 0 if whole else -kind.scale)))
+        if not whole:
+            return near if near.adjusted() < digits or not near else None
+        limit = 2 ** (kind.bit_width - 1)
+        return int(near) if abs(value - near) < _NOISE and -limit <= near < limit else None
+
+
+def _exact(text: str, kind: pa.DataType) -> decimal.Decimal | None:
+    value = _number(text)
+    if value is None:
         return None
     _sign, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from weathervane.source.errors import CursorError
+from weathervane.source.decoding import parse_time
+from weathervane.source.errors import ContractError, CursorError
 
 __all__ = ["format_checkpoint", "format_time", "parse_checkpoint", "parse_time"]
 
@@ -24,14 +25,6 @@ def format_time(time: datetime) -> str:
     Fractions are cut, never rounded up: a cursor may be early, not late.
     """
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def parse_time(text: str) -> datetime:
-    """The time of an RFC 3339 text that names its zone; ValueError otherwise."""
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError(f"{text!r} does not name its time zone")
-    return time.astimezone(UTC)
 
 
 def format_checkpoint(times: Mapping[str, datetime]) -> str:
@@ -51,9 +44,10 @@ def parse_checkpoint(text: str | None, *, now: datetime) -> dict[str, datetime]:
         times = {
             name: parse_time(value) for name, value in msgspec.json.decode(text, type=dict[str, str]).items()
         }
-    except ValueError as error:
+    except (ValueError, RecursionError, ContractError) as error:
+        why = error.message if isinstance(error, ContractError) else str(error)
         raise CursorError(
-            f"the checkpoint {text[:200]!r} cannot be read: {error}", reason="CURSOR_UNREADABLE"
+            f"the checkpoint {text[:200]!r} cannot be read: {why}", reason="CURSOR_UNREADABLE"
         ) from None
     for name, time in times.items():
         if time > now + _FUTURE:

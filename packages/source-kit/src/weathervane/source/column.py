@@ -78,6 +78,10 @@ class Column:
     """Texts by which the vendor says "no value", e.g. `("",)` or `("--",)`."""
     available: bool = True
     """False: not asked for (a missing scope, an old version), delivered as null. See `Dataset.without`."""
+    approximate: bool = False
+    """The vendor computes this decimal or whole number with floats, and says more digits than it means
+    (`0.30000000000000004`, `2.9999999999999996`): a decimal is rounded half-even to the column's scale; of a whole
+    number only noise below 1e-6 is. Never for money that the vendor sends as text of its own scale."""
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
@@ -96,7 +100,9 @@ class Column:
             raise self._wrong(f"{self.path!r} is not a path, write `member.member` or `^.member`")
         if self.nulls and self.json_kind not in ("string", "scalar"):
             raise self._wrong(f"nulls are texts, but it is read from {self.json_kind}")
-        if not self.path and (self.json or self.convert or self.nulls):
+        if self.approximate and not (pa.types.is_decimal(self.type) or pa.types.is_integer(self.type)):
+            raise self._wrong(f"approximate is for decimals and whole numbers, not for {self.type}")
+        if not self.path and (self.json or self.convert or self.nulls or self.approximate):
             raise self._wrong("it is a constant, with no JSON to read or convert")
 
     def _wrong(self, why: str) -> ValueError:
@@ -114,6 +120,8 @@ class Column:
         """Whether the value's own text is needed, which Arrow's reader does not give."""
         kind = self.json_kind
         as_text = self.convert is not None or self.type == pa.string() or pa.types.is_decimal(self.type)
+        # Arrow's reader would refuse a page for `3.0` where a whole number is expected.
+        as_text = as_text or self.approximate
         return kind in ("scalar", "raw") or (kind == "number" and as_text)
 
     @cached_property

@@ -7,7 +7,8 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from weathervane.source.errors import ContractError, UnavailableError
+from weathervane.source.decoding import decode
+from weathervane.source.errors import ContractError
 
 __all__ = ["split_lines", "split_records"]
 
@@ -40,7 +41,8 @@ def split_records(
             deeply (JSON_TOO_DEEP).
     """
     steps = tuple(path.replace("[]", ".[].").strip(".").replace("..", ".").split("."))
-    pages = _decode(body, _page_type(steps), path)
+    what = f"the answer with {path!r}"
+    pages: Any = decode(body, _page_type(steps), what)
     found: list[Any] = [pages]
     for step in steps:
         if step == "[]":
@@ -50,7 +52,7 @@ def split_records(
     if not missing_ok and any(page is None for page in found):
         raise ContractError(f"the answer has no list at {path!r}", reason="UNEXPECTED_JSON")
     records = [bytes(record) for page in found if page is not None for record in page]
-    return records, None if rest is None else _decode(body, rest, path)
+    return records, None if rest is None else decode(body, rest, what)
 
 
 def split_lines(body: bytes) -> list[bytes]:
@@ -68,18 +70,3 @@ def _page_type(steps: tuple[str, ...]) -> Any:
         else:
             kind = msgspec.defstruct("Page", [("at", kind | None, None)], rename={"at": step})
     return kind
-
-
-def _decode(body: bytes, kind: Any, path: str) -> Any:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise ContractError(f"looking for {path!r}: {error}", reason="UNEXPECTED_JSON") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        # The decoder's words name a position, never content.
-        what = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise UnavailableError(
-            f"the answer of {len(body):,} bytes is not JSON: {what}", reason="MALFORMED_JSON"
-        ) from None
-    except RecursionError:
-        raise ContractError("the answer is nested too deeply to be read", reason="JSON_TOO_DEEP") from None

@@ -9,7 +9,14 @@ import httpx
 import pytest
 
 from weathervane.meta_ads import MetaAdsClient, MetaAdsSettings
-from weathervane.meta_ads.answers import AccountRefusedError, TooFarBackError, TooMuchDataError, classifier
+from weathervane.meta_ads.answers import (
+    REPORT,
+    AccountRefusedError,
+    ReportLostError,
+    TooFarBackError,
+    TooMuchDataError,
+    classifier,
+)
 from weathervane.meta_ads.credentials import appsecret_proof
 from weathervane.meta_ads.sandbox import AccountOptions
 from weathervane.meta_ads.throttle import AppPace, usage_of
@@ -30,12 +37,27 @@ TWO = (AccountOptions("101", "EUR", "Europe/Paris"), AccountOptions("102", "JPY"
 judge = classifier(300.0, 3600.0)
 
 
-def answer(code, subcode=None, *, status=400, message="", headers=None, path="/v26.0/act_1/insights", **more):
+LIST = "/v26.0/me/adaccounts"
+REDUCE = "Please reduce the amount of data you're asking for, then retry your request"
+
+
+def answer(
+    code,
+    subcode=None,
+    *,
+    status=400,
+    message="",
+    headers=None,
+    path="/v26.0/act_1/insights",
+    about_a_run=False,
+    **more,
+):
     """An answer with an error in it."""
     error = {"code": code, "message": message, **more}
     if subcode is not None:
         error["error_subcode"] = subcode
-    request = httpx.Request("GET", f"https://graph.facebook.com{path}")
+    extensions = {REPORT: True} if about_a_run else {}
+    request = httpx.Request("GET", f"https://graph.facebook.com{path}", extensions=extensions)
     return httpx.Response(status, json={"error": error}, headers=headers or {}, request=request)
 
 
@@ -56,6 +78,10 @@ def test_the_proof_is_the_known_one():
         ),
         (answer(1, 99, status=500), Fail, TooMuchDataError, None),
         (answer(1, path="/v26.0/me/adaccounts", status=500), Retry, UnavailableError, "UNKNOWN_ERROR"),
+        (answer(1, message=REDUCE, path=f"{LIST}?limit=500", status=500), Fail, TooMuchDataError, None),
+        (answer(1, message=REDUCE, path="/v26.0/601", status=500), Retry, UnavailableError, "UNKNOWN_ERROR"),
+        (answer(1, 99, path=f"{LIST}?limit=500", status=500), Retry, UnavailableError, "UNKNOWN_ERROR"),
+        (answer(1, 1357045), Retry, UnavailableError, "UNKNOWN_ERROR"),
         (answer(100, 1487534), Fail, TooMuchDataError, None),
         (answer(100, 1504018), Fail, TooMuchDataError, None),
         (answer(2, 1504038), Fail, TooMuchDataError, None),
@@ -77,9 +103,16 @@ def test_the_proof_is_the_known_one():
         (answer(10, status=403), Fail, AccountRefusedError, None),
         (answer(200, status=403), Fail, AccountRefusedError, None),
         (answer(100, 3191001), Fail, AccountRefusedError, None),
+        (answer(100, 33), Fail, AccountRefusedError, None),
+        (answer(100, 33, about_a_run=True), Retry, ReportLostError, None),
+        (answer(100, 3191001, about_a_run=True), Fail, AccountRefusedError, None),
+        (answer(2601, 1815107), Retry, ReportLostError, None),
         (answer(100, message="(#100) Missing permissions"), Fail, AccountRefusedError, None),
         (answer(3), Fail, CredentialsError, "CAPABILITY"),
         (answer(100, message="nonexisting field"), Fail, ContractError, "INVALID_CALL"),
+        (answer(100, is_transient=True), Retry, UnavailableError, None),
+        (answer(100, status=503), Retry, UnavailableError, None),
+        (answer(100, status=500), Fail, ContractError, "INVALID_CALL"),
         (answer(2500), Fail, ContractError, "INVALID_CALL"),
         (answer(2635), Fail, ContractError, "API_VERSION_DEAD"),
         (answer(2642), Fail, IncompleteError, "CURSOR_INVALID"),
@@ -106,7 +139,7 @@ def test_an_error_is_judged_by_code_and_subcode(given, verdict, error, reason):
     assert isinstance(found.error, error)
     assert reason is None or found.error.reason == reason
     in_a_good_status = httpx.Response(200, content=given.content, request=given.request)
-    assert type(judge(in_a_good_status)) is verdict or given.json()["error"]["code"] == 99999
+    assert type(judge(in_a_good_status)) is verdict or given.status_code == 503
 
 
 def test_what_is_no_error_is_accepted_and_what_is_no_json_is_tried_again():
@@ -117,6 +150,14 @@ def test_what_is_no_error_is_accepted_and_what_is_no_json_is_tried_again():
         with pytest.raises(UnavailableError) if body != b"[]" else pytest.MonkeyPatch.context():
             verdict = judge(httpx.Response(200, content=body, request=request))
             assert isinstance(verdict, Retry)
+
+
+@pytest.mark.parametrize(("status", "verdict"), [(400, Retry), (403, Retry), (502, Retry), (404, Fail)])
+def test_a_page_of_an_edge_is_no_refusal_of_metas(status, verdict):
+    """The Graph refuses in JSON only; 404 is of an address that is not Meta's."""
+    request = httpx.Request("GET", "https://graph.facebook.com/v26.0/me")
+    page = httpx.Response(status, html="<html>Sorry</html>", request=request)
+    assert type(judge(page)) is verdict
 
 
 def test_messages_for_people_are_not_told_and_the_trace_is():

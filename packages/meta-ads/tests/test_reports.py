@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from weathervane.meta_ads import InsightsReader, MetaAdsClient, MetaAdsCredentials
 from weathervane.meta_ads.reports import _Started
 from weathervane.meta_ads.sandbox import AccountOptions
-from weathervane.source.errors import IncompleteError
+from weathervane.source.errors import ConfigurationError, CredentialsError, IncompleteError
 from weathervane.source.ingestion import Ingestion
 from weathervane.source.testing.memory import forget_peak, peak_mib
 
@@ -43,6 +43,34 @@ def test_pages_become_smaller_when_meta_asks_for_less(bench, fault):
     limits = [one["limit"] for one in asked(bench.requests("insights")) if one["level"] == "adset"]
     assert limits[:3] == ["80", "40", "20"]
     assert set(limits[3:]) == {"20"}
+
+
+@pytest.mark.parametrize("fault", ["reduce_data", "data_limit"])
+@pytest.mark.parametrize("kind", ["accounts", "campaigns"])
+def test_pages_of_any_list_become_smaller(begin, fault, kind):
+    """Of ad accounts, and of the objects by which a report run is split."""
+    bench = begin(campaigns=5)
+    if kind == "accounts":
+        bench.meta.faults.add(fault, 3, match={"path": "/v26.0/me/adaccounts"})
+    else:
+        bench.meta.faults.add("async_failed", 2)
+        bench.meta.faults.add(fault, 3, match={"kind": "edge", "account": "101"})
+    day = date(2026, 10, 20)
+    bench.run(REPORTS, level="campaign", start=day, end=day)
+    lists = [one for one in bench.requests("edge") if one.path.endswith(kind)]
+    assert [one["limit"] for one in asked(lists) if "limit" in one] == ["500", "250", "125", "62"]
+
+
+@pytest.mark.parametrize(
+    ("code", "subcode", "error"),
+    [(190, 463, CredentialsError), (2, 1504041, ConfigurationError), (200, None, CredentialsError)],
+)
+def test_a_run_that_fails_for_good_is_not_made_again(bench, code, subcode, error):
+    """Nor split into as many runs as there are objects, which would all fail of it."""
+    bench.meta.faults.add("async_failed", None, match={"level": "ad"}, code=code, subcode=subcode)
+    with pytest.raises(error):
+        bench.run(REPORTS, level="ad")
+    assert len([one for one in submitted(bench) if one["level"] == "ad"]) == 1
 
 
 def test_a_call_that_is_always_too_much_becomes_a_report_run(bench):

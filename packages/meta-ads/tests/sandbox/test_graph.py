@@ -133,6 +133,116 @@ def test_every_field_of_the_official_sdk_is_one(meta, path, kind):
     assert some.keys() == {"id", "name", "created_time"}
 
 
+@pytest.mark.parametrize(
+    ("level", "path", "older", "newer"),
+    [
+        (None, "insights", "marketing_messages_website_purchase", "shop_clicks"),
+        ("adset", "adsets", "daily_imps", "ad_set_goal"),
+        ("ad", "ads", "", "creative_automation_spec"),
+        ("campaign", "campaigns", "", "bid_constraints"),
+    ],
+)
+def test_each_version_has_fields_of_its_own(meta, level, path, older, newer):
+    """What facebook-business 25.0.1 has and 26.0.3 has not, and the other way round; no version is the oldest one."""
+    more = {"time_range": days("2026-10-20")} if level is None else {}
+    for version, known, unknown in (
+        ("/v25.0", older, newer),
+        ("", older, newer),
+        ("/v26.0", newer, older),
+    ):
+        at = f"{version}/act_{EUROPE}/{path}"
+        assert known == "" or meta.ok(at, fields=known, **more)["data"]
+        assert unknown == "" or meta.error(at, fields=unknown, **more) == (100, None)
+
+
+@pytest.mark.parametrize(
+    ("version", "known"),
+    [("v25.0", "marketing_messages_website_add_to_cart"), ("v26.0", "video_6_sec_watched_actions")],
+)
+def test_a_summary_and_a_sort_know_the_fields_of_their_version(meta, version, known):
+    """As the rows do."""
+    other = "v26.0" if version == "v25.0" else "v25.0"
+    for asked in ({"summary": known}, {"sort": f"{known}_ascending"}):
+        call = {"time_range": days("2026-10-20"), "fields": "spend", **asked}
+        assert meta.ok(f"/{version}/act_{EUROPE}/insights", **call)["data"]
+        assert meta.error(f"/{other}/act_{EUROPE}/insights", **call) == (100, None)
+
+
+def test_an_account_says_its_number_unasked(meta):
+    """As Airbyte and Singer read it: `account_id` beside `id`, of a list and of a node, also without any fields."""
+    plain = {"account_id": EUROPE, "id": f"act_{EUROPE}"}
+    assert meta.ok("/v26.0/me/adaccounts")["data"][0] == plain
+    assert meta.ok(f"/v26.0/act_{EUROPE}") == plain
+    assert meta.ok(f"/v26.0/act_{EUROPE}", fields="name").keys() == {"name", "id"}
+
+
+@pytest.mark.parametrize("me", ["me", "100011"])
+def test_me_is_a_user_with_lists(meta, me):
+    """By its name and by its id; what it has none of is an empty list, and what is no list of a user's is refused."""
+    assert meta.ok(f"/v26.0/{me}", fields="id") == {"id": "100011"}
+    assert meta.error(f"/v26.0/{me}", fields="currency_of_dreams") == (100, None)
+    for empty in ("business_users", "businesses", "accounts"):
+        assert meta.ok(f"/v26.0/{me}/{empty}") == {"data": []}
+    granted = meta.ok(f"/v26.0/{me}/permissions")["data"]
+    assert {"permission": "ads_read", "status": "granted"} in granted
+    assert meta.rows(f"/v26.0/{me}/assigned_ad_accounts") == meta.rows("/v26.0/me/adaccounts")
+    assert meta.error(f"/v26.0/{me}/nonsense") == (2500, None)
+
+
+def test_a_list_that_is_not_modelled_is_empty_and_one_that_there_is_none_of_is_refused(meta):
+    """An account without images is none that breaks a connector's stream of them."""
+    campaign = meta.rows(f"/v26.0/act_{EUROPE}/campaigns")[0]["id"]
+    for path in (f"act_{EUROPE}/adcreatives", f"act_{EUROPE}/customconversions", f"{campaign}/copies"):
+        assert meta.ok(f"/v26.0/{path}", fields="id,name") == {"data": []}
+    for path in (f"{campaign}/campaigns", f"{campaign}/adimages", f"act_{EUROPE}/nonsense"):
+        assert meta.error(f"/v26.0/{path}") == (2500, None)
+
+
+def test_objects_are_chosen_by_their_delivery(meta):
+    """As Singer's tap does; naming deleted ones brings them, and those above an object count as for its status."""
+    path, whole = (
+        f"/v26.0/act_{EUROPE}/ads",
+        {"filtering": [_status(["ACTIVE", "DELETED", "ARCHIVED", *PAUSES])]},
+    )
+    ads = {one["id"]: one["effective_status"] for one in meta.rows(path, fields="effective_status", **whole)}
+    assert "DELETED" in ads.values()
+    for value, statuses in (
+        ("active", {"ACTIVE"}),
+        ("deleted", {"DELETED"}),
+        ("archived", {"ARCHIVED"}),
+        ("inactive", {*PAUSES}),
+        ("recently_rejected", set()),
+    ):
+        chosen = {"field": "ad.delivery_info", "operator": "IN", "value": [value]}
+        found = {one["id"] for one in meta.rows(path, filtering=[chosen])}
+        assert found == {one for one, status in ads.items() if status in statuses}
+    insights = {"level": "ad", "fields": "ad_id", "time_range": days("2026-10-20"), "limit": 100}
+    gone = [{"field": "ad.delivery_info", "operator": "IN", "value": ["deleted"]}]
+    found = {one["ad_id"] for one in meta.rows(f"/v26.0/act_{EUROPE}/insights", **insights, filtering=gone)}
+    assert found
+    assert {ads[one] for one in found} == {"DELETED"}
+
+
+PAUSES = ("PAUSED", "ADSET_PAUSED", "CAMPAIGN_PAUSED")
+
+
+def _status(values):
+    return {"field": "ad.effective_status", "operator": "IN", "value": values}
+
+
+def test_the_app_asks_what_a_token_is_by_a_batch(meta):
+    """Whose calls travel in a body, so that no token stands in a URL; nobody else may ask, and the app no more."""
+    call = {"method": "GET", "relative_url": f"debug_token?input_token={TOKEN}"}
+    app = {"Authorization": "Bearer 1234567890|sandbox-secret"}
+    found = meta.http.post("/v26.0", headers=app, data={"batch": json.dumps([call])}).json()
+    assert json.loads(found[0]["body"])["data"]["is_valid"] is True
+    own = meta.http.post("/v26.0", data={"batch": json.dumps([call])}).json()
+    assert json.loads(own[0]["body"])["error"]["code"] == 190
+    other = {"method": "GET", "relative_url": "me/adaccounts"}
+    found = meta.http.post("/v26.0", headers=app, data={"batch": json.dumps([other])}).json()
+    assert json.loads(found[0]["body"])["error"]["code"] == 190
+
+
 def test_ids_are_beyond_what_a_float_can_hold(meta):
     """18 digits, as strings."""
     ids = [one["id"] for one in meta.meta.truth("ads")]

@@ -279,7 +279,16 @@ def test_filters_choose_objects_and_rows(meta):
 
 
 @pytest.mark.parametrize(
-    "breakdowns", ["age", "age,gender", "country", "publisher_platform,platform_position", "device_platform"]
+    "breakdowns",
+    [
+        "age",
+        "age,gender",
+        "country",
+        "region",
+        "region,country",
+        "publisher_platform,platform_position",
+        "device_platform",
+    ],
 )
 def test_breakdowns_add_up_to_the_row(meta, breakdowns):
     """Each value is a row of its own, and none of the money is lost."""
@@ -291,6 +300,23 @@ def test_breakdowns_add_up_to_the_row(meta, breakdowns):
         mine = [part for part in parts if part["campaign_id"] == row["campaign_id"]]
         assert sum(Decimal(part["spend"]) for part in mine) == Decimal(row["spend"])
         assert sum(int(part["impressions"]) for part in mine) == int(row["impressions"])
+
+
+def test_a_region_is_known_by_a_name_that_two_countries_can_share(meta):
+    """Alone it comes once for each country, which the row does not tell; with `country` each row has a name."""
+    args = {"level": "account", "time_increment": "1", "time_range": days("2026-10-20"), "fields": "spend"}
+    alone = meta.rows(PATH, **args, breakdowns="region", limit="100")
+    named = meta.rows(PATH, **args, breakdowns="country,region", limit="100")
+    assert [one["region"] for one in alone].count("Unknown") > 1
+    assert not any("country" in one for one in alone)
+    assert len({(one["country"], one["region"]) for one in named}) == len(named) == len(alone)
+
+
+def test_a_breakdown_of_which_nothing_has_a_value_gives_no_rows(meta):
+    """Airbyte asks for `product_id` of every account; one that died is refused."""
+    args = {"time_range": days("2026-10-20"), "fields": "spend"}
+    assert meta.rows(PATH, **args, breakdowns="product_id") == []
+    assert meta.error(PATH, **args, breakdowns="dma")[0] == 100
 
 
 def test_conversions_off_meta_are_hidden_by_the_hour(meta):

@@ -1,11 +1,14 @@
 """What Meta's answers mean: decided by code and subcode, hardly by status, never by texts for people.
 
-An answer of status 200 may be an error; a throttle may be a 400; and code 100 may be a matter of credentials.
+An answer of status 200 may be an error, or hold one beside its data; a throttle may be a 400; and code 100 may be a
+matter of credentials.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import msgspec
@@ -17,16 +20,32 @@ from weathervane.source.errors import (
     CredentialsError,
     DeferredError,
     IncompleteError,
+    SourceError,
     ThrottledError,
     UnavailableError,
 )
 from weathervane.source.http import Accept, Fail, Retry, Verdict, classify_by_status
 
-__all__ = ["AccountRefusedError", "TooFarBackError", "TooMuchDataError", "classifier"]
+__all__ = [
+    "REPORT",
+    "AccountRefusedError",
+    "ReportLostError",
+    "TooFarBackError",
+    "TooMuchDataError",
+    "classifier",
+    "of_report",
+]
+
+REPORT = "weathervane.meta_ads.report"
+"""Request extension: the call is about a report run, which Meta may not know yet when it has just been made."""
 
 
 class TooMuchDataError(UnavailableError):
     """The same call, made again, will fail again: ask for a smaller page, fewer days, or a report run."""
+
+
+class ReportLostError(UnavailableError):
+    """Meta does not know a report run that it made: asked again some times, then to be made anew."""
 
 
 class TooFarBackError(ContractError):
@@ -41,17 +60,24 @@ class _Error(msgspec.Struct):
     code: int = 0
     error_subcode: int | None = None
     message: str = ""
-    type: str = ""
     is_transient: bool = False
     fbtrace_id: str = ""
 
 
-class _Envelope(msgspec.Struct):
-    """An answer without its data."""
-
-    error: _Error | None = None
+class _Object(msgspec.Struct):
+    """An answer of which nothing is read."""
 
 
+class _Part(msgspec.Struct):
+    """One answer of a batch."""
+
+    body: str
+
+
+_object: msgspec.json.Decoder[_Object] = msgspec.json.Decoder(_Object)
+_batch: msgspec.json.Decoder[list[_Part | None]] = msgspec.json.Decoder(list[_Part | None])
+# Numbers that no float can hold are no reason not to see the error beside them.
+_any: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any], float_hook=str)
 _TOO_MUCH = {(1, None), (1, 99), (100, 1487534), (100, 1504018), (2, 1504038), (-3, 1504045)}
 _DEAD_TOKEN = {
     458: "the app was removed by the user",
@@ -65,6 +91,11 @@ _DEAD_TOKEN = {
 _BUSINESS = frozenset({80000, 80001, 80002, 80003, 80004, 80005, 80006, 80008, 80009, 80014})
 _BREAKDOWNS = {1504041, 1504042}
 _TEMPORARY = {2, 104, 341, 368, 960}
+_LOST = (2601, 1815107)
+"""Error accessing the job of a report run."""
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
+_TOKEN = re.compile(r"EAA[A-Za-z0-9_-]+|[0-9]+\|[A-Za-z0-9_-]+")
+"""A token of a user or system user, and one of an app."""
 
 
 def classifier(default_wait: float, abuse_pause: float) -> Callable[[httpx.Response], Verdict]:
@@ -77,36 +108,103 @@ def classifier(default_wait: float, abuse_pause: float) -> Callable[[httpx.Respo
 
     def classify(response: httpx.Response) -> Verdict:
         try:
-            error = msgspec.json.decode(response.content, type=_Envelope).error
+            error = next(_errors(response), None)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            # No JSON object at all: an edge's HTML, a cut body, depth. The kit's judge says which.
-            verdict = classify_by_status(response)
-            broken = UnavailableError("Meta's answer is not a JSON object", reason="NOT_GRAPH")
-            return Retry(broken) if isinstance(verdict, Accept) else verdict
+            return _of_no_object(response)
         if error is None:
-            if response.status_code == 200:
-                return Accept()
+            return Accept() if response.status_code == 200 else classify_by_status(response)
+        if not error.code and response.status_code != 200:
             return classify_by_status(response)
         return _judge(error, response, default_wait, abuse_pause)
 
     return classify
 
 
+def of_report(code: int | None, subcode: int | None, message: str) -> SourceError | None:
+    """What the error of a report run that failed says of every run like it; None when another one may do better."""
+    error = _Error(code or 0, subcode, message)
+    said = f"a report run failed: {_said(error)}"
+    if (code, subcode) in _TOO_MUCH and code != 1:
+        return TooMuchDataError(said, reason="TOO_MUCH_DATA")
+    if subcode in _BREAKDOWNS:
+        return ConfigurationError(said, reason="INVALID_BREAKDOWNS")
+    # Code 100 is told of runs that Meta lost, too.
+    verdict = _of_credentials(error, said) if code != 100 else None
+    return verdict.error if verdict is not None else None
+
+
+def _of_no_object(response: httpx.Response) -> Verdict:
+    """An edge's HTML, a cut body, depth: the kit's judge says which; the Graph itself refuses in JSON only."""
+    verdict = classify_by_status(response)
+    # 404 and 405 are of an address that is not Meta's.
+    refused = isinstance(verdict, Fail) and isinstance(verdict.error, ContractError)
+    if isinstance(verdict, Accept) or (refused and response.status_code not in (404, 405)):
+        return Retry(UnavailableError("Meta's answer is not a JSON object", reason="NOT_GRAPH"))
+    return verdict
+
+
+def _errors(response: httpx.Response) -> Iterator[_Error]:
+    """The errors of an answer, wherever they stand: alone, beside data, in an element of a list, in a batch's text.
+
+    As in Meta's own SDK a member `error` is one whatever it holds, and so is `success: false`.
+    """
+    body = response.content
+    if body.lstrip()[:1] == b"[":
+        for part in _batch.decode(body) or [None]:
+            told = _Error(message="a call of a batch was not answered")
+            yield from (told,) if part is None else _within(_any.decode(part.body))
+    elif b"error" in body or b"success" in body:
+        yield from _within(_any.decode(body))
+    else:
+        _object.decode(body)
+
+
+def _within(found: Any) -> Iterator[_Error]:
+    if isinstance(found, list):
+        for one in found:
+            yield from _within(one)
+    # What a token that is asked about suffers from is what was asked, and no error of the answer.
+    if isinstance(found, dict) and "is_valid" not in found:
+        if "error" in found or found.get("success") is False:
+            yield _error_of(found.get("error"))
+        for one in found.values():
+            yield from _within(one)
+
+
+def _error_of(found: Any) -> _Error:
+    """An error as it may be sent: an object, whose numbers may be texts, a text, or nothing."""
+    if not isinstance(found, dict):
+        return _Error(message=found if isinstance(found, str) else "")
+    texts = {name: found[name] for name in ("message", "fbtrace_id") if isinstance(found.get(name), str)}
+    transient = found.get("is_transient") is True
+    return _Error(
+        _whole(found.get("code")) or 0, _whole(found.get("error_subcode")), is_transient=transient, **texts
+    )
+
+
+def _whole(found: Any) -> int | None:
+    return int(found) if isinstance(found, int | str) and _NUMBER.fullmatch(str(found)) else None
+
+
 def _judge(error: _Error, response: httpx.Response, default_wait: float, abuse_pause: float) -> Verdict:
-    code, subcode = error.code, error.error_subcode
-    said = f"Meta: {error.message[:200]} ({_numbers(error)})"
+    code, subcode, request = error.code, error.error_subcode, response.request
+    said = _said(error, request)
+    about_run = REPORT in request.extensions and code == 100
+    if (code, subcode) == _LOST or (about_run and (subcode == 33 or "adreport job" in error.message)):
+        # Just made, and not known everywhere yet.
+        return Retry(ReportLostError(said, reason="REPORT_UNKNOWN"))
     verdict = _of_credentials(error, said) or _of_limits(error, response, said, default_wait, abuse_pause)
     if verdict is not None:
         return verdict
     if (code, subcode) in _TOO_MUCH:
-        # Elsewhere code 1 is just an unknown error; for insights it is how a timeout looks.
-        if code != 1 or response.request.url.path.rstrip("/").endswith("/insights"):
+        # Of insights code 1 is how a timeout looks, and of any list when Meta says so; elsewhere it is unknown.
+        less = "limit" in request.url.params and "reduce the amount" in error.message
+        if code != 1 or less or request.url.path.rstrip("/").endswith("/insights"):
             return Fail(TooMuchDataError(said, reason="TOO_MUCH_DATA"))
+    if code in (0, 1):
         return Retry(UnavailableError(said, reason="UNKNOWN_ERROR"))
     if subcode in _BREAKDOWNS:
         return Fail(ConfigurationError(said, reason="INVALID_BREAKDOWNS"))
-    if code in _TEMPORARY or (code, subcode) == (-2, 2490547):
-        return Retry(UnavailableError(said, reason="SERVICE_FAULT"))
     if code == 2635:
         return Fail(ContractError(said, reason="API_VERSION_DEAD"))
     if code == 2642:
@@ -114,22 +212,31 @@ def _judge(error: _Error, response: httpx.Response, default_wait: float, abuse_p
         return Fail(IncompleteError(said, reason="CURSOR_INVALID"))
     if code == 3018:
         return Fail(TooFarBackError(said, reason="TOO_FAR_BACK"))
-    if code == 100 and "in summary param because" in error.message:
+    passing = error.is_transient or response.status_code == 503 or (code, subcode) == (-2, 2490547)
+    if passing or code in _TEMPORARY or (code == 100 and "in summary param because" in error.message):
         return Retry(UnavailableError(said, reason="SERVICE_FAULT"))
     if code in (100, 2500):
         return Fail(ContractError(said, reason="INVALID_CALL"))
-    if error.is_transient or response.status_code >= 500:
+    if response.status_code >= 500:
         return Retry(UnavailableError(said, reason="SERVICE_FAULT"))
     return Fail(ContractError(said, reason="REFUSED"))
 
 
+def _said(error: _Error, request: httpx.Request | None = None) -> str:
+    """Meta's own sentence, without the token that it may quote, and the numbers by which its support finds it."""
+    message = error.message
+    held = request.headers.get("authorization", "").partition(" ")[2] if request is not None else ""
+    if held:
+        message = message.replace(held, "…")
+    return f"Meta: {_TOKEN.sub('…', message)[:200]} ({_numbers(error)})"
+
+
 def _numbers(error: _Error) -> str:
-    """By what Meta's support finds it."""
     numbers = f"code {error.code}" + (f"/{error.error_subcode}" if error.error_subcode is not None else "")
     return numbers + (f", trace {error.fbtrace_id[:40]}" if error.fbtrace_id else "")
 
 
-def _of_credentials(error: _Error, said: str) -> Verdict | None:
+def _of_credentials(error: _Error, said: str) -> Fail | None:
     code, subcode = error.code, error.error_subcode
     if code in (102, 190):
         why = _DEAD_TOKEN.get(subcode or 0, "Meta refuses it")

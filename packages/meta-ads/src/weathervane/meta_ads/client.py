@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import httpx
 import msgspec
 
-from weathervane.meta_ads.answers import AccountRefusedError, TooMuchDataError, classifier
+from weathervane.meta_ads.answers import REPORT, AccountRefusedError, TooMuchDataError, classifier
 from weathervane.meta_ads.credentials import MetaAdsCredentials, TokenAuth
 from weathervane.meta_ads.settings import MetaAdsSettings
 from weathervane.meta_ads.throttle import ACCOUNT, AppPace
@@ -146,13 +146,16 @@ class MetaAdsClient:
                 reason="TOO_MANY_ACCOUNTS",
             )
 
-    def get(self, path: str, shape: type[_T], *, account: str | None = None, **params: Any) -> _T:
-        """A node as a small struct.
+    def get(
+        self, path: str, shape: type[_T], *, account: str | None = None, report: bool = False, **params: Any
+    ) -> _T:
+        """A node as a small struct; `report`: that of a report run, which Meta may not know yet.
 
         Raises:
             ContractError: It has another shape than documented.
+            ReportLostError: Meta does not know the report run.
         """
-        return self._decode(self._send("GET", path, params, account), shape)
+        return self._decode(self._send("GET", path, params, account, report), shape)
 
     def post(
         self, path: str, params: Mapping[str, Any], shape: type[_T], *, account: str | None = None
@@ -161,7 +164,13 @@ class MetaAdsClient:
         return self._decode(self._send("POST", path, params, account), shape)
 
     def pages(
-        self, path: str, params: Mapping[str, Any], *, what: str, account: str | None = None
+        self,
+        path: str,
+        params: Mapping[str, Any],
+        *,
+        what: str,
+        account: str | None = None,
+        report: bool = False,
     ) -> Iterator[list[bytes]]:
         """The records of a list, page by page.
 
@@ -170,6 +179,7 @@ class MetaAdsClient:
 
         Raises:
             TooMuchDataError: Even the smallest page is too much.
+            ReportLostError: Meta does not know the report run whose list it is.
         """
         limit = self.settings.page_size
 
@@ -178,7 +188,7 @@ class MetaAdsClient:
             while True:
                 after = {} if cursor is None else {"after": cursor}
                 try:
-                    body = self._send("GET", path, {**params, "limit": limit, **after}, account)
+                    body = self._send("GET", path, {**params, "limit": limit, **after}, account, report)
                 except TooMuchDataError:
                     if limit <= self.settings.min_page_size:
                         raise
@@ -191,9 +201,13 @@ class MetaAdsClient:
         for page in paginate(fetch, what=what):
             yield list(page.items)
 
-    def _send(self, method: str, path: str, params: Mapping[str, Any], account: str | None) -> bytes:
+    def _send(
+        self, method: str, path: str, params: Mapping[str, Any], account: str | None, report: bool = False
+    ) -> bytes:
         plain = parameters(params)
-        extensions = {} if account is None else {ACCOUNT: account}
+        extensions: dict[str, Any] = {} if account is None else {ACCOUNT: account}
+        if report:
+            extensions[REPORT] = True
         if method == "GET":
             response = self._http.get(path, params=plain, extensions=extensions)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from weathervane.meta_ads.answers import TooMuchDataError
+from weathervane.meta_ads.answers import ReportLostError, TooMuchDataError, of_report
 from weathervane.meta_ads.client import Account, MetaAdsClient
 from weathervane.meta_ads.settings import LEVELS, WINDOWS
-from weathervane.source.errors import IncompleteError
+from weathervane.source.errors import ContractError, IncompleteError
 
 __all__ = ["SPEND", "STATUSES", "InsightsRead", "Part"]
 
@@ -39,6 +40,7 @@ STATUSES = {
 deleted objects, whose spend and late conversions count all the same."""
 SPEND = ["account_id", "spend"]
 """The fields of a read that only wants to know what was spent: no actions, so no windows."""
+_NUMBER = re.compile(r"[0-9]{1,40}")
 _POLLED = "async_status,async_percent_completion,error_code,error_subcode,error_message"
 
 
@@ -144,13 +146,21 @@ class InsightsRead:
             try:
                 run = self._submit(part)
                 failure = self._wait(run)
+                pages = self._list(f"{run}/insights", {}, report=True)
+                first = next(pages, []) if failure is None else []
             except TooMuchDataError:
                 break
+            except ReportLostError as error:
+                if not again:
+                    raise
+                log.warning("%s: a report run of %s is made anew: %s", self._account.id, part, error.message)
+                continue
             if failure is None:
-                yield from self._whole(self._list(f"{run}/insights", {}))
+                yield first
+                yield from self._whole(pages)
                 return
             log.warning("%s: report run %s of %s: %s", self._account.id, run, part, failure)
-            if failure.too_large or not again:
+            if not again:
                 break
         for smaller in self._split(part):
             yield from self.pages(smaller)
@@ -159,34 +169,48 @@ class InsightsRead:
         """The pages of a list; those that were given are of no use when the rest cannot be had."""
         try:
             yield from pages
-        except TooMuchDataError as error:
+        except (TooMuchDataError, ReportLostError) as error:
             self._too_heavy = True
-            raise IncompleteError(error.message, reason="TOO_MUCH_DATA") from None
+            raise IncompleteError(error.message, reason=error.reason) from None
 
     def _submit(self, part: Part) -> str:
         path = f"act_{self._account.id}/insights"
         started = self._client.post(path, self._parameters(part), _Started, account=self._account.id)
         # A number in one place of Meta's docs, a string in what clients get.
-        return str(started.report_run_id)
+        run = str(started.report_run_id)
+        if not _NUMBER.fullmatch(run):
+            raise ContractError("Meta started a report run whose id is no number", reason="NO_REPORT_RUN")
+        return run
 
-    def _wait(self, run: str) -> _Failure | None:
+    def _wait(self, run: str) -> str | None:
+        """Why the run came to nothing; None when it is complete.
+
+        Raises:
+            TooMuchDataError: It is too large, as every run like it.
+            FatalError: Every run will fail of it: the token, the breakdowns.
+        """
         settings = self._client.settings
         deadline = self._clock() + settings.run_patience.total_seconds()
         waits = itertools.chain((0.0,), settings.poll_seconds, itertools.repeat(settings.poll_seconds[-1]))
         for seconds in waits:
             if seconds:
                 self._sleep(seconds)
-            node = self._client.get(run, _Run, account=self._account.id, fields=_POLLED)
+            node = self._client.get(run, _Run, account=self._account.id, report=True, fields=_POLLED)
             # Percent may be 100 while the job still runs; its rows are then a part of them, without a word.
             if node.async_status == "Job Completed" and node.async_percent_completion == 100:
                 return None
             if node.async_status in ("Job Failed", "Job Skipped"):
-                return _Failure(
-                    f"{node.async_status}, {node.error_code}/{node.error_subcode} {node.error_message[:200]}",
-                    (node.error_code, node.error_subcode) in ((-3, 1504045), (100, 1487534)),
+                if (
+                    error := of_report(node.error_code, node.error_subcode, node.error_message or "")
+                ) is not None:
+                    raise error
+                return (
+                    f"{node.async_status}, {node.error_code}/{node.error_subcode} {node.error_message or ''}"[
+                        :200
+                    ]
                 )
             if self._clock() >= deadline:
-                return _Failure(f"{node.async_status} after {settings.run_patience}", too_large=False)
+                return f"{node.async_status[:40]} after {settings.run_patience}"
         raise AssertionError("unreachable: polling has no end of its own")
 
     def _split(self, part: Part) -> list[Part]:
@@ -215,8 +239,9 @@ class InsightsRead:
         pages = self._list(f"{under}/{kind}s", params)
         return tuple(msgspec.json.decode(record, type=_Object).id for page in pages for record in page)
 
-    def _list(self, path: str, params: dict[str, Any]) -> Iterator[list[bytes]]:
-        return self._client.pages(path, params, what=f"{self._level} insights", account=self._account.id)
+    def _list(self, path: str, params: dict[str, Any], *, report: bool = False) -> Iterator[list[bytes]]:
+        what = f"{self._level} insights"
+        return self._client.pages(path, params, what=what, account=self._account.id, report=report)
 
     def _parameters(self, part: Part) -> dict[str, Any]:
         # Any other conditions than these would hide rows; breakdowns of actions would multiply them. The account's own
@@ -241,15 +266,6 @@ class InsightsRead:
         return params
 
 
-@dataclass(frozen=True)
-class _Failure:
-    what: str
-    too_large: bool
-
-    def __str__(self) -> str:
-        return self.what
-
-
 def _condition(field: str, values: tuple[str, ...]) -> dict[str, Any]:
     return {"field": field, "operator": "IN", "value": list(values)}
 
@@ -263,7 +279,7 @@ class _Run(msgspec.Struct):
     async_percent_completion: int = 0
     error_code: int | None = None
     error_subcode: int | None = None
-    error_message: str = ""
+    error_message: str | None = None
 
 
 class _Object(msgspec.Struct):

@@ -11,6 +11,7 @@ from weathervane.meta_ads.answers import classifier
 from weathervane.meta_ads.credentials import MetaAdsCredentials
 from weathervane.meta_ads.settings import MetaAdsSettings
 from weathervane.source.definition import Finding, Severity
+from weathervane.source.errors import ContractError
 from weathervane.source.http import vendor_client
 
 __all__ = ["token_findings"]
@@ -30,6 +31,19 @@ class _Answer(msgspec.Struct):
     data: _Token
 
 
+class _Part(msgspec.Struct):
+    """One answer of a batch."""
+
+    body: str
+
+
+def _token(body: bytes) -> _Token:
+    parts = msgspec.json.decode(body, type=list[_Part])
+    if len(parts) != 1:
+        raise ContractError("Meta answered a batch of one call otherwise", reason="UNEXPECTED_JSON")
+    return msgspec.json.decode(parts[0].body, type=_Answer).data
+
+
 def token_findings(credentials: MetaAdsCredentials, now: datetime) -> list[Finding]:
     """What Meta says of the token; nothing when the app's id and secret, with which one asks, are not there.
 
@@ -40,13 +54,14 @@ def token_findings(credentials: MetaAdsCredentials, now: datetime) -> list[Findi
         return []
     settings = MetaAdsSettings()
     classify = classifier(settings.throttle_default, settings.abuse_pause)
-    form = {
-        "input_token": credentials.access_token.get_secret_value(),
-        "access_token": f"{credentials.app_id}|{credentials.app_secret.get_secret_value()}",
-    }
-    with vendor_client(f"{credentials.base_url}/{credentials.api_version}/", classify=classify) as client:
-        response: httpx.Response = client.get("debug_token", params=form)
-    token = msgspec.json.decode(response.content, type=_Answer).data
+    asked = str(httpx.QueryParams({"input_token": credentials.access_token.get_secret_value()}))
+    call = {"method": "GET", "relative_url": f"debug_token?{asked}"}
+    app = {"Authorization": f"Bearer {credentials.app_id}|{credentials.app_secret.get_secret_value()}"}
+    url = f"{credentials.base_url}/{credentials.api_version}/"
+    with vendor_client(url, classify=classify, headers=app) as client:
+        # Meta takes the token as a parameter of a GET only; as a call of a batch that is in the body, not in a URL.
+        response = client.post("", data={"batch": msgspec.json.encode([call]).decode()})
+    token = _token(response.content)
     if not token.is_valid:
         return [
             Finding(Severity.ERROR, "TOKEN_REFUSED", "Meta says that the token is not valid: make a new one")

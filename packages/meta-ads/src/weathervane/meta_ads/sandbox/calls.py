@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from weathervane.meta_ads.sandbox.nodes import NODE_FIELDS, NODE_TYPES
+from weathervane.meta_ads.sandbox.nodes import NODE_TYPES, node_fields
 from weathervane.meta_ads.sandbox.values import bad, listed
 
 __all__ = ["Call", "Reply", "form", "picked", "plain", "split_path", "usage_headers"]
@@ -58,8 +58,9 @@ def picked(call: Call, node: dict[str, Any], kind: str, *, default: tuple[str, .
     """
     # `creative{id,name}` and `insights.limit(5)` name a field, and say what of it.
     wanted = [_FIELD.split(one, 1)[0] for one in listed(call.params, "fields") or default]
+    known = node_fields(kind, split_path(call.path)[0])
     for name in wanted:
-        if name not in NODE_FIELDS[kind] and name not in node:
+        if name not in known and name not in node:
             raise bad(f"Tried accessing nonexisting field ({name}) on node type ({NODE_TYPES[kind]})")
     return {name: node[name] for name in dict.fromkeys([*wanted, "id"]) if name in node}
 

@@ -20,6 +20,8 @@ from weathervane.meta_ads.sandbox.fields import (
     HIDES_OFFSITE,
     HIDES_PEOPLE,
     LISTS,
+    REGIONS,
+    UNSEEN,
     ZERO_DECIMALS,
 )
 from weathervane.meta_ads.sandbox.world import Account, Thing, World
@@ -156,15 +158,23 @@ def added(rows: Iterable[Numbers]) -> Numbers:
 def split(row: Numbers, breakdowns: Iterable[str], currency: str) -> Iterator[tuple[dict[str, str], Numbers]]:
     """A row's parts by breakdown: (values, numbers). They add up to the row, to the last cent."""
     parts: list[tuple[dict[str, str], Numbers]] = [({}, row)]
-    for name in breakdowns:
+    asked = [*breakdowns]
+    # A region is one of a country, whether or not that is asked for: without, one name may come twice.
+    for name in ["country", *(one for one in asked if one != "country")] if "region" in asked else asked:
         parts = [
             ({**values, name: value}, part)
             for values, numbers in parts
-            for value, part in _shares(numbers, BREAKDOWNS[name], currency, name)
+            for value, part in _shares(numbers, _weights(name, values), currency, name)
         ]
     for values, numbers in parts:
         if numbers.get("impressions") or any(numbers.get(name) for name in LISTS):
-            yield values, numbers
+            yield {name: values[name] for name in asked}, numbers
+
+
+def _weights(name: str, values: Mapping[str, str]) -> tuple[tuple[str, float], ...]:
+    if name in UNSEEN:
+        return ()
+    return REGIONS[values["country"]] if name == "region" else BREAKDOWNS[name]
 
 
 def _shares(

@@ -1,4 +1,4 @@
-"""Words of the API: fields, breakdowns, windows and statuses that it knows (facebook-business 26.0.3).
+"""Words of the API: fields, breakdowns, windows and statuses that it knows (facebook-business 26.0.3 and 25.0.1).
 
 A known metric that the pretend world does not model is simply absent from every row, as a metric of zero is.
 """
@@ -16,9 +16,12 @@ __all__ = [
     "INSIGHTS_FIELDS",
     "LEVELS",
     "LISTS",
+    "REGIONS",
     "STATUSES",
+    "UNSEEN",
     "WINDOWS",
     "ZERO_DECIMALS",
+    "insights_fields",
 ]
 
 
@@ -107,6 +110,40 @@ INSIGHTS_FIELDS = _words(
     """
 )
 
+_SINCE_V26 = _words(
+    """
+    aggregated_play_time_per_reach configurable_attribution_action configurable_attribution_actionvalue
+    configurable_audience_overlap_reach configurable_audience_overlap_with_conv_action
+    configurable_audience_overlap_with_conv_converters configurable_audience_overlap_with_conv_exposure_cost
+    configurable_audience_overlap_with_conv_exposure_impressions
+    configurable_audience_overlap_with_conv_exposure_reach
+    configurable_creative_format_performance_adset_count configurable_creative_format_performance_clicks
+    configurable_creative_format_performance_conversions configurable_creative_format_performance_converters
+    configurable_creative_format_performance_impressions configurable_creative_format_performance_spend
+    configurable_placement_ptc_conversions configurable_placement_ptc_converters
+    configurable_placement_ptc_reach configurable_reachbyfrequency_action
+    configurable_reachbyfrequency_converters_count configurable_reachbyfrequency_impressions_cost
+    configurable_reachbyfrequency_impressions_count configurable_reachbyfrequency_reach
+    cost_per_6_sec_video_view cost_per_message_delivered cost_per_mmp_credited_install
+    creative_diversity_data creative_diversity_label creative_diversity_score creative_fatigue_summary
+    creative_fatigued_ads instagram_profile_follow messages_delivered messages_delivered_ctr
+    mmp_credited_install msa_seller_budget opportunity_score_l4 playable_average_game_length
+    playable_game_start_rate read_rate shop_clicks video_6_sec_watched_actions
+    """
+)
+_UP_TO_V25 = _words(
+    """
+    marketing_messages_website_add_to_cart marketing_messages_website_initiate_checkout
+    marketing_messages_website_purchase marketing_messages_website_purchase_values
+    """
+)
+
+
+def insights_fields(version: str | None) -> frozenset[str]:
+    """The fields of insights that a version knows; no version is the oldest one that lives."""
+    return INSIGHTS_FIELDS if version == "v26.0" else (INSIGHTS_FIELDS - _SINCE_V26) | _UP_TO_V25
+
+
 ADDITIVE = ("impressions", "clicks", "inline_link_clicks", "reach", "spend", "social_spend")
 """Scalars of a row that a coarser row adds up. Reach is added too here; at Meta it is de-duplicated."""
 DEFAULT_FIELDS = ("impressions", "spend")
@@ -125,7 +162,7 @@ BREAKDOWNS: dict[str, tuple[tuple[str, float], ...]] = {
     ),
     "gender": (("female", 0.55), ("male", 0.42), ("unknown", 0.03)),
     "country": (("US", 0.4), ("FR", 0.25), ("JP", 0.2), ("GB", 0.15)),
-    "region": (("California", 0.5), ("Île-de-France", 0.3), ("Unknown", 0.2)),
+    "region": (),
     "publisher_platform": (("facebook", 0.58), ("instagram", 0.37), ("audience_network", 0.05)),
     "platform_position": (("feed", 0.7), ("story", 0.3)),
     "impression_device": (("iphone", 0.5), ("android_smartphone", 0.35), ("desktop", 0.15)),
@@ -134,16 +171,51 @@ BREAKDOWNS: dict[str, tuple[tuple[str, float], ...]] = {
         (f"{hour:02}:00:00 - {hour:02}:59:59", 1 / 24) for hour in range(24)
     ),
 }
-"""Breakdown -> its values and their share of a row."""
+"""Breakdown -> its values and their share of a row; those of a region are its country's."""
+
+REGIONS: dict[str, tuple[tuple[str, float], ...]] = {
+    "US": (("California", 0.6), ("Texas", 0.3), ("Unknown", 0.1)),
+    "FR": (("Île-de-France", 0.8), ("Unknown", 0.2)),
+    "JP": (("Tokyo", 0.7), ("Osaka Prefecture", 0.2), ("Unknown", 0.1)),
+    "GB": (("England", 0.9), ("Unknown", 0.1)),
+}
+"""Country -> its regions and their share of it. They are known by name only, and two countries can share one."""
+
+UNSEEN = _words(
+    """
+    ad_extension_domain ad_extension_url ad_format_asset affiliate_click_region affiliate_link_url app_id
+    body_asset breakdown_ad_objective breakdown_reporting_ad_id call_to_action_asset coarse_conversion_value
+    comscore_market conversion_destination creative_automation_asset_id creative_fingerprint_details
+    creative_format_classification creative_media_type_breakdown creative_relaxation_asset_type
+    crm_advertiser_l12_territory_ids crm_advertiser_subvertical_id crm_advertiser_vertical_id
+    crm_ult_advertiser_id description_asset existing_post_id fidelity_type flexible_format_asset_type
+    frequency_value gen_ai_asset_type hsid image_asset impression_view_time_advertiser_hour_v2
+    instagram_ads_follow_type instagram_ads_instagram_media_product_type
+    instagram_ads_time_since_creation_bucket internal_campaign_id is_auto_advance is_conversion_id_modeled
+    is_rendered_as_delayed_skip_ad landing_destination link_url_asset marketing_messages_btn_name
+    mdsa_landing_destination media_asset_url media_creator media_destination_url media_format media_id
+    media_origin_url media_text_content media_type mmm msa_seller_name overlap_segment pa_creator_ig_handle
+    place_page_id placement_path postback_sequence_index product_brand_breakdown product_category_breakdown
+    product_custom_label_0_breakdown product_custom_label_1_breakdown product_custom_label_2_breakdown
+    product_custom_label_3_breakdown product_custom_label_4_breakdown product_group_content_id_breakdown
+    product_id redownload reels_trending_topic rta_ugc_topic rule_set_id rule_set_name signal_source
+    signal_source_bucket skan_campaign_id skan_conversion_id skan_version sot_attribution_model_type
+    sot_attribution_window sot_channel sot_event_type sot_source standard_event_content_type title_asset
+    user_persona_id user_persona_name video_asset zip
+    """
+)
+"""Breakdowns that the API knows and of which nothing here has a value: asked for, alone, they give no rows."""
 
 COMBINATIONS = frozenset(
     {
         frozenset({"age", "gender"}),
+        frozenset({"country", "region"}),
         frozenset({"publisher_platform", "platform_position"}),
         frozenset({"publisher_platform", "platform_position", "impression_device"}),
         frozenset({"publisher_platform", "impression_device"}),
         frozenset({"device_platform", "publisher_platform"}),
         *(frozenset({name}) for name in BREAKDOWNS if name not in ("platform_position",)),
+        *(frozenset({name}) for name in UNSEEN),
         frozenset(),
     }
 )

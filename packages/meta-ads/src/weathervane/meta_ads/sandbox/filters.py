@@ -18,11 +18,12 @@ __all__ = ["EVER", "Filter", "keeps_thing", "parse_filters", "parse_object_filte
 EVER = datetime.max.replace(tzinfo=UTC)
 """The moment of rows that came from a file, whose objects have no history."""
 _TIMES = ("created_time", "updated_time")
+_STATUSES = ("effective_status", "delivery_info")
 _NAMES = {
     "account": ("id", "name", "effective_status"),
-    "campaign": ("id", "name", "effective_status", "objective", "buying_type", *_TIMES),
-    "adset": ("id", "name", "effective_status", "optimization_goal", *_TIMES),
-    "ad": ("id", "name", "effective_status", *_TIMES),
+    "campaign": ("id", "name", *_STATUSES, "objective", "buying_type", *_TIMES),
+    "adset": ("id", "name", *_STATUSES, "optimization_goal", *_TIMES),
+    "ad": ("id", "name", *_STATUSES, *_TIMES),
 }
 """Level -> what a condition can be on, besides metrics."""
 _LISTED = ("IN", "NOT_IN", "IN_RANGE", "NOT_IN_RANGE")
@@ -32,6 +33,15 @@ _COMPARED: dict[str, Callable[[Decimal], bool]] = {
     "LESS_THAN": lambda more: more < 0,
     "LESS_THAN_OR_EQUAL": lambda more: more <= 0,
 }
+_DELIVERY = {
+    "ACTIVE": "active",
+    "PAUSED": "inactive",
+    "CAMPAIGN_PAUSED": "inactive",
+    "ADSET_PAUSED": "inactive",
+    "ARCHIVED": "archived",
+    "DELETED": "deleted",
+}
+"""Effective status -> what `delivery_info` says of it, as Ads Manager's column Delivery does."""
 # ALL, ANY and NONE are of lists of labels, which nothing here has.
 _OPERATORS = ("EQUAL", "NOT_EQUAL", "CONTAIN", "NOT_CONTAIN", *_LISTED, *_COMPARED)
 
@@ -45,6 +55,11 @@ class Filter:
     name: str
     operator: str
     value: Any
+
+    @property
+    def of_status(self) -> bool:
+        """Whether it chooses by what became of the objects: then deleted ones are shown too."""
+        return self.name in _STATUSES
 
     def keeps(self, found: Any) -> bool:
         """Whether a value passes."""
@@ -123,8 +138,9 @@ def _strange_statuses(level: str, value: Any) -> list[str]:
 
 
 def _value(thing: Thing, name: str, now: datetime) -> Any:
-    if name == "effective_status":
-        return "ACTIVE" if now == EVER else thing.effective_status(now)
+    if name in _STATUSES:
+        status = "ACTIVE" if now == EVER else thing.effective_status(now)
+        return status if name == "effective_status" else _DELIVERY[status]
     if name in _TIMES:
         moment = thing.created if name == "created_time" else thing.updated(now)
         return thing.extra.get(name) or moment.isoformat()

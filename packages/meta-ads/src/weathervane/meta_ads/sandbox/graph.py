@@ -16,8 +16,8 @@ from weathervane.meta_ads.sandbox.fields import DEFAULT_FIELDS, LEVELS
 from weathervane.meta_ads.sandbox.filters import keeps_thing, parse_object_filters
 from weathervane.meta_ads.sandbox.insights import Page, cursor_of, position_of
 from weathervane.meta_ads.sandbox.meta import PretendMeta
-from weathervane.meta_ads.sandbox.nodes import REPORT_DEFAULT
-from weathervane.meta_ads.sandbox.oauth import debug_token, grant
+from weathervane.meta_ads.sandbox.nodes import EDGES, REPORT_DEFAULT
+from weathervane.meta_ads.sandbox.oauth import SCOPES, debug_token, grant
 from weathervane.meta_ads.sandbox.query import Query, parse_limit, parse_query, parse_summary
 from weathervane.meta_ads.sandbox.reports import Run
 from weathervane.meta_ads.sandbox.values import bad, listed
@@ -31,7 +31,9 @@ MAX_BATCH = 50
 _REMOVED = ("pretty", "debug", "date_format")
 _REMOVED_FROM = datetime(2026, 10, 27, tzinfo=UTC)
 """v26.0 came without them; from this day on no version has them."""
-_EDGES = tuple(f"{level}s" for level in LEVELS[1:])
+_ME = "100011"
+"""The id of the system user whose tokens these are."""
+_ACCOUNT_DEFAULT = ("account_id", "id")
 _FINGERPRINT = (
     "level",
     "fields",
@@ -146,14 +148,24 @@ class Graph:
                 "(#200) Ad account owner has NOT grant ads_management or ads_read permission",
                 status=403,
             )
-        if parts == ["me"]:
-            return {"id": "100011", "name": "Sandbox system user"}
-        if parts == ["me", "adaccounts"]:
-            found = [one.node(now) for one in self._meta.world.accounts.values() if one.id in accounts]
-            return self._edge(call, found, "account")
         if not parts or len(parts) > 2:
             raise GraphError(2500, f"Unknown path components: /{'/'.join(parts[1:])}")
+        if parts[0] in ("me", _ME):
+            return self._user(call, parts[1:], accounts, now)
         return self._node_or_edge(call, parts, now)
+
+    def _user(self, call: Call, edge: list[str], accounts: set[str], now: datetime) -> Any:
+        if not edge:
+            node = {"id": _ME, "name": "Sandbox system user"}
+            return picked(call, node, "user", default=("name", "id"))
+        if edge[0] not in EDGES["user"]:
+            raise GraphError(2500, f"Unknown path components: /{edge[0]}")
+        if edge[0] in ("adaccounts", "assigned_ad_accounts"):
+            found = [one.node(now) for one in self._meta.world.accounts.values() if one.id in accounts]
+            return self._edge(call, found, "account")
+        if edge[0] == "permissions":
+            return {"data": [{"permission": name, "status": "granted"} for name in SCOPES]}
+        return {"data": []}
 
     def _node_or_edge(self, call: Call, parts: list[str], now: datetime) -> Any:
         world = self._meta.world
@@ -176,14 +188,16 @@ class Graph:
             )
         if len(parts) == 1:
             if account is not None:
-                return picked(call, account.node(now), "account", default=("id",))
+                return picked(call, account.node(now), "account", default=_ACCOUNT_DEFAULT)
             assert thing is not None
             return picked(call, thing.node(now), thing.level, default=("id",))
         if parts[1] == "insights":
             return self._insights(call, account or world.accounts[thing.account_id], thing, now)  # type: ignore[union-attr]
-        level = parts[1].removesuffix("s")
-        if parts[1] not in _EDGES:
+        if parts[1] not in EDGES[thing.level if thing else "account"]:
             raise GraphError(2500, f"Unknown path components: /{parts[1]}")
+        level = parts[1].removesuffix("s")
+        if level not in LEVELS:
+            return {"data": []}
         return self._objects(call, level, account.id if account else thing.account_id, thing, now)  # type: ignore[union-attr]
 
     def _objects(self, call: Call, level: str, account: str, under: Thing | None, now: datetime) -> Any:
@@ -192,7 +206,7 @@ class Graph:
         found = []
         for one in self._meta.world.of(account, level, now):
             status = one.effective_status(now)
-            asked = statuses is not None or any(each.name == "effective_status" for each in filters)
+            asked = statuses is not None or any(each.of_status for each in filters)
             if (under is not None and under not in one.line) or (status == "DELETED" and not asked):
                 continue
             if (statuses is None or status in statuses) and keeps_thing(filters, one, now):
@@ -203,7 +217,8 @@ class Graph:
         limit = parse_limit(call.params)
         scope = f"{call.path} {kind}"
         _, offset = position_of(call.params.get("after"), scope)
-        rows = [picked(call, node, kind, default=("id",)) for node in nodes[offset : offset + limit]]
+        default = _ACCOUNT_DEFAULT if kind == "account" else ("id",)
+        rows = [picked(call, node, kind, default=default) for node in nodes[offset : offset + limit]]
         more = offset + limit < len(nodes)
         page = Page(rows, cursor_of(0, offset, scope), cursor_of(0, offset + len(rows), scope), more)
         body = self._paged(call, page, scope)
@@ -214,7 +229,12 @@ class Graph:
     def _insights(self, call: Call, account: Account, thing: Thing | None, now: datetime) -> Any:
         level = thing.level if thing is not None else "account"
         query = parse_query(
-            call.params, account, thing.id if thing else account.id, level, account.today(now)
+            call.params,
+            account,
+            thing.id if thing else account.id,
+            level,
+            account.today(now),
+            split_path(call.path)[0],
         )
         entities = len(self._meta.world.of(account.id, query.level, now)) if query.level != "account" else 1
         if call.method == "POST":
@@ -234,7 +254,7 @@ class Graph:
             page = self._meta.insights.page(run.query, now, limit, None, run.id)
             return self._paged(call, Page(page.rows, page.before, page.after, False), run.id)
         query = run.query
-        summary = parse_summary(call.params, query.fields)
+        summary = parse_summary(call.params, query.fields, split_path(call.path)[0])
         if summary is not None:
             if strange := [name for name in summary if name not in (query.fields or DEFAULT_FIELDS)]:
                 raise bad(

@@ -240,7 +240,7 @@ class Insights:
 
     def _shown(self, query: Query, thing: Thing | None, numbers: Numbers, now: datetime) -> bool:
         """What the API leaves out: deleted objects that nobody asked for, and rows below a threshold."""
-        asked = any(one.name == "effective_status" for one in query.filters)
+        asked = any(one.of_status for one in query.filters)
         if thing is not None and not asked and thing.effective_status(now) == "DELETED":
             return False
         return all(one.keeps(numbers.get(one.name, 0)) for one in query.filters if not one.level)

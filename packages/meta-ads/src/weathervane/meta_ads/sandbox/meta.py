@@ -107,6 +107,11 @@ class PretendMeta:
         self.expiries: dict[str, int] = {}
         self.exchanged = 0
 
+    @property
+    def app_token(self) -> str:
+        """The app's own access token, with which it may ask what a token is."""
+        return f"{self.options.app_id}|{self.options.app_secret}"
+
     def now(self) -> datetime:
         """The present; whatever has begun or ended by then has done so."""
         return self.clock.now()

@@ -1,18 +1,18 @@
-"""Fields of nodes that the API knows (facebook-business 26.0.3).
+"""Fields and lists of nodes that the API knows (facebook-business 26.0.3 and 25.0.1).
 
 One that the pretend world does not model is simply absent from a node, as one without a value is.
 """
 
 from __future__ import annotations
 
-__all__ = ["NODE_FIELDS", "NODE_TYPES", "REPORT_DEFAULT"]
+__all__ = ["EDGES", "NODE_TYPES", "REPORT_DEFAULT", "node_fields"]
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-NODE_FIELDS = {
+_FIELDS = {
     "account": _words(
         """
         account_id account_status ad_account_promotable_objects age agency_client_declaration all_capabilities
@@ -81,6 +81,18 @@ NODE_FIELDS = {
         status targeting tracking_and_conversion_with_defaults tracking_specs updated_time
         """
     ),
+    "user": _words(
+        """
+        about age_range birthday client_business_id community cover currency education email
+        favorite_athletes favorite_teams first_name gender hometown id inspirational_people install_type
+        installed is_guest_user is_work_account languages last_name link local_news_megaphone_dismiss_status
+        local_news_subscription_status locale location meeting_for middle_name name name_format
+        payment_pricepoints political profile_pic quotes relationship_status religion
+        shared_login_upgrade_required_by short_name significant_other sports
+        supports_donate_button_in_live_video third_party_id timezone token_for_business updated_time
+        verified video_upload_limits website
+        """
+    ),
     "report": _words(
         """
         account_id action_attribution_windows action_breakdowns action_report_time async_percent_completion
@@ -93,7 +105,67 @@ NODE_FIELDS = {
         """
     ),
 }
-"""Kind of node -> the fields that it can have."""
+"""Kind of node -> the fields that it can have in v26.0."""
+
+_SINCE_V26 = {
+    "account": _words("opportunity_score_weight"),
+    "campaign": _words(
+        """
+        bid_constraints frequency_control_specs is_meta_moment_maker_enabled is_pca_unified
+        is_reels_trending_ads_enabled
+        """
+    ),
+    "adset": _words(
+        """
+        ad_set_goal is_dc_follow_optimized is_organic_ad_joint_optimized is_sequenced_conversion_creation
+        live_video_ad_campaign_config meta_moment_maker_spec relative_value
+        """
+    ),
+    "ad": _words(
+        """
+        creative_audience_pairing_persona creative_automation_spec dataset_split_specs
+        """
+    ),
+    "report": _words("cpas_only"),
+}
+_UP_TO_V25 = {
+    "adset": _words(
+        """
+        budget_schedule_specs budget_source budget_split_set_id campaign_spec daily_imps date_format
+        execution_options is_sac_cfca_terms_certified line_number rb_prediction_id time_start time_stop
+        topline_id tune_for_category
+        """
+    ),
+}
+
+
+def node_fields(kind: str, version: str | None) -> frozenset[str]:
+    """The fields of a kind of node that a version knows; no version is the oldest one that lives."""
+    if version == "v26.0":
+        return _FIELDS[kind]
+    return (_FIELDS[kind] - _SINCE_V26.get(kind, frozenset())) | _UP_TO_V25.get(kind, frozenset())
+
+
+EDGES = {
+    "user": _words(
+        """
+        accounts ad_studies adaccounts assigned_ad_accounts assigned_applications assigned_business_asset_groups
+        assigned_pages assigned_product_catalogs business_users businesses permissions personal_ad_accounts
+        """
+    ),
+    "account": _words(
+        """
+        activities ad_studies adcreatives adimages adlabels adrules_library ads adsets adspixels
+        advertisable_applications advideos agencies applications assigned_users campaigns
+        connected_instagram_accounts customaudiences customaudiencestos customconversions instagram_accounts
+        promote_pages saved_audiences subscribed_apps tracking users
+        """
+    ),
+    "campaign": _words("ad_studies adrules_governed ads adsets budget_schedules copies"),
+    "adset": _words("activities ad_studies adcreatives adrules_governed ads budget_schedules copies"),
+    "ad": _words("adcreatives adrules_governed copies leads previews"),
+}
+"""Kind of node -> its lists, `insights` apart. One that the pretend world does not model is empty."""
 
 REPORT_DEFAULT = (
     "id",
@@ -119,5 +191,6 @@ NODE_TYPES = {
     "adset": "AdSet",
     "ad": "Ad",
     "report": "AdReportRun",
+    "user": "User",
 }
 """Kind of node -> what errors call it."""

@@ -10,8 +10,10 @@ from weathervane.meta_ads.sandbox.errors import GraphError
 if TYPE_CHECKING:
     from weathervane.meta_ads.sandbox.meta import PretendMeta
 
-__all__ = ["debug_token", "grant"]
+__all__ = ["SCOPES", "debug_token", "grant"]
 
+SCOPES = ("ads_read", "read_insights")
+"""What every token may do."""
 _LONG = 60 * 86_400
 
 
@@ -25,7 +27,7 @@ def grant(meta: PretendMeta, params: Mapping[str, str]) -> dict[str, Any]:
     if params.get("client_id") != options.app_id or params.get("client_secret") != options.app_secret:
         raise GraphError(1, "Error validating client secret.")
     if params.get("grant_type") == "client_credentials":
-        return {"access_token": f"{options.app_id}|{options.app_secret}", "token_type": "bearer"}
+        return {"access_token": meta.app_token, "token_type": "bearer"}
     if params.get("grant_type") != "fb_exchange_token":
         raise GraphError(100, "(#100) Invalid grant_type; use fb_exchange_token or client_credentials")
     held = params.get("fb_exchange_token", "")
@@ -46,7 +48,7 @@ def debug_token(meta: PretendMeta, params: Mapping[str, str]) -> dict[str, Any]:
         GraphError: The asker is not the app.
     """
     options = meta.options
-    if params.get("access_token") != f"{options.app_id}|{options.app_secret}":
+    if params.get("access_token") != meta.app_token:
         raise GraphError(190, "Invalid OAuth access token signature.", status=401)
     token = params.get("input_token", "")
     if token not in meta.tokens:
@@ -63,6 +65,6 @@ def debug_token(meta: PretendMeta, params: Mapping[str, str]) -> dict[str, Any]:
             **({"error": problem} if ended else {}),
             "expires_at": expires,
             "data_access_expires_at": 0,
-            "scopes": ["ads_read", "read_insights"],
+            "scopes": list(SCOPES),
         }
     }

@@ -13,10 +13,11 @@ from weathervane.meta_ads.sandbox.fields import (
     BREAKDOWNS,
     COMBINATIONS,
     DEFAULT_FIELDS,
-    INSIGHTS_FIELDS,
     LEVELS,
     LISTS,
+    UNSEEN,
     WINDOWS,
+    insights_fields,
 )
 from weathervane.meta_ads.sandbox.filters import Filter, parse_filters
 from weathervane.meta_ads.sandbox.values import bad, listed, parsed, truthy
@@ -53,7 +54,9 @@ class Query:
         return sum((until - since).days + 1 for since, until in self.periods)
 
 
-def parse_query(params: Mapping[str, str], account: Account, node: str, level: str, today: date) -> Query:
+def parse_query(
+    params: Mapping[str, str], account: Account, node: str, level: str, today: date, version: str | None
+) -> Query:
     """The query of an insights call.
 
     Args:
@@ -62,6 +65,7 @@ def parse_query(params: Mapping[str, str], account: Account, node: str, level: s
         node: The id of the node asked.
         level: The level of that node.
         today: The account's own day.
+        version: Of the API; it says which fields there are.
 
     Raises:
         GraphError: As the API would.
@@ -71,14 +75,14 @@ def parse_query(params: Mapping[str, str], account: Account, node: str, level: s
         raise bad(f"level must be one of the following values: {', '.join(LEVELS)}")
     if LEVELS.index(wanted) < LEVELS.index(level):
         wanted = level
-    fields = listed(params, "fields")
-    unknown = [name for name in fields or () if name not in INSIGHTS_FIELDS]
+    fields, known = listed(params, "fields"), insights_fields(version)
+    unknown = [name for name in fields or () if name not in known]
     if unknown:
         raise bad(
             f"{', '.join(unknown)} are not valid for fields param. please check https://developers.facebook.com"
         )
     breakdowns = tuple(listed(params, "breakdowns") or ())
-    if unknown := [name for name in breakdowns if name not in BREAKDOWNS]:
+    if unknown := [name for name in breakdowns if name not in BREAKDOWNS and name not in UNSEEN]:
         raise bad(
             f"breakdowns[0] must be one of the following values: {', '.join(BREAKDOWNS)}; got {unknown[0]}"
         )
@@ -103,17 +107,19 @@ def parse_query(params: Mapping[str, str], account: Account, node: str, level: s
         breakdowns,
         windows,
         tuple(parse_filters(params, wanted)),
-        parse_summary(params, fields),
-        _sort(params, breakdowns),
+        parse_summary(params, fields, version),
+        _sort(params, breakdowns, known),
     )
 
 
-def parse_summary(params: Mapping[str, str], fields: Sequence[str] | None) -> tuple[str, ...] | None:
+def parse_summary(
+    params: Mapping[str, str], fields: Sequence[str] | None, version: str | None
+) -> tuple[str, ...] | None:
     """What a summary is to have: the fields that `summary` names, else by `default_summary` those of the rows."""
     given = params.get("summary", "").strip('"').lower()
     if given not in ("", "true", "false"):
         named = listed(params, "summary") or []
-        if unknown := [name for name in named if name not in INSIGHTS_FIELDS]:
+        if unknown := [name for name in named if name not in insights_fields(version)]:
             raise bad(f"{', '.join(unknown)} are not valid for summary param.")
         return tuple(named)
     if given != "true" and not truthy(params, "default_summary"):
@@ -121,14 +127,16 @@ def parse_summary(params: Mapping[str, str], fields: Sequence[str] | None) -> tu
     return DEFAULT_FIELDS if fields is None else tuple(fields)
 
 
-def _sort(params: Mapping[str, str], breakdowns: Sequence[str]) -> tuple[str, bool] | None:
+def _sort(
+    params: Mapping[str, str], breakdowns: Sequence[str], fields: frozenset[str]
+) -> tuple[str, bool] | None:
     given = listed(params, "sort") or []
     if not given:
         return None
     name, _, direction = given[0].rpartition("_")
     # `actions:link_click_descending` goes by one type of action.
     field, _, entry = name.partition(":")
-    known = field in LISTS if entry else field in INSIGHTS_FIELDS - {*LISTS} or field in breakdowns
+    known = field in LISTS if entry else field in fields - {*LISTS} or field in breakdowns
     if len(given) > 1 or direction not in ("ascending", "descending") or not known:
         raise bad("Param sort must be one field with _ascending or _descending after it")
     return name, direction == "descending"

@@ -25,7 +25,7 @@ from weathervane.source.definition import (
 from weathervane.source.errors import CredentialsError, ThrottledError
 from weathervane.source.ingestion import IngestionSummary
 from weathervane.source.slices import Slice
-from weathervane.source.tasks import ingest, parse_day
+from weathervane.source.tasks import ingest, parse_days
 from weathervane.source.testing import Fault
 
 from .pretend_source import CANARY, PARTS, THINGS, ListReader, ListVendor
@@ -56,7 +56,7 @@ def ingest_pretend_things(
     """Brings things and their parts."""
 
     def work(tenant: str, credentials: PretendCredentials) -> IngestionSummary:
-        start, end = parse_day("start_date", start_date), parse_day("end_date", end_date)
+        start, end = parse_days(start_date, end_date)
         return ingest(tenant, ListReader(credentials.connect(), tenant=tenant, start=start, end=end))
 
     return conduct(tenant_id, PretendCredentials, work)

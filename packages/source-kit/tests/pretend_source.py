@@ -13,6 +13,7 @@ import pyarrow as pa
 from weathervane.lake import ControlTotal, LakeClient, TableRef
 from weathervane.source.checkpoints import format_checkpoint, format_time, parse_checkpoint
 from weathervane.source.dataset import Column, Dataset
+from weathervane.source.days import end_behind
 from weathervane.source.normalise import normalise
 from weathervane.source.slices import Piece, Slice, SliceEnd
 
@@ -122,10 +123,10 @@ class ListReader:
             return None
         if self._after is not None:
             return Slice(f"after {self._after}", {"after": self._after})
-        now = MIDNIGHT + timedelta(days=365)
-        return Slice(
-            f"after {checkpoint}", {"after": parse_checkpoint(checkpoint, now=now).get("updated_at")}
-        )
+        after = parse_checkpoint(checkpoint, now=MIDNIGHT + timedelta(days=365)).get("updated_at")
+        if after is not None and self._before is not None and self._before < after:
+            raise end_behind(self._before, after)
+        return Slice(f"after {checkpoint}", {"after": after})
 
     def read(self, slice: Slice) -> Generator[Piece, None, SliceEnd]:
         """One slice; fresh from the vendor each time."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +18,6 @@ from prefect.runtime import flow_run
 from weathervane.lake import BusyError, LakeClient, LakeError, RejectedError, TableRef
 from weathervane.source import tasks
 from weathervane.source.errors import (
-    ConfigurationError,
     CredentialsError,
     DeferredError,
     IncompleteError,
@@ -218,19 +216,6 @@ def test_keys_are_built_for_a_whole_batch() -> None:
     """One text per row that names it, null parts too; two rows share it only if all parts are the same."""
     batch = pa.record_batch({"a": ["x", "x", None], "b": pa.array([1, 12, 2])})
     assert tasks.build_key.fn(batch, ("a", "b")).to_pylist() == ['["x","1"]', '["x","12"]', '[null,"2"]']
-
-
-@pytest.mark.parametrize("text", ["2026-13-01", "yesterday", "20261101x", "2026-11-1"])
-def test_a_bad_day_is_said_in_one_line(text: str) -> None:
-    """Which parameter it is, and how to write it."""
-    with pytest.raises(ConfigurationError, match=r"start_date '.+' is not a day; write it as YYYY-MM-DD"):
-        tasks.parse_day("start_date", text)
-
-
-def test_a_day_is_a_day() -> None:
-    """As a text, as a date, or none."""
-    day = date(2026, 11, 23)
-    assert [tasks.parse_day("start_date", value) for value in ("2026-11-23", day, None)] == [day, day, None]
 
 
 def test_the_lake_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from weathervane.google_ads.credentials import GoogleAdsCredentials
 from weathervane.google_ads.reader import MetricsReader
 from weathervane.source.conduct import conduct, run_name
 from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.tasks import ingest, parse_day
+from weathervane.source.tasks import ingest, parse_days
 
 __all__ = ["ingest_google_ads"]
 
@@ -42,7 +42,7 @@ def ingest_google_ads(
     """
 
     def work(tenant: str, credentials: GoogleAdsCredentials) -> IngestionSummary:
-        start, end = parse_day("start_date", start_date), parse_day("end_date", end_date)
+        start, end = parse_days(start_date, end_date)
         with GoogleAdsClient(tenant, credentials) as client:
             reader = MetricsReader(client, start=start, end=end)
             summary = ingest(tenant, reader)

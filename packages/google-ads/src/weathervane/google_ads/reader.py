@@ -16,6 +16,7 @@ from weathervane.google_ads.position import Position
 from weathervane.google_ads.reports import Report
 from weathervane.google_ads.tally import Tally, chunks_of
 from weathervane.lake import ColumnRange
+from weathervane.source.days import end_behind
 from weathervane.source.errors import ConfigurationError, CredentialsError, IncompleteError, SourceError
 from weathervane.source.normalise import normalise
 from weathervane.source.slices import Piece, Slice, SliceEnd
@@ -151,11 +152,14 @@ class MetricsReader:
 
     def _planned(self, customer: Customer, position: Position) -> list[tuple[Customer, Window]]:
         today = self._now.astimezone(customer.timezone).date()
+        done = position.of(customer.id)
+        if self._start is None and self._end is not None and done is not None and self._end < done:
+            raise end_behind(self._end, done, of=f"account {customer.id}")
         try:
             found = windows(
                 self._client,
                 customer,
-                done=position.of(customer.id),
+                done=done,
                 today=today,
                 start=self._start,
                 end=self._end,

@@ -13,7 +13,7 @@ from weathervane.klaviyo.reader import CampaignsReader
 from weathervane.lake import LakeClient, lake_address
 from weathervane.source.conduct import conduct, run_name
 from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.tasks import ingest, parse_day
+from weathervane.source.tasks import ingest, parse_days
 
 __all__ = ["ingest_klaviyo_campaigns"]
 
@@ -43,7 +43,7 @@ def ingest_klaviyo_campaigns(
     """
 
     def work(tenant: str, credentials: KlaviyoCredentials) -> IngestionSummary:
-        start, end = parse_day("start_date", start_date), parse_day("end_date", end_date)
+        start, end = parse_days(start_date, end_date)
         with KlaviyoClient(tenant, credentials) as client, LakeClient(lake_address()) as lake:
             return ingest(tenant, CampaignsReader(client, lake, start=start, end=end))
 

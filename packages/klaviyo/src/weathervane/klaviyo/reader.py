@@ -21,6 +21,7 @@ from weathervane.klaviyo.snapshot import Row, Snapshot, packed
 from weathervane.lake import LakeClient
 from weathervane.source.checkpoints import format_checkpoint, parse_checkpoint
 from weathervane.source.dataset import Dataset
+from weathervane.source.days import end_behind
 from weathervane.source.errors import DeferredError
 from weathervane.source.normalise import Normalised, normalise
 from weathervane.source.slices import Piece, Slice, SliceEnd
@@ -96,12 +97,20 @@ class CampaignsReader:
         """The snapshot, then a slice for each report."""
         before = _times(checkpoint)
         if self._sent is None:
+            self._check_end(before.get("updated_at"))
             bounds = self._bounds()
             name = f"campaigns changed {' and '.join(bounds)}" if bounds else "all campaigns"
             return Slice(name, {"conditions": bounds, "before": before})
         if not self._client.credentials.wants_reports:
             return None
         return self._reports.next_slice(self._sent, self._present, self._held, before)
+
+    def _check_end(self, reached: datetime | None) -> None:
+        start, end = self._days
+        if start is None and end is not None and reached is not None:
+            day = reached.astimezone(self._account.timezone).date()
+            if end < day:
+                raise end_behind(end, day)
 
     def read(self, slice: Slice) -> Generator[Piece, None, SliceEnd]:
         """One slice."""

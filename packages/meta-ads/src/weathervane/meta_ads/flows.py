@@ -12,7 +12,7 @@ from weathervane.meta_ads.credentials import MetaAdsCredentials
 from weathervane.meta_ads.reader import InsightsReader
 from weathervane.source.conduct import conduct, run_name
 from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.tasks import ingest, parse_day
+from weathervane.source.tasks import ingest, parse_days
 
 __all__ = ["ingest_meta_ads"]
 
@@ -44,7 +44,7 @@ def ingest_meta_ads(
     """
 
     def work(tenant: str, credentials: MetaAdsCredentials) -> IngestionSummary:
-        start, end = parse_day("start_date", start_date), parse_day("end_date", end_date)
+        start, end = parse_days(start_date, end_date)
         with MetaAdsClient(tenant, credentials) as client:
             reader = InsightsReader(client, level=level, breakdown=breakdown, start=start, end=end)
             return ingest(tenant, reader)

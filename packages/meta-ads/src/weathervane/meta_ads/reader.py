@@ -17,6 +17,7 @@ from weathervane.meta_ads.client import Account, MetaAdsClient
 from weathervane.meta_ads.datasets import BREAKDOWNS, datasets_for, fields_of
 from weathervane.meta_ads.reports import SPEND, InsightsRead, Part
 from weathervane.meta_ads.tally import Tally, by_day
+from weathervane.source.days import end_behind
 from weathervane.source.errors import CursorError, IncompleteError, SourceError
 from weathervane.source.normalise import normalise
 from weathervane.source.slices import Piece, Slice, SliceEnd
@@ -148,6 +149,8 @@ class InsightsReader:
                 f"the checkpoint says that ad account {account.id} was read up to {before}, and there it is {today}",
                 reason="CURSOR_IN_FUTURE",
             )
+        if self._start is None and self._end is not None and before is not None and self._end < before:
+            raise end_behind(self._end, before, of=f"ad account {account.id}")
         until = min(self._end or today, today)
         since = self._since(account, before, until, today)
         fields = fields_of(self.datasets[0], self._breakdown)

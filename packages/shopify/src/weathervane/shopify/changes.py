@@ -19,6 +19,7 @@ from weathervane.shopify.pages import PageSize
 from weathervane.shopify.queries import changed_since
 from weathervane.source.checkpoints import format_checkpoint, format_time, parse_checkpoint
 from weathervane.source.dataset import Dataset
+from weathervane.source.days import end_behind
 from weathervane.source.errors import ConfigurationError, IncompleteError
 from weathervane.source.members import members_of
 from weathervane.source.normalise import Normalised, normalise
@@ -192,10 +193,13 @@ class Span:
 
         Raises:
             CursorError: The checkpoint cannot be read or lies in the future.
+            ConfigurationError: The run has an end and no start, and its end lies behind the checkpoint.
         """
         self._times = parse_checkpoint(checkpoint, now=self.now)
         if self._position is None:
             before = self._times.get(self._name)
+            if self.start is None and self.end is not None and before is not None and self.end < before:
+                raise end_behind(format_time(self.end), format_time(before))
             self._position = self.start or (before - self._overlap if before else None)
         return self._position
 

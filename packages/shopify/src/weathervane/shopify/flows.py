@@ -13,7 +13,7 @@ from weathervane.shopify.orders_reader import OrdersReader
 from weathervane.shopify.products_reader import ProductsReader
 from weathervane.source.conduct import conduct, run_name
 from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.tasks import ingest, parse_day
+from weathervane.source.tasks import ingest, parse_days
 
 __all__ = ["ingest_shopify_orders", "ingest_shopify_products"]
 
@@ -41,7 +41,7 @@ def ingest_shopify_orders(
     """
 
     def work(tenant: str, credentials: ShopifyCredentials) -> IngestionSummary:
-        start, end = parse_day("start_date", start_date), parse_day("end_date", end_date)
+        start, end = parse_days(start_date, end_date)
         with ShopifyClient(tenant, credentials) as client:
             return ingest(tenant, OrdersReader(client, start=start, end=end))
 
@@ -69,7 +69,7 @@ def ingest_shopify_products(
     """
 
     def work(tenant: str, credentials: ShopifyCredentials) -> IngestionSummary:
-        start, end = parse_day("start_date", start_date), parse_day("end_date", end_date)
+        start, end = parse_days(start_date, end_date)
         with ShopifyClient(tenant, credentials) as client:
             return ingest(tenant, ProductsReader(client, start=start, end=end))
 

@@ -8,6 +8,7 @@ from weathervane.lake import row_keys
 from weathervane.source.checkpoints import format_checkpoint, format_time, parse_checkpoint
 from weathervane.source.credentials import SourceCredentials, credentials_block
 from weathervane.source.dataset import Column, Convert, Dataset, JsonKind
+from weathervane.source.days import end_behind, parse_day, parse_days
 from weathervane.source.decoding import decode, parse_amount, parse_time, parse_vendor_day, parse_zone
 from weathervane.source.definition import Finding, FlowDefinition, Severity, SourceDefinition
 from weathervane.source.errors import (
@@ -69,6 +70,7 @@ __all__ = [
     "announce",
     "credentials_block",
     "decode",
+    "end_behind",
     "format_checkpoint",
     "format_time",
     "listening",
@@ -77,6 +79,8 @@ __all__ = [
     "paginate",
     "parse_amount",
     "parse_checkpoint",
+    "parse_day",
+    "parse_days",
     "parse_time",
     "parse_vendor_day",
     "parse_zone",

@@ -21,12 +21,12 @@ from weathervane.lake import InvalidNameError
 from weathervane.lake.model import check_name
 from weathervane.rpc import Service, StatusError
 from weathervane.source import service_convert as convert
+from weathervane.source.days import parse_days
 from weathervane.source.definition import Finding, FlowDefinition, Severity, SourceDefinition
 from weathervane.source.deployed_runs import DeployedRuns, WatchSettings, not_found
 from weathervane.source.errors import DeferredError, SourceError, UnavailableError
 from weathervane.source.ingestion import IngestionSummary
 from weathervane.source.runs import RunRequest, Runs, RunSettings, RunsFullError
-from weathervane.source.tasks import parse_day
 from weathervane.source.v1 import source_pb2 as pb
 from weathervane.source.v1 import source_pb2_grpc as pb_grpc
 
@@ -201,14 +201,9 @@ def to_request(
     if not _REQUEST_ID.fullmatch(request_id):
         _refuse("BAD_REQUEST_ID", "request_id is required: 1-128 printable ASCII characters without spaces")
     try:
-        start, end = (
-            parse_day(name, text or None)
-            for name, text in (("start_date", start_date), ("end_date", end_date))
-        )
+        start, end = parse_days(start_date or None, end_date or None)
     except SourceError as error:
         _refuse(error.reason, error.message)
-    if start and end and start > end:
-        _refuse("BAD_DATE", f"start_date {start} is after end_date {end}")
     return found, RunRequest(request_id, tenant, flow, start, end)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Iterable
-from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -28,7 +27,8 @@ from weathervane.lake import (
     row_keys,
 )
 from weathervane.source.dataset import Dataset
-from weathervane.source.errors import ConfigurationError, SourceError
+from weathervane.source.days import parse_day, parse_days
+from weathervane.source.errors import SourceError
 from weathervane.source.incidents import contained
 from weathervane.source.ingestion import Ingestion, IngestionSummary
 from weathervane.source.patching import patched_rows
@@ -41,6 +41,7 @@ __all__ = [
     "ingest",
     "merge_incremental",
     "parse_day",
+    "parse_days",
     "write_incremental",
     "write_records",
 ]
@@ -156,15 +157,3 @@ def ingest(tenant: str, reader: Reader) -> IngestionSummary:
             }
         report.ended(summary)
         return summary
-
-
-def parse_day(name: str, value: str | date | None) -> date | None:
-    """A day of a flow's parameters; ConfigurationError naming the parameter when it is not one."""
-    if value is None or isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise ConfigurationError(
-            f"{name} {value[:40]!r} is not a day; write it as YYYY-MM-DD", reason="BAD_DATE"
-        ) from None

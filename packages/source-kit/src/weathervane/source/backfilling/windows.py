@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
+from weathervane.source.days import parse_days
 from weathervane.source.definition import Days
 from weathervane.source.errors import ConfigurationError
 
@@ -22,11 +23,7 @@ def cut(first: date, last: date, every: int) -> tuple[Days, ...]:
     Raises:
         ConfigurationError: The days end before they begin, have not all begun anywhere, or make too many windows.
     """
-    if first > last:
-        raise ConfigurationError(f"the start {first} is after the end {last}", reason="BAD_DATE")
-    # The newest day on earth is at most one ahead of ours.
-    if last > datetime.now(UTC).date() + timedelta(days=1):
-        raise ConfigurationError(f"the end {last} is in the future", reason="BAD_DATE")
+    parse_days(first, last)
     windows = -(-Days(first, last).count // every)
     if windows > MAX_WINDOWS:
         raise ConfigurationError(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -163,6 +164,28 @@ def an_unknown_tenant_is_said_in_one_line(stage: Stage) -> None:
             stage.run(flow, "../acme")
 
 
+def days_that_nobody_can_read_are_refused_in_one_line(stage: Stage) -> None:
+    """Before the vendor is asked for rows; an end behind the checkpoint too, without a start to read days again."""
+    nonsense: tuple[dict[str, Any], ...] = (
+        {"start_date": "2099-01-01"},
+        {"end_date": "9999-12-31"},
+        {"start_date": "1970-01-01"},
+        {"start_date": "2026-W01-1"},
+        {"start_date": "20261101"},
+        {"start_date": datetime(2026, 11, 1, tzinfo=UTC)},
+        {"start_date": "2026-11-02", "end_date": "2026-11-01"},
+    )
+    stage.run_all("acme")
+    before = stage.state("acme")
+    for one in stage.source.definition.flows:
+        flow: Any = one.flow
+        for days in (*nonsense, {"end_date": "2001-01-01"}):
+            with pytest.raises(ConfigurationError) as caught:
+                flow.fn(tenant_id="acme", **days)
+            assert caught.value.reason == "BAD_DATE", f"{one.name} with {days}: {caught.value}"
+    assert stage.state("acme") == before
+
+
 def a_row_that_does_not_fit_is_set_aside(stage: Stage) -> None:
     """It is kept whole beside its table and counted; the rows beside it land."""
     aside = stage.vendor.spoil()
@@ -243,6 +266,7 @@ CHECKS: tuple[Check, ...] = (
     a_read_that_is_not_whole_commits_nothing,
     refused_credentials_are_said_in_one_line,
     an_unknown_tenant_is_said_in_one_line,
+    days_that_nobody_can_read_are_refused_in_one_line,
     a_row_that_does_not_fit_is_set_aside,
     a_row_that_no_longer_fits_stays,
     the_service_describes_checks_and_runs,

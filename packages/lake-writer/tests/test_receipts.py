@@ -117,7 +117,7 @@ def test_a_frame_out_of_sequence_is_refused_when_it_comes(damage: str, raw: Any)
     "lie",
     [
         {"sha256": bytes(32)}, {"sha256": b""}, {"frame_count": 4}, {"frame_count": -1}, {"rows": 9}, {"rows": 11},
-        {"rows": 2**62}, {"quarantined_count": 1},
+        {"rows": 2**62}, {"quarantined_count": 1}, {"value_count": 1},
     ],
     ids=str,
 )  # fmt: skip
@@ -129,7 +129,7 @@ def test_a_commit_that_counts_otherwise_commits_nothing(
     commit = raw.commit(*frames, **{"rows": 10, **lie})
     refusal = raw.refusal(raw.header(SCHEMA), *frames, commit)
     assert refusal.code() is grpc.StatusCode.DATA_LOSS
-    assert "came (5, 10, 0)" in refusal.details()
+    assert "came (5, 10, 0, 0)" in refusal.details()
     assert list(lake.tables("acme")) == []
     assert raw.send(raw.header(SCHEMA), *frames, raw.commit(*frames, rows=10))[-1].receipt.rows_inserted == 10
 
@@ -342,6 +342,25 @@ def test_rows_set_aside_are_kept_and_counted(lake: LakeClient) -> None:
     kept = lake.read(TableRef("acme", "orders_quarantine")).read_all().to_pylist()
     assert [{name: row[name] for name in aside} for row in kept] == [aside]
     assert kept[0]["write_id"] == "w"
+
+
+def test_single_values_set_aside_are_kept_and_are_no_rows(lake: LakeClient) -> None:
+    """They stand where rows set aside stand; the receipt tells them apart, also when it is asked for again."""
+    spec = WriteSpec(ORDERS, "w", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
+    aside = {"row_key": '["1"]', "column_name": "note", "value": "5", "reason": "no text", "record": "{}"}
+    other = {**aside, "row_key": '["7"]', "column_name": "id"}
+    for repeat in (False, True):
+        with lake.begin(spec) as upload:
+            assert upload.already_committed == repeat
+            upload.rows(batch([{"id": 1, "note": None}]))
+            upload.values(batch([aside], QUARANTINE_SCHEMA))
+            upload.quarantine(batch([other], QUARANTINE_SCHEMA))
+            result = upload.commit()
+        assert (result.rows_received, result.rows_inserted, result.rows_quarantined) == (2, 1, 1)
+        assert (result.values_quarantined, result.repeat) == (1, repeat)
+    assert replace(result, repeat=False) == lake.get_write(ORDERS, "w").result
+    kept = lake.read(TableRef("acme", "orders_quarantine")).read_all()
+    assert sorted(kept["column_name"].to_pylist()) == ["id", "note"]
 
 
 def test_what_only_a_repeat_sets_aside_is_kept_too(lake: LakeClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ THINGS = Dataset(
         Column("tenant_id", pa.string()),
         Column("thing_id", pa.string(), "id"),
         Column("value", pa.int64(), "value"),
+        Column("label", pa.string(), "label", on_misfit="value"),
         Column("updated_at", TIME, "updatedAt", nullable=False),
         Column("deleted_at", TIME, "deletedAt", available=False),
     ),

@@ -108,12 +108,22 @@ def test_a_column_that_cannot_be_read_is_refused(column: tuple[object, ...], why
             "for decimals and whole numbers, not for double",
         ),
         ({"type": pa.int64(), "approximate": True}, "it is a constant"),
+        ({"type": pa.int64(), "on_misfit": "value"}, "it is a constant"),
+        ({"type": pa.int64(), "path": "x", "on_misfit": "value", "nullable": False}, "it is not nullable"),
     ],
 )
 def test_a_treatment_of_misfits_that_cannot_be_is_refused(column: dict[str, Any], why: str) -> None:
     """Where it would mean nothing, or would make a row without a name."""
     with pytest.raises(ValueError, match=why):
         Column("x", **column)
+
+
+@pytest.mark.parametrize("name", ["id", "updated_at"])
+def test_no_value_of_what_names_or_orders_rows_is_set_aside_alone(name: str) -> None:
+    """A row without its key is no row, and one without its version or cluster cannot be placed."""
+    column = replace(ORDERS.column(name), nullable=True, on_misfit="value")
+    with pytest.raises(ValueError, match=f"'{name}' names or orders rows"):
+        ORDERS.with_columns(column)
 
 
 def test_a_column_without_its_scope_keeps_the_schema() -> None:

@@ -298,6 +298,24 @@ def test_a_row_that_does_not_fit_is_set_aside(lake: LakeClient, vendor: ListVend
     assert [(row["column_name"], json.loads(row["record"])["id"]) for row in aside] == [("value", "odd")]
 
 
+def test_a_value_that_does_not_fit_is_set_aside_and_its_row_lands(
+    lake: LakeClient, vendor: ListVendor
+) -> None:
+    """It is told beside the rows, and no count of rows holds it."""
+    vendor.put("odd")
+    vendor.things["odd"]["label"] = 5
+    summary = run(lake, vendor)
+    assert lake_truth(lake) == vendor.truth()
+    counts = summary.metadata["datasets"][THINGS.name]
+    names = ("received_rows", "new_rows", "quarantined_rows", "quarantined_values")
+    assert [counts[name] for name in names] == [6, 6, 0, 1]
+    (entry,) = lake.read(TableRef("acme", f"{THINGS.name}_quarantine")).read_all().to_pylist()
+    assert (entry["column_name"], entry["reason"]) == (
+        "label",
+        "value set aside, row kept: expected a string, got a number",
+    )
+
+
 def test_an_unreadable_checkpoint_stops_the_run(lake: LakeClient, vendor: ListVendor) -> None:
     """It is never taken for `start from scratch`; the error names the tenant and the dataset."""
 

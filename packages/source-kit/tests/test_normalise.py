@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -246,67 +247,67 @@ def test_a_value_that_fits_arrives_exactly(kind: pa.DataType, value: str, expect
     assert one(Column("x", kind, "x"), value)["x"] == expected
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "shown", "reason"),
-    [
-        (Column("x", MONEY, "x"), '"0.105"', "0.105", r"fits decimal128\(18, 2\) without rounding"),
-        (Column("x", MONEY, "x"), '"99999999999999999.00"', "99999999999999999.00", "without rounding"),
-        (Column("x", MONEY, "x"), '"NaN"', "NaN", "a decimal number"),
-        (Column("x", MONEY, "x"), '"1,5"', "1,5", "a decimal number"),
-        (Column("x", MONEY, "x"), '""', "", "a decimal number"),
-        (Column("x", MONEY, "x"), '"' + "1" * 50 + '"', "1" * 50, "a decimal number"),
-        (Column("x", MONEY, "x"), "1.5", "1.5", "expected a string, got a number"),
-        (Column("x", MONEY, "x", json="number"), "1.505", "1.505", "without rounding"),
-        (Column("x", MONEY, "x", json="number"), '"1.5"', "1.5", "expected a number, got a string"),
-        # Arrow alone reads this as 0.3713…, without an error.
-        (Column("x", pa.decimal128(38, 38), "x"), '"90900."', "90900.", "without rounding"),
-        (Column("x", pa.decimal128(38, 0), "x"), '"1e-39"', "1e-39", "without rounding"),
-        (
-            Column("x", pa.int64(), "x"),
-            "9223372036854775808",
-            "9223372036854775808",
-            "a whole number that fits int64",
-        ),
-        (Column("x", pa.int64(), "x"), "1.0", "1.0", "a whole number"),
-        (Column("x", pa.int64(), "x"), '"1"', "1", "expected a number, got a string"),
-        (Column("x", pa.int64(), "x", json="string"), '"0x1F"', "0x1F", "a whole number"),
-        (Column("x", pa.int32(), "x"), "2147483648", "2147483648", "a whole number that fits int32"),
-        (Column("x", pa.float64(), "x"), "1e999", "1e999", "a finite number"),
-        (Column("x", pa.float64(), "x", json="string"), '"Infinity"', "Infinity", "a finite number"),
-        (Column("x", pa.float64(), "x", json="string"), '"nan"', "nan", "a finite number"),
-        (Column("x", pa.bool_(), "x"), "1", "1", "expected true or false, got a number"),
-        (Column("x", pa.date32(), "x"), '"2026-02-30"', "2026-02-30", "expected a date"),
-        (Column("x", pa.date32(), "x"), '"0000-00-00"', "0000-00-00", "expected a date"),
-        (Column("x", pa.date32(), "x"), '"0000-01-01"', "0000-01-01", "expected a date"),
-        (Column("x", TIME, "x"), '"2026-11-02T09:14:07"', "2026-11-02T09:14:07", "a time with a zone"),
-        (
-            Column("x", TIME, "x"),
-            '"2026-11-02T09:14:07.1234567Z"',
-            "2026-11-02T09:14:07.1234567Z",
-            "six decimals",
-        ),
-        (Column("x", TIME, "x"), '"9999-12-31T23:59:59-01:00"', "9999-12-31T23:59:59-01:00", "a time"),
-        (
-            Column("x", pa.list_(pa.string()), "x"),
-            '["a",1]',
-            '["a",1]',
-            "expected a list of strings, got a list",
-        ),
-        (Column("x", pa.list_(pa.string()), "x"), '"a"', "a", "expected a list of strings, got a string"),
-        (Column("x", pa.string(), "x"), '{"a":1.10}', '{"a":1.10}', "expected a string, got an object"),
-        (Column("x", pa.string(), "x"), '"\\ud800"', "\\ud800", "half of a surrogate pair"),
-        (Column("x", pa.string(), "x"), "true", "true", "expected a string, got true or false"),
-        (Column("x", pa.string(), "x", nullable=False), "null", None, "the column must have one"),
-        (Column("x", pa.string(), "x.y"), '"a"', "a", "expected an object at x, got a string"),
-        (
-            Column("x", pa.string(), "x", convert=gid_tail),
-            '"gid://x/1"',
-            "gid://x/1",
-            "a text that gid_tail can turn",
-        ),
-        (Column("x", pa.string(), "x"), '"a","x":"b"', None, "member x is there twice"),
-    ],
-)
+MISFITS: list[tuple[Column, str, str | None, str]] = [
+    (Column("x", MONEY, "x"), '"0.105"', "0.105", r"fits decimal128\(18, 2\) without rounding"),
+    (Column("x", MONEY, "x"), '"99999999999999999.00"', "99999999999999999.00", "without rounding"),
+    (Column("x", MONEY, "x"), '"NaN"', "NaN", "a decimal number"),
+    (Column("x", MONEY, "x"), '"1,5"', "1,5", "a decimal number"),
+    (Column("x", MONEY, "x"), '""', "", "a decimal number"),
+    (Column("x", MONEY, "x"), '"' + "1" * 50 + '"', "1" * 50, "a decimal number"),
+    (Column("x", MONEY, "x"), "1.5", "1.5", "expected a string, got a number"),
+    (Column("x", MONEY, "x", json="number"), "1.505", "1.505", "without rounding"),
+    (Column("x", MONEY, "x", json="number"), '"1.5"', "1.5", "expected a number, got a string"),
+    # Arrow alone reads this as 0.3713…, without an error.
+    (Column("x", pa.decimal128(38, 38), "x"), '"90900."', "90900.", "without rounding"),
+    (Column("x", pa.decimal128(38, 0), "x"), '"1e-39"', "1e-39", "without rounding"),
+    (
+        Column("x", pa.int64(), "x"),
+        "9223372036854775808",
+        "9223372036854775808",
+        "a whole number that fits int64",
+    ),
+    (Column("x", pa.int64(), "x"), "1.0", "1.0", "a whole number"),
+    (Column("x", pa.int64(), "x"), '"1"', "1", "expected a number, got a string"),
+    (Column("x", pa.int64(), "x", json="string"), '"0x1F"', "0x1F", "a whole number"),
+    (Column("x", pa.int32(), "x"), "2147483648", "2147483648", "a whole number that fits int32"),
+    (Column("x", pa.float64(), "x"), "1e999", "1e999", "a finite number"),
+    (Column("x", pa.float64(), "x", json="string"), '"Infinity"', "Infinity", "a finite number"),
+    (Column("x", pa.float64(), "x", json="string"), '"nan"', "nan", "a finite number"),
+    (Column("x", pa.bool_(), "x"), "1", "1", "expected true or false, got a number"),
+    (Column("x", pa.date32(), "x"), '"2026-02-30"', "2026-02-30", "expected a date"),
+    (Column("x", pa.date32(), "x"), '"0000-00-00"', "0000-00-00", "expected a date"),
+    (Column("x", pa.date32(), "x"), '"0000-01-01"', "0000-01-01", "expected a date"),
+    (Column("x", TIME, "x"), '"2026-11-02T09:14:07"', "2026-11-02T09:14:07", "a time with a zone"),
+    (
+        Column("x", TIME, "x"),
+        '"2026-11-02T09:14:07.1234567Z"',
+        "2026-11-02T09:14:07.1234567Z",
+        "six decimals",
+    ),
+    (Column("x", TIME, "x"), '"9999-12-31T23:59:59-01:00"', "9999-12-31T23:59:59-01:00", "a time"),
+    (
+        Column("x", pa.list_(pa.string()), "x"),
+        '["a",1]',
+        '["a",1]',
+        "expected a list of strings, got a list",
+    ),
+    (Column("x", pa.list_(pa.string()), "x"), '"a"', "a", "expected a list of strings, got a string"),
+    (Column("x", pa.string(), "x"), '{"a":1.10}', '{"a":1.10}', "expected a string, got an object"),
+    (Column("x", pa.string(), "x"), '"\\ud800"', "\\ud800", "half of a surrogate pair"),
+    (Column("x", pa.string(), "x"), "true", "true", "expected a string, got true or false"),
+    (Column("x", pa.string(), "x", nullable=False), "null", None, "the column must have one"),
+    (Column("x", pa.string(), "x.y"), '"a"', "a", "expected an object at x, got a string"),
+    (
+        Column("x", pa.string(), "x", convert=gid_tail),
+        '"gid://x/1"',
+        "gid://x/1",
+        "a text that gid_tail can turn",
+    ),
+    (Column("x", pa.string(), "x"), '"a","x":"b"', None, "member x is there twice"),
+]
+
+
+@pytest.mark.parametrize(("column", "value", "shown", "reason"), MISFITS)
 def test_a_value_that_does_not_fit_is_set_aside_by_name(
     column: Column, value: str, shown: str | None, reason: str
 ) -> None:
@@ -316,6 +317,64 @@ def test_a_value_that_does_not_fit_is_set_aside_by_name(
     assert row["record"] == f'{{"id":"1","x":{value}}}'
     with pytest.raises(ValueError, match=reason):
         raise ValueError(row["reason"])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "shown", "reason"), [misfit for misfit in MISFITS if misfit[0].nullable]
+)
+def test_a_value_that_only_describes_is_set_aside_by_itself(
+    column: Column, value: str, shown: str | None, reason: str
+) -> None:
+    """Its row stays, with nothing in its place, and the quarantine has the same entry as for a row."""
+    money = Column("money", MONEY, "money")
+    dataset = Dataset(
+        "d", (Column("id", pa.string(), "id"), replace(column, on_misfit="value"), money), ("id",)
+    )
+    record = f'{{"id":"1","x":{value},"money":"1.50"}}'.encode()
+    page = normalise(dataset, [b'{"id":"0"}', record, b'{"id":"2"}'])
+    assert page.rows.to_pylist()[-2:] == [
+        {"id": "1", "x": None, "money": Decimal("1.50")},
+        {"id": "2", "x": None, "money": None},
+    ]
+    assert (page.received, page.quarantined.num_rows) == (3, 0)
+    (entry,) = page.values.to_pylist()
+    assert (
+        entry["reason"].startswith("value set aside, row kept: expected ")
+        or "is there twice" in reason
+        or ("half of" in reason)
+    )
+    assert (entry["row_key"], entry["column_name"], entry["value"]) == ('["1"]', "x", shown)
+    assert entry["record"] == record.decode()
+    with pytest.raises(ValueError, match=reason):
+        raise ValueError(entry["reason"])
+    # Of a row that is set aside for another column there is one entry, the row's.
+    worse = normalise(dataset, [record.replace(b'"1.50"', b'"much"')])
+    assert (worse.rows.num_rows, worse.values.num_rows) == (0, 0)
+    assert worse.quarantined.column("column_name").to_pylist() == ["money"]
+
+
+def test_two_values_of_a_row_are_two_entries_of_one_row() -> None:
+    """By row, then as the columns are declared; a child's entry holds that child alone."""
+    dataset = Dataset(
+        "d",
+        (
+            Column("order", pa.string(), "^.id"),
+            Column("id", pa.string(), "id"),
+            Column("day", pa.date32(), "day", on_misfit="value"),
+            Column("at", TIME, "at", on_misfit="value"),
+        ),
+        ("order", "id"),
+        explode="lines",
+    )
+    lines = [{"id": "a", "at": 5, "day": "soon"}, {"id": "b"}, {"id": "c", "at": "late"}]
+    page = normalise(dataset, [json.dumps({"id": "1", "lines": lines}).encode()])
+    assert page.rows.column("id").to_pylist() == ["a", "b", "c"]
+    assert [(e["row_key"], e["column_name"], e["value"]) for e in page.values.to_pylist()] == [
+        ('["1","a"]', "day", "soon"),
+        ('["1","a"]', "at", "5"),
+        ('["1","c"]', "at", "late"),
+    ]
+    assert json.loads(page.values.column("record")[2].as_py())["lines"] == [lines[2]]
 
 
 @pytest.mark.parametrize(

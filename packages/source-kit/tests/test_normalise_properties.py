@@ -29,11 +29,11 @@ ITEMS = Dataset(
         Column("amount", pa.decimal128(12, 3), "n.amount"),
         Column("share", pa.float64(), "n.share"),
         Column("rough", pa.decimal128(9, 2), "n.rough", json="number", approximate=True),
-        Column("about", pa.int32(), "n.about", approximate=True),
-        Column("on", pa.bool_(), "on"),
-        Column("day", pa.date32(), "day"),
+        Column("about", pa.int32(), "n.about", approximate=True, on_misfit="value"),
+        Column("on", pa.bool_(), "on", on_misfit="value"),
+        Column("day", pa.date32(), "day", on_misfit="value"),
         Column("at", TIME, "at"),
-        Column("tags", pa.list_(pa.string()), "tags"),
+        Column("tags", pa.list_(pa.string()), "tags", on_misfit="value"),
         Column("extra", pa.string(), "extra", json="raw"),
     ),
     ("id",),
@@ -44,8 +44,8 @@ CHILDREN = Dataset(
         Column("parent", pa.string(), "^.id", json="scalar"),
         Column("day", pa.date32(), "^.day"),
         Column("id", pa.string(), "id", json="scalar"),
-        Column("count", pa.int64(), "count"),
-        Column("extra", pa.string(), "extra", json="raw"),
+        Column("count", pa.int64(), "count", on_misfit="value"),
+        Column("extra", pa.string(), "extra", json="raw", on_misfit="value"),
     ),
     ("parent", "id"),
     explode="list.nodes",
@@ -200,7 +200,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 def same(a: Normalised, b: Normalised) -> bool:
     """Whether two pages hold the same rows and set the same aside."""
-    return bool(a.rows.equals(b.rows) and a.quarantined.equals(b.quarantined))
+    return bool(a.rows.equals(b.rows) and a.quarantined.equals(b.quarantined) and a.values.equals(b.values))
 
 
 @settings(deadline=None, max_examples=100)
@@ -221,6 +221,12 @@ def test_nothing_is_lost_however_a_page_is_broken(
     alone = [normalise(ITEMS, [record]) for record in records]
     assert whole.rows.to_pylist() == [row for one in alone for row in one.rows.to_pylist()]
     assert whole.quarantined.to_pylist() == [row for one in alone for row in one.quarantined.to_pylist()]
+    assert whole.values.to_pylist() == [row for one in alone for row in one.values.to_pylist()]
+    for one in alone:
+        # Whatever has an entry is null in a row that was kept.
+        for entry in one.values.to_pylist():
+            assert one.rows.num_rows
+            assert one.rows.to_pylist()[0][entry["column_name"]] is None
     for record, one in zip(records, alone, strict=True):
         assert one.rows.num_rows == 1 or one.quarantined["record"].to_pylist() == [
             record.decode("utf-8", "backslashreplace")
@@ -229,6 +235,7 @@ def test_nothing_is_lost_however_a_page_is_broken(
     alone = [normalise(CHILDREN, [record]) for record in records]
     assert whole.rows.to_pylist() == [row for one in alone for row in one.rows.to_pylist()]
     assert whole.quarantined.to_pylist() == [row for one in alone for row in one.quarantined.to_pylist()]
+    assert whole.values.to_pylist() == [row for one in alone for row in one.values.to_pylist()]
 
 
 @pytest.mark.parametrize("dataset", [ITEMS, CHILDREN], ids=["items", "children"])

@@ -105,6 +105,7 @@ def commit_to_wire(commit: CommitRequest) -> pb.WriteCommit:
         sha256=commit.sha256,
         checkpoint=commit.checkpoint,
         control_totals=[_total_to_wire(total) for total in commit.control_totals],
+        value_count=commit.value_count,
     )
 
 
@@ -117,6 +118,7 @@ def commit_from_wire(message: pb.WriteCommit) -> CommitRequest:
         sha256=message.sha256,
         checkpoint=message.checkpoint if message.HasField("checkpoint") else None,
         control_totals=tuple(_total_from_wire(total) for total in message.control_totals),
+        value_count=message.value_count,
     )
 
 
@@ -141,6 +143,7 @@ def result_to_wire(result: WriteResult) -> pb.Receipt:
         repeat=result.repeat,
         control_totals=[_total_to_wire(total) for total in result.control_totals],
         table_uri=result.table_uri,
+        values_quarantined=result.values_quarantined,
     )
 
 
@@ -165,6 +168,7 @@ def result_from_wire(receipt: pb.Receipt) -> WriteResult:
         table_uri=receipt.table_uri,
         control_totals=tuple(_total_from_wire(total) for total in receipt.control_totals),
         repeat=receipt.repeat,
+        values_quarantined=receipt.values_quarantined,
     )
 
 

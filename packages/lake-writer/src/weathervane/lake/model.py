@@ -166,6 +166,8 @@ class WriteResult:
     control_totals: tuple[ControlTotal, ...] = ()
     repeat: bool = False
     """The answer of an earlier delivery; nothing was done now."""
+    values_quarantined: int = 0
+    """Single values set aside, of rows that were kept; no rows."""
 
 
 class WriteState(enum.Enum):
@@ -270,6 +272,7 @@ class CommitRequest:
     sha256: bytes
     checkpoint: str | None = None
     control_totals: tuple[ControlTotal, ...] = field(default_factory=tuple)
+    value_count: int = 0
 
 
 def schema_difference(ours: pa.Schema, theirs: pa.Schema) -> Mapping[str, str]:

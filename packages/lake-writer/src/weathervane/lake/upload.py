@@ -69,6 +69,7 @@ class Upload:
         self._sequence = 0
         self._rows = 0
         self._quarantined = 0
+        self._values = 0
         self._hash = hashlib.sha256()
         self._outgoing.put(pb.WriteRequest(header=convert.spec_to_wire(spec)))
         self._responses = stub.Write(iter(self._outgoing.get, None))
@@ -124,6 +125,11 @@ class Upload:
         self._send(self._exactly(batch, QUARANTINE_SCHEMA), pb.FRAME_KIND_QUARANTINE)
         self._quarantined += batch.num_rows
 
+    def values(self, batch: pa.RecordBatch) -> None:
+        """Pushes single values that did not fit, in QUARANTINE_SCHEMA; their rows are pushed with NULL in them."""
+        self._send(self._exactly(batch, QUARANTINE_SCHEMA), pb.FRAME_KIND_VALUES)
+        self._values += batch.num_rows
+
     def members(self, batch: pa.RecordBatch) -> None:
         """Pushes members of the replaced window: its `member_columns`, with their types of the declared schema."""
         columns = self._spec.window.member_columns if self._spec.window else ()
@@ -147,6 +153,7 @@ class Upload:
             self._hash.digest(),
             checkpoint,
             tuple(control_totals),
+            self._values,
         )
         self._put(pb.WriteRequest(commit=convert.commit_to_wire(commit)))
         self._committing = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -22,7 +23,7 @@ from weathervane.shopify.orders import BULK_LINES, PARENTS, PARTS
 from weathervane.shopify.queries import changed_since, search_literal
 from weathervane.source.dataset import Dataset
 from weathervane.source.errors import IncompleteError
-from weathervane.source.normalise import Normalised, normalise
+from weathervane.source.normalise import normalise
 from weathervane.source.slices import Piece
 
 __all__ = ["read_bulk"]
@@ -74,7 +75,7 @@ def read_bulk(
         for chunk in file.chunks():
             found = normalise(children, _children(chunk, deep), constants=constants)
             spoilt.update(_orders_of(found.quarantined))
-            yield Piece(lines.name, Normalised(_with_order(found.rows, held), found.quarantined))
+            yield Piece(lines.name, replace(found, rows=_with_order(found.rows, held)))
     for order, size in deep.items():
         parts = _lines_by_pages(client, within, order, size, held)
         if not parts:

@@ -24,6 +24,7 @@ _COUNTS = (
     "rows_collapsed",
     "rows_deleted",
     "rows_quarantined",
+    "values_quarantined",
     "bytes_written",
     "bytes_removed",
 )

@@ -82,6 +82,11 @@ class Column:
     """The vendor computes this decimal or whole number with floats, and says more digits than it means
     (`0.30000000000000004`, `2.9999999999999996`): a decimal is rounded half-even to the column's scale; of a whole
     number only noise below 1e-6 is. Never for money that the vendor sends as text of its own scale."""
+    on_misfit: Literal["row", "value"] = "row"
+    """What a value that does not fit sets aside: its whole row, or itself. In a row that is kept the column is null,
+    and the quarantine has an entry of the value with the whole record. `value` is for what describes; a measure or
+    money that is null would be summed as nothing. Not for the columns of the key, the version, the cluster or the
+    cursor."""
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
@@ -102,7 +107,10 @@ class Column:
             raise self._wrong(f"nulls are texts, but it is read from {self.json_kind}")
         if self.approximate and not (pa.types.is_decimal(self.type) or pa.types.is_integer(self.type)):
             raise self._wrong(f"approximate is for decimals and whole numbers, not for {self.type}")
-        if not self.path and (self.json or self.convert or self.nulls or self.approximate):
+        if self.on_misfit == "value" and not self.nullable:
+            raise self._wrong("it is not nullable, so a value that does not fit sets its row aside")
+        special = self.approximate or self.on_misfit == "value"
+        if not self.path and (self.json or self.convert or self.nulls or special):
             raise self._wrong("it is a constant, with no JSON to read or convert")
 
     def _wrong(self, why: str) -> ValueError:

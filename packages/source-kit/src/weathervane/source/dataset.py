@@ -79,6 +79,12 @@ class Dataset:
         for column in self.columns:
             if not column.available and not column.nullable:
                 raise self._wrong(f"column {column.name!r} is not nullable, so it cannot be left out")
+        placing = {*self.unique_keys, self.cursor, self.version_column, self.cluster_by}
+        for column in self.columns:
+            if column.on_misfit == "value" and column.name in placing:
+                raise self._wrong(
+                    f"column {column.name!r} names or orders rows, so no value of it can be missing"
+                )
         times = (pa.date32(), pa.timestamp("us", "UTC"))
         if self.cursor is not None and self.column(self.cursor).type not in times:
             raise self._wrong(f"cursor {self.cursor!r} must be a date or a time")

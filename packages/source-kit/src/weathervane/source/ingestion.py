@@ -193,6 +193,7 @@ class Ingestion:
             "collapsed_rows": sum(receipt.rows_collapsed for receipt in receipts),
             "removed_rows": sum(receipt.rows_deleted for receipt in receipts),
             "quarantined_rows": sum(receipt.rows_quarantined for receipt in receipts),
+            "quarantined_values": sum(receipt.values_quarantined for receipt in receipts),
             "total_rows": total,
             "checkpoint": self.checkpoints[dataset.name],
         }
@@ -209,6 +210,7 @@ class Ingestion:
             if piece.rows is not None:
                 upload.rows(piece.rows.rows)
                 upload.quarantine(piece.rows.quarantined)
+                upload.values(piece.rows.values)
             if piece.members is not None:
                 upload.members(piece.members)
             if piece.changes is not None:

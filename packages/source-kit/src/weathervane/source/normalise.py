@@ -1,17 +1,18 @@
 """Pages of JSON become record batches of a dataset's schema; a row that does not fit is set aside, never
 lost.
 
-Every row received is in one of the two: `rows`, or `quarantined` with the key, column, value and reason. A
-row is judged by the columns it declares: one value that does not fit sets the whole row aside, nothing is
-rounded, cut or replaced by null. In an exploded dataset the rows are the list's elements; a parent that is
-bad elsewhere harms none of them, and only a record (or list) that cannot be taken apart is set aside as one
-row of its own.
+Every row received is in one of the two: `rows`, or `quarantined` with the key, column, value and reason. A row is
+judged by the columns it declares: one value that does not fit sets the whole row aside, nothing is rounded, cut or
+replaced by null, but for columns that are declared so (`Column.approximate`, `Column.on_misfit`): a value that is set
+aside by itself is null in its row and kept in `values`. In an exploded dataset the rows are the list's elements; a
+parent that is bad elsewhere harms none of them, and only a record (or list) that cannot be taken apart is set aside
+as one row of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +23,7 @@ from weathervane.source.dataset import Column, Dataset
 from weathervane.source.quarantine import (
     MAX_RECORD_BYTES,
     QUARANTINE_SCHEMA,
+    VALUE_ASIDE,
     Misfit,
     quarantine_batch,
     record_text,
@@ -35,12 +37,14 @@ __all__ = ["Normalised", "normalise"]
 
 @dataclass(frozen=True)
 class Normalised:
-    """One page, normalised."""
+    """One page, normalised. Who makes one of another takes `values` along."""
 
     rows: pa.RecordBatch
     """The rows that fit, in the order received; exactly the dataset's schema."""
     quarantined: pa.RecordBatch
     """The rows that do not fit, in `weathervane.lake.QUARANTINE_SCHEMA`."""
+    values: pa.RecordBatch = field(default_factory=lambda: _empty(QUARANTINE_SCHEMA))
+    """The values that do not fit of rows that do, in the same schema; see `Column.on_misfit`."""
 
     @property
     def received(self) -> int:
@@ -75,6 +79,7 @@ def normalise(
     return Normalised(
         pa.concat_batches([_empty(dataset.schema), *(piece.rows for piece in pieces)]),
         pa.concat_batches([_empty(QUARANTINE_SCHEMA), *(piece.quarantined for piece in pieces)]),
+        pa.concat_batches([_empty(QUARANTINE_SCHEMA), *(piece.values for piece in pieces)]),
     )
 
 
@@ -110,6 +115,7 @@ def _settle(dataset: Dataset, sent: Sent, constants: Mapping[str, pa.Scalar]) ->
     arrays: dict[str, pa.Array] = {}
     # The first misfit of each row, since columns come in declared order.
     misfits = {row: found[""] for row, found in sent.misfits.items() if "" in found}
+    values: list[tuple[int, Misfit]] = []
     for column in dataset.columns:
         if column.name in constants:
             arrays[column.name] = pa.repeat(constants[column.name], sent.rows)
@@ -118,32 +124,49 @@ def _settle(dataset: Dataset, sent: Sent, constants: Mapping[str, pa.Scalar]) ->
         else:
             as_sent = sent.arrays[column.name]
             arrays[column.name], as_meant = cast_column(as_sent, column)
-            for row, found in sent.misfits.items():
-                if column.name in found:
-                    misfits.setdefault(row, found[column.name])
+            found = {row: each[column.name] for row, each in sent.misfits.items() if column.name in each}
             if arrays[column.name].null_count:
-                _judge(arrays[column.name], as_sent, as_meant, column, _required(dataset, column), misfits)
+                _judge(arrays[column.name], as_sent, as_meant, column, _required(dataset, column), found)
+            if column.on_misfit == "value":
+                values += found.items()
+            elif found:
+                misfits = found | misfits
     batch = pa.RecordBatch.from_arrays(
         [arrays[column.name] for column in dataset.columns], schema=dataset.schema
     )
     if batch.nbytes > MAX_RECORD_BYTES:
         _judge_size(batch, misfits)
+    kept = [
+        (row, replace(misfit, reason=VALUE_ASIDE + misfit.reason))
+        for row, misfit in values
+        if row not in misfits
+    ]
+    values_aside = _aside(dataset, sent, batch, sorted(kept, key=lambda one: one[0]))
     if not misfits:
-        return Normalised(batch, _empty(QUARANTINE_SCHEMA))
-    bad = sorted(misfits)
-    keys = row_keys(batch.take(pa.array(bad, pa.int64())), dataset.unique_keys)
+        return Normalised(batch, _empty(QUARANTINE_SCHEMA), values_aside)
+    good = sorted(set(range(sent.rows)) - misfits.keys())
+    return Normalised(
+        batch.take(pa.array(good, pa.int64())),
+        _aside(dataset, sent, batch, sorted(misfits.items(), key=lambda one: one[0])),
+        values_aside,
+    )
+
+
+def _aside(
+    dataset: Dataset, sent: Sent, batch: pa.RecordBatch, entries: Sequence[tuple[int, Misfit]]
+) -> pa.RecordBatch:
+    """The misfits as entries of the quarantine, each with its row's key and the record it stood in."""
+    if not entries:
+        return _empty(QUARANTINE_SCHEMA)
+    keys = row_keys(batch.take(pa.array([row for row, _ in entries], pa.int64())), dataset.unique_keys)
     records = []
-    for row in bad:
+    for row, _ in entries:
         record, positions = sent.origin(row)
         steps: list[str | int] = []
         for members, position in zip(dataset.lists, positions, strict=False):
             steps += [*members, position]
         records.append(record_text(sent.records[record], steps))
-    good = sorted(set(range(sent.rows)) - misfits.keys())
-    return Normalised(
-        batch.take(pa.array(good, pa.int64())),
-        quarantine_batch(keys.to_pylist(), [misfits[row] for row in bad], records),
-    )
+    return quarantine_batch(keys.to_pylist(), [misfit for _, misfit in entries], records)
 
 
 def _required(dataset: Dataset, column: Column) -> str | None:

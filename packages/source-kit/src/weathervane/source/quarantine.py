@@ -10,12 +10,14 @@ import pyarrow as pa
 
 from weathervane.lake import QUARANTINE_SCHEMA
 
-__all__ = ["QUARANTINE_SCHEMA", "Misfit", "quarantine_batch"]
+__all__ = ["QUARANTINE_SCHEMA", "VALUE_ASIDE", "Misfit", "quarantine_batch"]
 
 MAX_VALUE_CHARS = 1_000
 # One row must fit one frame of the lake (3 MiB), with its key and its value.
 MAX_RECORD_BYTES = 2 * 1024 * 1024
 MAX_KEY_CHARS = 10_000
+VALUE_ASIDE = "value set aside, row kept: "
+"""How the reason of an entry begins that is a single value's: its row is in the table, with null in this column."""
 
 
 @dataclass(frozen=True)

@@ -204,6 +204,7 @@ def _row(result: SliceResult, dataset: str) -> dict[str, Any]:
         "collapsed": receipt.rows_collapsed,
         "removed": receipt.rows_deleted,
         "quarantined": receipt.rows_quarantined,
+        "values_quarantined": receipt.values_quarantined,
         "version": receipt.table_version,
         "checkpoint": receipt.checkpoint or "",
         "repeat": receipt.repeat,

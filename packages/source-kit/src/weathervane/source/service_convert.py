@@ -100,6 +100,7 @@ def _slice(progress: Progress) -> pb.SliceResult | None:
         rows_quarantined=receipt.rows_quarantined,
         table_version=receipt.table_version,
         checkpoint=receipt.checkpoint or "",
+        values_quarantined=receipt.values_quarantined,
     )
 
 
@@ -115,6 +116,8 @@ def _slice_of_row(row: Mapping[str, Any]) -> pb.SliceResult:
         rows_quarantined=row["quarantined"],
         table_version=row["version"],
         checkpoint=row["checkpoint"],
+        # A run of an older version does not tell them.
+        values_quarantined=row.get("values_quarantined", 0),
     )
 
 

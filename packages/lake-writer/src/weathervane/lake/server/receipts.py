@@ -42,6 +42,7 @@ def note_of(
         **counts,
         "received": received.rows.num_rows + received.quarantined.num_rows,
         "quarantined": received.quarantined.num_rows,
+        "values": received.values.num_rows,
         "total_rows": table.total_rows + counts["inserted"] - counts["deleted"],
         "bytes_written": sum(file.size for file in change.added),
         "bytes_removed": sum(file.size for file in change.removed),
@@ -72,4 +73,5 @@ def receipt_of(table: Table, write_id: str, note: dict[str, Any]) -> WriteResult
         committed_at=datetime.fromisoformat(note["committed_at"]),
         table_uri=table.store.uri,
         control_totals=tuple(ControlTotal(*total) for total in note["control_totals"]),
+        values_quarantined=note.get("values", 0),
     )

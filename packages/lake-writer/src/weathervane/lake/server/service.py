@@ -162,6 +162,7 @@ class _Upload:
         self._schemas: dict[int, pa.Schema] = {
             pb.FRAME_KIND_ROWS: spec.schema,
             pb.FRAME_KIND_QUARANTINE: QUARANTINE_SCHEMA,
+            pb.FRAME_KIND_VALUES: QUARANTINE_SCHEMA,
         }
         if members:
             self._schemas[pb.FRAME_KIND_MEMBERS] = pa.schema([spec.schema.field(name) for name in members])
@@ -197,18 +198,21 @@ class _Upload:
         self._staged[frame.kind].append(batch)
 
     def finish(self, commit: pb.WriteCommit) -> Received:
-        rows, aside = (self._staged[kind] for kind in (pb.FRAME_KIND_ROWS, pb.FRAME_KIND_QUARANTINE))
-        sent = (commit.frame_count, commit.row_count, commit.quarantined_count)
-        came = (self._frames, rows.num_rows, aside.num_rows)
+        rows, aside, values = (
+            self._staged[kind]
+            for kind in (pb.FRAME_KIND_ROWS, pb.FRAME_KIND_QUARANTINE, pb.FRAME_KIND_VALUES)
+        )
+        sent = (commit.frame_count, commit.row_count, commit.quarantined_count, commit.value_count)
+        came = (self._frames, rows.num_rows, aside.num_rows, values.num_rows)
         if sent != came or commit.sha256 != self._hash.digest():
             raise FrameError(
-                f"(frames, rows, quarantined) sent {sent} and came {came}"
+                f"(frames, rows, quarantined, values) sent {sent} and came {came}"
                 + (" with another checksum" if sent == came else "")
                 + "; nothing was committed",
                 "INCOMPLETE",
             )
         members = self._staged.get(pb.FRAME_KIND_MEMBERS)
-        return Received(rows.table(), aside.table(), members.table() if members else None)
+        return Received(rows.table(), aside.table(), members.table() if members else None, values.table())
 
 
 async def _held(stack: ExitStack, work: Callable[[], _T]) -> _T:

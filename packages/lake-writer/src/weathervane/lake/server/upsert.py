@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import polars as pl
 import pyarrow as pa
 
-from weathervane.lake.model import WriteSpec
+from weathervane.lake.model import QUARANTINE_SCHEMA, WriteSpec
 from weathervane.lake.server import merge
 from weathervane.lake.server.admission import range_bounds
 from weathervane.lake.server.delta import Table
@@ -18,11 +18,14 @@ from weathervane.lake.server.settings import LakeSettings
 
 @dataclass(frozen=True)
 class Received:
-    """What a write sent, complete and checked: its rows, those that did not fit, and the window's members."""
+    """What a write sent, complete and checked: its rows, those that did not fit, the window's members, and the single
+    values that did not fit.
+    """
 
     rows: pa.Table
     quarantined: pa.Table
     members: pa.Table | None
+    values: pa.Table = field(default_factory=QUARANTINE_SCHEMA.empty_table)
 
 
 @dataclass

@@ -104,13 +104,14 @@ class LakeWriter:
         try:
             with storage_failures(spec.table), self.turns[spec.table]:
                 # First the quarantine: were it second, a kill between the two would lose the rows set aside.
-                if received.quarantined.num_rows:
+                aside = pa.concat_tables([received.quarantined, received.values])
+                if aside.num_rows:
                     table = self._tables.open(spec.table)
                     if table is not None and (first := first_answer(table, spec, request)) is not None:
                         return first
                     # What is refused leaves nothing, in the quarantine neither.
                     check_checkpoint(spec, None if table is None else table.checkpoint())
-                    self._quarantine(spec, received.quarantined, request)
+                    self._quarantine(spec, aside, request)
                 return self._retrying(spec.table, lambda: self._try_commit(spec, layout, received, request))
         finally:
             del self._in_progress[delivery]

@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%weathervane/lake/v1/lake_writer.proto\x12\x13weathervane.lake.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n\x08TableRef\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\"\xae\x01\n\x0cWriteRequest\x12\x32\n\x06header\x18\x01 \x01(\x0b\x32 .weathervane.lake.v1.WriteHeaderH\x00\x12+\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1a.weathervane.lake.v1.FrameH\x00\x12\x32\n\x06\x63ommit\x18\x03 \x01(\x0b\x32 .weathervane.lake.v1.WriteCommitH\x00\x42\t\n\x07message\"\xc0\x02\n\x0bWriteHeader\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\x12\x10\n\x08write_id\x18\x02 \x01(\t\x12,\n\x04mode\x18\x03 \x01(\x0e\x32\x1e.weathervane.lake.v1.WriteMode\x12\x14\n\x0c\x61rrow_schema\x18\x04 \x01(\x0c\x12\x13\n\x0bunique_keys\x18\x05 \x03(\t\x12\x12\n\ncluster_by\x18\x06 \x01(\t\x12\x16\n\x0eversion_column\x18\x07 \x01(\t\x12 \n\x13\x65xpected_checkpoint\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\x32\n\x06window\x18\t \x01(\x0b\x32\".weathervane.lake.v1.ReplaceWindowB\x16\n\x14_expected_checkpoint\"Y\n\rReplaceWindow\x12\x30\n\x06ranges\x18\x01 \x03(\x0b\x32 .weathervane.lake.v1.ColumnRange\x12\x16\n\x0emember_columns\x18\x02 \x03(\t\";\n\x0b\x43olumnRange\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\r\n\x05lower\x18\x02 \x01(\t\x12\r\n\x05upper\x18\x03 \x01(\t\"]\n\x05\x46rame\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.weathervane.lake.v1.FrameKind\x12\x14\n\x0crecord_batch\x18\x03 \x01(\x0c\"\xc3\x01\n\x0bWriteCommit\x12\x13\n\x0b\x66rame_count\x18\x01 \x01(\x03\x12\x11\n\trow_count\x18\x02 \x01(\x03\x12\x19\n\x11quarantined_count\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\x12\x17\n\ncheckpoint\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x39\n\x0e\x63ontrol_totals\x18\x06 \x03(\x0b\x32!.weathervane.lake.v1.ControlTotalB\r\n\x0b_checkpoint\">\n\x0c\x43ontrolTotal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65xpected\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tual\x18\x03 \x01(\t\"\x8c\x01\n\rWriteResponse\x12?\n\x0f\x61\x63knowledgement\x18\x01 \x01(\x0b\x32$.weathervane.lake.v1.AcknowledgementH\x00\x12/\n\x07receipt\x18\x02 \x01(\x0b\x32\x1c.weathervane.lake.v1.ReceiptH\x00\x42\t\n\x07message\">\n\x0f\x41\x63knowledgement\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x19\n\x11\x61lready_committed\x18\x02 \x01(\x08\"\xfe\x03\n\x07Receipt\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\x12\x10\n\x08write_id\x18\x02 \x01(\t\x12\x15\n\rtable_version\x18\x03 \x01(\x03\x12\x15\n\rrows_received\x18\x04 \x01(\x03\x12\x15\n\rrows_inserted\x18\x05 \x01(\x03\x12\x14\n\x0crows_updated\x18\x06 \x01(\x03\x12\x16\n\x0erows_unchanged\x18\x07 \x01(\x03\x12\x16\n\x0erows_collapsed\x18\x08 \x01(\x03\x12\x14\n\x0crows_deleted\x18\t \x01(\x03\x12\x18\n\x10rows_quarantined\x18\n \x01(\x03\x12\x12\n\ntotal_rows\x18\x0b \x01(\x03\x12\x15\n\rbytes_written\x18\x0c \x01(\x03\x12\x15\n\rbytes_removed\x18\r \x01(\x03\x12\x17\n\ncheckpoint\x18\x0e \x01(\tH\x00\x88\x01\x01\x12\x30\n\x0c\x63ommitted_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06repeat\x18\x10 \x01(\x08\x12\x39\n\x0e\x63ontrol_totals\x18\x11 \x03(\x0b\x32!.weathervane.lake.v1.ControlTotal\x12\x11\n\ttable_uri\x18\x12 \x01(\tB\r\n\x0b_checkpoint\"Q\n\x0fGetWriteRequest\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\x12\x10\n\x08write_id\x18\x02 \x01(\t\"q\n\x10GetWriteResponse\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.weathervane.lake.v1.WriteState\x12-\n\x07receipt\x18\x02 \x01(\x0b\x32\x1c.weathervane.lake.v1.Receipt\"D\n\x14\x44\x65scribeTableRequest\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\"M\n\x15\x44\x65scribeTableResponse\x12\x34\n\x05table\x18\x01 \x01(\x0b\x32%.weathervane.lake.v1.TableDescription\"\x84\x03\n\x10TableDescription\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x14\n\x0c\x61rrow_schema\x18\x03 \x01(\x0c\x12\x13\n\x0bunique_keys\x18\x04 \x03(\t\x12\x12\n\ncluster_by\x18\x05 \x01(\t\x12\x16\n\x0eversion_column\x18\x06 \x01(\t\x12\x12\n\ntotal_rows\x18\x07 \x01(\x03\x12\x12\n\nsize_bytes\x18\x08 \x01(\x03\x12\x12\n\nfile_count\x18\t \x01(\x03\x12\x17\n\ncheckpoint\x18\n \x01(\tH\x00\x88\x01\x01\x12\x11\n\ttable_uri\x18\x0b \x01(\t\x12\x30\n\x0c\x63ommitted_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_write_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\r\n\x0b_checkpoint\"J\n\x11ListTablesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x12ListTablesResponse\x12-\n\x06tables\x18\x01 \x03(\x0b\x32\x1d.weathervane.lake.v1.TableRef\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x14GetCheckpointRequest\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\"V\n\x15GetCheckpointResponse\x12\x17\n\ncheckpoint\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\rtable_version\x18\x02 \x01(\x03\x42\r\n\x0b_checkpoint\"\xa5\x01\n\x10ReadTableRequest\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\x12\x0f\n\x07\x63olumns\x18\x02 \x03(\t\x12\x30\n\x06ranges\x18\x03 \x03(\x0b\x32 .weathervane.lake.v1.ColumnRange\x12\x14\n\x07version\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_version\"N\n\x11ReadTableResponse\x12\x16\n\x0c\x61rrow_schema\x18\x01 \x01(\x0cH\x00\x12\x16\n\x0crecord_batch\x18\x02 \x01(\x0cH\x00\x42\t\n\x07message*t\n\tWriteMode\x12\x1a\n\x16WRITE_MODE_UNSPECIFIED\x10\x00\x12\x15\n\x11WRITE_MODE_APPEND\x10\x01\x12\x15\n\x11WRITE_MODE_UPSERT\x10\x02\x12\x1d\n\x19WRITE_MODE_REPLACE_WINDOW\x10\x03*o\n\tFrameKind\x12\x1a\n\x16\x46RAME_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46RAME_KIND_ROWS\x10\x01\x12\x19\n\x15\x46RAME_KIND_QUARANTINE\x10\x02\x12\x16\n\x12\x46RAME_KIND_MEMBERS\x10\x03*z\n\nWriteState\x12\x1b\n\x17WRITE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15WRITE_STATE_COMMITTED\x10\x01\x12\x1b\n\x17WRITE_STATE_IN_PROGRESS\x10\x02\x12\x17\n\x13WRITE_STATE_UNKNOWN\x10\x03\x32\xcd\x04\n\x11LakeWriterService\x12R\n\x05Write\x12!.weathervane.lake.v1.WriteRequest\x1a\".weathervane.lake.v1.WriteResponse(\x01\x30\x01\x12W\n\x08GetWrite\x12$.weathervane.lake.v1.GetWriteRequest\x1a%.weathervane.lake.v1.GetWriteResponse\x12\x66\n\rDescribeTable\x12).weathervane.lake.v1.DescribeTableRequest\x1a*.weathervane.lake.v1.DescribeTableResponse\x12]\n\nListTables\x12&.weathervane.lake.v1.ListTablesRequest\x1a\'.weathervane.lake.v1.ListTablesResponse\x12\x66\n\rGetCheckpoint\x12).weathervane.lake.v1.GetCheckpointRequest\x1a*.weathervane.lake.v1.GetCheckpointResponse\x12\\\n\tReadTable\x12%.weathervane.lake.v1.ReadTableRequest\x1a&.weathervane.lake.v1.ReadTableResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%weathervane/lake/v1/lake_writer.proto\x12\x13weathervane.lake.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n\x08TableRef\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\"\xae\x01\n\x0cWriteRequest\x12\x32\n\x06header\x18\x01 \x01(\x0b\x32 .weathervane.lake.v1.WriteHeaderH\x00\x12+\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1a.weathervane.lake.v1.FrameH\x00\x12\x32\n\x06\x63ommit\x18\x03 \x01(\x0b\x32 .weathervane.lake.v1.WriteCommitH\x00\x42\t\n\x07message\"\xc0\x02\n\x0bWriteHeader\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\x12\x10\n\x08write_id\x18\x02 \x01(\t\x12,\n\x04mode\x18\x03 \x01(\x0e\x32\x1e.weathervane.lake.v1.WriteMode\x12\x14\n\x0c\x61rrow_schema\x18\x04 \x01(\x0c\x12\x13\n\x0bunique_keys\x18\x05 \x03(\t\x12\x12\n\ncluster_by\x18\x06 \x01(\t\x12\x16\n\x0eversion_column\x18\x07 \x01(\t\x12 \n\x13\x65xpected_checkpoint\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\x32\n\x06window\x18\t \x01(\x0b\x32\".weathervane.lake.v1.ReplaceWindowB\x16\n\x14_expected_checkpoint\"Y\n\rReplaceWindow\x12\x30\n\x06ranges\x18\x01 \x03(\x0b\x32 .weathervane.lake.v1.ColumnRange\x12\x16\n\x0emember_columns\x18\x02 \x03(\t\";\n\x0b\x43olumnRange\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\r\n\x05lower\x18\x02 \x01(\t\x12\r\n\x05upper\x18\x03 \x01(\t\"]\n\x05\x46rame\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.weathervane.lake.v1.FrameKind\x12\x14\n\x0crecord_batch\x18\x03 \x01(\x0c\"\xd8\x01\n\x0bWriteCommit\x12\x13\n\x0b\x66rame_count\x18\x01 \x01(\x03\x12\x11\n\trow_count\x18\x02 \x01(\x03\x12\x19\n\x11quarantined_count\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\x12\x17\n\ncheckpoint\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x39\n\x0e\x63ontrol_totals\x18\x06 \x03(\x0b\x32!.weathervane.lake.v1.ControlTotal\x12\x13\n\x0bvalue_count\x18\x07 \x01(\x03\x42\r\n\x0b_checkpoint\">\n\x0c\x43ontrolTotal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65xpected\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tual\x18\x03 \x01(\t\"\x8c\x01\n\rWriteResponse\x12?\n\x0f\x61\x63knowledgement\x18\x01 \x01(\x0b\x32$.weathervane.lake.v1.AcknowledgementH\x00\x12/\n\x07receipt\x18\x02 \x01(\x0b\x32\x1c.weathervane.lake.v1.ReceiptH\x00\x42\t\n\x07message\">\n\x0f\x41\x63knowledgement\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x19\n\x11\x61lready_committed\x18\x02 \x01(\x08\"\x9a\x04\n\x07Receipt\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\x12\x10\n\x08write_id\x18\x02 \x01(\t\x12\x15\n\rtable_version\x18\x03 \x01(\x03\x12\x15\n\rrows_received\x18\x04 \x01(\x03\x12\x15\n\rrows_inserted\x18\x05 \x01(\x03\x12\x14\n\x0crows_updated\x18\x06 \x01(\x03\x12\x16\n\x0erows_unchanged\x18\x07 \x01(\x03\x12\x16\n\x0erows_collapsed\x18\x08 \x01(\x03\x12\x14\n\x0crows_deleted\x18\t \x01(\x03\x12\x18\n\x10rows_quarantined\x18\n \x01(\x03\x12\x12\n\ntotal_rows\x18\x0b \x01(\x03\x12\x15\n\rbytes_written\x18\x0c \x01(\x03\x12\x15\n\rbytes_removed\x18\r \x01(\x03\x12\x17\n\ncheckpoint\x18\x0e \x01(\tH\x00\x88\x01\x01\x12\x30\n\x0c\x63ommitted_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06repeat\x18\x10 \x01(\x08\x12\x39\n\x0e\x63ontrol_totals\x18\x11 \x03(\x0b\x32!.weathervane.lake.v1.ControlTotal\x12\x11\n\ttable_uri\x18\x12 \x01(\t\x12\x1a\n\x12values_quarantined\x18\x13 \x01(\x03\x42\r\n\x0b_checkpoint\"Q\n\x0fGetWriteRequest\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\x12\x10\n\x08write_id\x18\x02 \x01(\t\"q\n\x10GetWriteResponse\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.weathervane.lake.v1.WriteState\x12-\n\x07receipt\x18\x02 \x01(\x0b\x32\x1c.weathervane.lake.v1.Receipt\"D\n\x14\x44\x65scribeTableRequest\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\"M\n\x15\x44\x65scribeTableResponse\x12\x34\n\x05table\x18\x01 \x01(\x0b\x32%.weathervane.lake.v1.TableDescription\"\x84\x03\n\x10TableDescription\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x14\n\x0c\x61rrow_schema\x18\x03 \x01(\x0c\x12\x13\n\x0bunique_keys\x18\x04 \x03(\t\x12\x12\n\ncluster_by\x18\x05 \x01(\t\x12\x16\n\x0eversion_column\x18\x06 \x01(\t\x12\x12\n\ntotal_rows\x18\x07 \x01(\x03\x12\x12\n\nsize_bytes\x18\x08 \x01(\x03\x12\x12\n\nfile_count\x18\t \x01(\x03\x12\x17\n\ncheckpoint\x18\n \x01(\tH\x00\x88\x01\x01\x12\x11\n\ttable_uri\x18\x0b \x01(\t\x12\x30\n\x0c\x63ommitted_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_write_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\r\n\x0b_checkpoint\"J\n\x11ListTablesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x12ListTablesResponse\x12-\n\x06tables\x18\x01 \x03(\x0b\x32\x1d.weathervane.lake.v1.TableRef\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x14GetCheckpointRequest\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\"V\n\x15GetCheckpointResponse\x12\x17\n\ncheckpoint\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\rtable_version\x18\x02 \x01(\x03\x42\r\n\x0b_checkpoint\"\xa5\x01\n\x10ReadTableRequest\x12,\n\x05table\x18\x01 \x01(\x0b\x32\x1d.weathervane.lake.v1.TableRef\x12\x0f\n\x07\x63olumns\x18\x02 \x03(\t\x12\x30\n\x06ranges\x18\x03 \x03(\x0b\x32 .weathervane.lake.v1.ColumnRange\x12\x14\n\x07version\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\n\n\x08_version\"N\n\x11ReadTableResponse\x12\x16\n\x0c\x61rrow_schema\x18\x01 \x01(\x0cH\x00\x12\x16\n\x0crecord_batch\x18\x02 \x01(\x0cH\x00\x42\t\n\x07message*t\n\tWriteMode\x12\x1a\n\x16WRITE_MODE_UNSPECIFIED\x10\x00\x12\x15\n\x11WRITE_MODE_APPEND\x10\x01\x12\x15\n\x11WRITE_MODE_UPSERT\x10\x02\x12\x1d\n\x19WRITE_MODE_REPLACE_WINDOW\x10\x03*\x86\x01\n\tFrameKind\x12\x1a\n\x16\x46RAME_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46RAME_KIND_ROWS\x10\x01\x12\x19\n\x15\x46RAME_KIND_QUARANTINE\x10\x02\x12\x16\n\x12\x46RAME_KIND_MEMBERS\x10\x03\x12\x15\n\x11\x46RAME_KIND_VALUES\x10\x04*z\n\nWriteState\x12\x1b\n\x17WRITE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15WRITE_STATE_COMMITTED\x10\x01\x12\x1b\n\x17WRITE_STATE_IN_PROGRESS\x10\x02\x12\x17\n\x13WRITE_STATE_UNKNOWN\x10\x03\x32\xcd\x04\n\x11LakeWriterService\x12R\n\x05Write\x12!.weathervane.lake.v1.WriteRequest\x1a\".weathervane.lake.v1.WriteResponse(\x01\x30\x01\x12W\n\x08GetWrite\x12$.weathervane.lake.v1.GetWriteRequest\x1a%.weathervane.lake.v1.GetWriteResponse\x12\x66\n\rDescribeTable\x12).weathervane.lake.v1.DescribeTableRequest\x1a*.weathervane.lake.v1.DescribeTableResponse\x12]\n\nListTables\x12&.weathervane.lake.v1.ListTablesRequest\x1a\'.weathervane.lake.v1.ListTablesResponse\x12\x66\n\rGetCheckpoint\x12).weathervane.lake.v1.GetCheckpointRequest\x1a*.weathervane.lake.v1.GetCheckpointResponse\x12\\\n\tReadTable\x12%.weathervane.lake.v1.ReadTableRequest\x1a&.weathervane.lake.v1.ReadTableResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weathervane.lake.v1.lake_writer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WRITEMODE']._serialized_start=3183
-  _globals['_WRITEMODE']._serialized_end=3299
-  _globals['_FRAMEKIND']._serialized_start=3301
-  _globals['_FRAMEKIND']._serialized_end=3412
-  _globals['_WRITESTATE']._serialized_start=3414
-  _globals['_WRITESTATE']._serialized_end=3536
+  _globals['_WRITEMODE']._serialized_start=3232
+  _globals['_WRITEMODE']._serialized_end=3348
+  _globals['_FRAMEKIND']._serialized_start=3351
+  _globals['_FRAMEKIND']._serialized_end=3485
+  _globals['_WRITESTATE']._serialized_start=3487
+  _globals['_WRITESTATE']._serialized_end=3609
   _globals['_TABLEREF']._serialized_start=95
   _globals['_TABLEREF']._serialized_end=138
   _globals['_WRITEREQUEST']._serialized_start=141
@@ -51,37 +51,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FRAME']._serialized_start=792
   _globals['_FRAME']._serialized_end=885
   _globals['_WRITECOMMIT']._serialized_start=888
-  _globals['_WRITECOMMIT']._serialized_end=1083
-  _globals['_CONTROLTOTAL']._serialized_start=1085
-  _globals['_CONTROLTOTAL']._serialized_end=1147
-  _globals['_WRITERESPONSE']._serialized_start=1150
-  _globals['_WRITERESPONSE']._serialized_end=1290
-  _globals['_ACKNOWLEDGEMENT']._serialized_start=1292
-  _globals['_ACKNOWLEDGEMENT']._serialized_end=1354
-  _globals['_RECEIPT']._serialized_start=1357
-  _globals['_RECEIPT']._serialized_end=1867
-  _globals['_GETWRITEREQUEST']._serialized_start=1869
-  _globals['_GETWRITEREQUEST']._serialized_end=1950
-  _globals['_GETWRITERESPONSE']._serialized_start=1952
-  _globals['_GETWRITERESPONSE']._serialized_end=2065
-  _globals['_DESCRIBETABLEREQUEST']._serialized_start=2067
-  _globals['_DESCRIBETABLEREQUEST']._serialized_end=2135
-  _globals['_DESCRIBETABLERESPONSE']._serialized_start=2137
-  _globals['_DESCRIBETABLERESPONSE']._serialized_end=2214
-  _globals['_TABLEDESCRIPTION']._serialized_start=2217
-  _globals['_TABLEDESCRIPTION']._serialized_end=2605
-  _globals['_LISTTABLESREQUEST']._serialized_start=2607
-  _globals['_LISTTABLESREQUEST']._serialized_end=2681
-  _globals['_LISTTABLESRESPONSE']._serialized_start=2683
-  _globals['_LISTTABLESRESPONSE']._serialized_end=2775
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=2777
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=2845
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=2847
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=2933
-  _globals['_READTABLEREQUEST']._serialized_start=2936
-  _globals['_READTABLEREQUEST']._serialized_end=3101
-  _globals['_READTABLERESPONSE']._serialized_start=3103
-  _globals['_READTABLERESPONSE']._serialized_end=3181
-  _globals['_LAKEWRITERSERVICE']._serialized_start=3539
-  _globals['_LAKEWRITERSERVICE']._serialized_end=4128
+  _globals['_WRITECOMMIT']._serialized_end=1104
+  _globals['_CONTROLTOTAL']._serialized_start=1106
+  _globals['_CONTROLTOTAL']._serialized_end=1168
+  _globals['_WRITERESPONSE']._serialized_start=1171
+  _globals['_WRITERESPONSE']._serialized_end=1311
+  _globals['_ACKNOWLEDGEMENT']._serialized_start=1313
+  _globals['_ACKNOWLEDGEMENT']._serialized_end=1375
+  _globals['_RECEIPT']._serialized_start=1378
+  _globals['_RECEIPT']._serialized_end=1916
+  _globals['_GETWRITEREQUEST']._serialized_start=1918
+  _globals['_GETWRITEREQUEST']._serialized_end=1999
+  _globals['_GETWRITERESPONSE']._serialized_start=2001
+  _globals['_GETWRITERESPONSE']._serialized_end=2114
+  _globals['_DESCRIBETABLEREQUEST']._serialized_start=2116
+  _globals['_DESCRIBETABLEREQUEST']._serialized_end=2184
+  _globals['_DESCRIBETABLERESPONSE']._serialized_start=2186
+  _globals['_DESCRIBETABLERESPONSE']._serialized_end=2263
+  _globals['_TABLEDESCRIPTION']._serialized_start=2266
+  _globals['_TABLEDESCRIPTION']._serialized_end=2654
+  _globals['_LISTTABLESREQUEST']._serialized_start=2656
+  _globals['_LISTTABLESREQUEST']._serialized_end=2730
+  _globals['_LISTTABLESRESPONSE']._serialized_start=2732
+  _globals['_LISTTABLESRESPONSE']._serialized_end=2824
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=2826
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=2894
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=2896
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=2982
+  _globals['_READTABLEREQUEST']._serialized_start=2985
+  _globals['_READTABLEREQUEST']._serialized_end=3150
+  _globals['_READTABLERESPONSE']._serialized_start=3152
+  _globals['_READTABLERESPONSE']._serialized_end=3230
+  _globals['_LAKEWRITERSERVICE']._serialized_start=3612
+  _globals['_LAKEWRITERSERVICE']._serialized_end=4201
 # @@protoc_insertion_point(module_scope)

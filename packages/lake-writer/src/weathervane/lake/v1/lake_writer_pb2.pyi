@@ -64,6 +64,10 @@ class _FrameKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FrameKind.V
     """
     FRAME_KIND_MEMBERS: _FrameKind.ValueType  # 3
     """The members of the replaced window: rows of `ReplaceWindow.member_columns` only."""
+    FRAME_KIND_VALUES: _FrameKind.ValueType  # 4
+    """Single values that did not fit, of rows that were kept and hold NULL in their place: as QUARANTINE, and kept in the
+    same table. They are no rows, and no count of rows holds them.
+    """
 
 class FrameKind(_FrameKind, metaclass=_FrameKindEnumTypeWrapper):
     """What a frame carries."""
@@ -78,6 +82,10 @@ a JSON array of the unique keys' values as text, null for each that could not be
 """
 FRAME_KIND_MEMBERS: FrameKind.ValueType  # 3
 """The members of the replaced window: rows of `ReplaceWindow.member_columns` only."""
+FRAME_KIND_VALUES: FrameKind.ValueType  # 4
+"""Single values that did not fit, of rows that were kept and hold NULL in their place: as QUARANTINE, and kept in the
+same table. They are no rows, and no count of rows holds them.
+"""
 Global___FrameKind: _TypeAlias = FrameKind  # noqa: Y015
 
 class _WriteState:
@@ -359,6 +367,7 @@ class WriteCommit(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     CONTROL_TOTALS_FIELD_NUMBER: _builtins.int
+    VALUE_COUNT_FIELD_NUMBER: _builtins.int
     frame_count: _builtins.int
     """How many frames were sent."""
     row_count: _builtins.int
@@ -371,6 +380,8 @@ class WriteCommit(_message.Message):
     """The checkpoint after this write, 1 to 65,536 bytes; it is in the same commit as the rows.
     Unset: the table's checkpoint stays as it is.
     """
+    value_count: _builtins.int
+    """How many values the VALUES frames held."""
     @_builtins.property
     def control_totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ControlTotal]:
         """What the vendor said the slice should add up to, next to what was read. A pair that differs is refused
@@ -386,10 +397,11 @@ class WriteCommit(_message.Message):
         sha256: _builtins.bytes = ...,
         checkpoint: _builtins.str | None = ...,
         control_totals: _abc.Iterable[Global___ControlTotal] | None = ...,
+        value_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint", b"_checkpoint", "checkpoint", b"checkpoint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint", b"_checkpoint", "checkpoint", b"checkpoint", "control_totals", b"control_totals", "frame_count", b"frame_count", "quarantined_count", b"quarantined_count", "row_count", b"row_count", "sha256", b"sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint", b"_checkpoint", "checkpoint", b"checkpoint", "control_totals", b"control_totals", "frame_count", b"frame_count", "quarantined_count", b"quarantined_count", "row_count", b"row_count", "sha256", b"sha256", "value_count", b"value_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checkpoint: _TypeAlias = _typing.Literal["checkpoint"]  # noqa: Y015
     _WhichOneofArgType__checkpoint: _TypeAlias = _typing.Literal["_checkpoint", b"_checkpoint"]  # noqa: Y015
@@ -511,6 +523,7 @@ class Receipt(_message.Message):
     REPEAT_FIELD_NUMBER: _builtins.int
     CONTROL_TOTALS_FIELD_NUMBER: _builtins.int
     TABLE_URI_FIELD_NUMBER: _builtins.int
+    VALUES_QUARANTINED_FIELD_NUMBER: _builtins.int
     write_id: _builtins.str
     """The write."""
     table_version: _builtins.int
@@ -541,6 +554,8 @@ class Receipt(_message.Message):
     """This is the answer of an earlier delivery of the same write; nothing was done now."""
     table_uri: _builtins.str
     """Where the table is, as a URL that a Delta reader opens."""
+    values_quarantined: _builtins.int
+    """Single values set aside in the quarantine table, of rows that were kept; not part of rows_received."""
     @_builtins.property
     def table(self) -> Global___TableRef:
         """The table."""
@@ -574,10 +589,11 @@ class Receipt(_message.Message):
         repeat: _builtins.bool = ...,
         control_totals: _abc.Iterable[Global___ControlTotal] | None = ...,
         table_uri: _builtins.str = ...,
+        values_quarantined: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint", b"_checkpoint", "checkpoint", b"checkpoint", "committed_at", b"committed_at", "table", b"table"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint", b"_checkpoint", "bytes_removed", b"bytes_removed", "bytes_written", b"bytes_written", "checkpoint", b"checkpoint", "committed_at", b"committed_at", "control_totals", b"control_totals", "repeat", b"repeat", "rows_collapsed", b"rows_collapsed", "rows_deleted", b"rows_deleted", "rows_inserted", b"rows_inserted", "rows_quarantined", b"rows_quarantined", "rows_received", b"rows_received", "rows_unchanged", b"rows_unchanged", "rows_updated", b"rows_updated", "table", b"table", "table_uri", b"table_uri", "table_version", b"table_version", "total_rows", b"total_rows", "write_id", b"write_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint", b"_checkpoint", "bytes_removed", b"bytes_removed", "bytes_written", b"bytes_written", "checkpoint", b"checkpoint", "committed_at", b"committed_at", "control_totals", b"control_totals", "repeat", b"repeat", "rows_collapsed", b"rows_collapsed", "rows_deleted", b"rows_deleted", "rows_inserted", b"rows_inserted", "rows_quarantined", b"rows_quarantined", "rows_received", b"rows_received", "rows_unchanged", b"rows_unchanged", "rows_updated", b"rows_updated", "table", b"table", "table_uri", b"table_uri", "table_version", b"table_version", "total_rows", b"total_rows", "values_quarantined", b"values_quarantined", "write_id", b"write_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checkpoint: _TypeAlias = _typing.Literal["checkpoint"]  # noqa: Y015
     _WhichOneofArgType__checkpoint: _TypeAlias = _typing.Literal["_checkpoint", b"_checkpoint"]  # noqa: Y015

@@ -459,6 +459,7 @@ class SliceResult(_message.Message):
     ROWS_QUARANTINED_FIELD_NUMBER: _builtins.int
     TABLE_VERSION_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    VALUES_QUARANTINED_FIELD_NUMBER: _builtins.int
     dataset: _builtins.str
     """The dataset."""
     slice: _builtins.str
@@ -479,6 +480,8 @@ class SliceResult(_message.Message):
     """The table's version after it."""
     checkpoint: _builtins.str
     """The checkpoint after it."""
+    values_quarantined: _builtins.int
+    """Single values set aside, of rows that were kept."""
     def __init__(
         self,
         *,
@@ -492,10 +495,11 @@ class SliceResult(_message.Message):
         rows_quarantined: _builtins.int = ...,
         table_version: _builtins.int = ...,
         checkpoint: _builtins.str = ...,
+        values_quarantined: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "dataset", b"dataset", "rows_deleted", b"rows_deleted", "rows_inserted", b"rows_inserted", "rows_quarantined", b"rows_quarantined", "rows_received", b"rows_received", "rows_unchanged", b"rows_unchanged", "rows_updated", b"rows_updated", "slice", b"slice", "table_version", b"table_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "dataset", b"dataset", "rows_deleted", b"rows_deleted", "rows_inserted", b"rows_inserted", "rows_quarantined", b"rows_quarantined", "rows_received", b"rows_received", "rows_unchanged", b"rows_unchanged", "rows_updated", b"rows_updated", "slice", b"slice", "table_version", b"table_version", "values_quarantined", b"values_quarantined"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

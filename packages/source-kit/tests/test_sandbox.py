@@ -263,6 +263,11 @@ def test_the_control_routes_drive_a_vendor_over_http(vendor):
     truth = client.get("/_sandbox/truth/rows")
     assert truth.headers["Content-Type"].startswith("application/x-ndjson")
     assert [json.loads(line) for line in truth.text.splitlines()] == [{"id": "é1"}, {"id": "2"}]
+    # Half of a character, as of a cut emoji, is no UTF-8: it goes as an escape.
+    half = {"id": "\ud83d"}
+    sent = json.dumps({"change": "grow", **half})
+    assert client.post("/_sandbox/change", content=sent).json() == half
+    assert json.loads(client.get("/_sandbox/truth/rows").text.splitlines()[-1]) == half
     assert client.post("/_sandbox/faults", json={"name": "status", "status": 418}).status_code == 201
     assert client.get("/_sandbox/faults").json()[0]["status"] == 418
     assert client.get("/hello").json() == {"status": 418}

@@ -163,6 +163,8 @@ def test_an_answer_of_another_resource_says_which(start, tmp_path):
     ("line", "says"),
     [
         ("{", "not JSON"),
+        ('{"x": NaN}', "not JSON: NaN"),
+        ('{"x": [1e400]}', "not JSON: 1e400"),
         ("[1]", "must be a JSON object"),
         ([ROWS[2]], "must be a JSON object, or an answer"),
         ({"results": [{"campaign": {"id": "7"}}]}, "needs customer.id"),
@@ -189,3 +191,15 @@ def test_a_bad_line_is_named(start, tmp_path, line, says):
     path = write(tmp_path, [ROWS[0], line])
     with pytest.raises(RecordsError, match=f"rows.jsonl:2: .*{says}"):
         start(records=(path,))
+
+
+def test_half_of_a_character_is_served_as_an_escape(start, tmp_path):
+    """An export that was cut within an emoji: UTF-8 has no such half, JSON has."""
+    cut = {**ROWS[2], "campaign": {"id": "7", "name": "half \ud83d", "status": "ENABLED"}}
+    client = start(records=(write(tmp_path, [*ROWS[:2], cut]),))
+    query = "SELECT campaign.name FROM campaign WHERE segments.date = '2026-11-20' AND metrics.clicks > 0"
+    path = "/v26/customers/2222222222/googleAds:searchStream"
+    answer = client.http.post(path, json={"query": query}, headers={"login-customer-id": "1111111111"})
+    assert answer.json()[0]["results"][0]["campaign"]["name"] == "half \ud83d"
+    truth = client.http.get("/_sandbox/truth/campaign")
+    assert truth.status_code == 200

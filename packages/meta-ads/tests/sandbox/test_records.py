@@ -85,10 +85,25 @@ def test_a_line_may_be_a_whole_answer(start, write):
     assert [row["spend"] for row in rows] == ["1.10", "2", "0.05"]
 
 
+def test_half_of_a_character_is_served_as_an_escape(start, write):
+    """An export that was cut within an emoji: UTF-8 has no such half, JSON has."""
+    client = start(records=write(NODE | {"name": "half \ud83d"}, AD | {"campaign_name": "half \ud83d"}))
+    assert client.ok("/v26.0/act_101", fields="name")["name"] == "half \ud83d"
+    asked = {
+        "time_range": days("2026-10-20"),
+        "time_increment": "1",
+        "level": "ad",
+        "fields": "campaign_name",
+    }
+    assert client.ok("/v26.0/act_101/insights", **asked)["data"][0]["campaign_name"] == "half \ud83d"
+
+
 @pytest.mark.parametrize(
     ("record", "says"),
     [
         ("{", "not JSON"),
+        ('{"x": NaN}', "not JSON: NaN"),
+        ('{"x": [1e400]}', "not JSON: 1e400"),
         ("[]", "must be a JSON object"),
         ({"id": "x"}, "needs date_start, or an id"),
         ({"id": "act_x"}, "must be a number"),

@@ -91,6 +91,21 @@ class Client:
         return [node for page in self.pages(root, fields, **arguments) for node in page]
 
 
+def bulk_link(client: Client, query: str = "{ products { edges { node { id } } } }") -> str:
+    """Run a bulk operation to its end; return the link to its file."""
+    run = """mutation($query: String!) { bulkOperationRunQuery(query: $query, groupObjects: false) {
+        bulkOperation { id } } }"""
+    operation = client.data(run, query=query)["bulkOperationRunQuery"]["bulkOperation"]["id"]
+    poll = "query($id: ID!) { bulkOperation(id: $id) { status errorCode url } }"
+    for _ in range(5):
+        seen = client.data(poll, id=operation)["bulkOperation"]
+        if seen["status"] not in ("CREATED", "RUNNING"):
+            break
+    assert (seen["status"], seen["errorCode"]) == ("COMPLETED", None)
+    link: str = seen["url"]
+    return link
+
+
 @pytest.fixture(scope="session")
 def _seeded() -> Iterator[Client]:
     with running_shopify(**RICH) as running, Client(running) as client:

@@ -28,6 +28,8 @@ from weathervane.shopify.sandbox.roots import ROOTS
 from weathervane.shopify.sandbox.world import World
 from weathervane.source.sandbox import Clock, Faults
 
+from .conftest import bulk_link
+
 SAID = {  # field -> what only this version's schema has of it
     ("FulfillmentService", "permitsSkuSharing"): ("2026-01",),
     ("QueryRoot", "deliverySettings"): ("2026-01",),
@@ -121,25 +123,12 @@ def test_bulk_reads_fields_that_no_record_holds(start):
 
 def test_bulk_names_a_list_that_is_not_served(acme):
     """The vendor has it, and says nothing else than an error code later."""
-    (error,) = run_bulk(acme, "{ customers { edges { node { id } } } }")["userErrors"]
+    query = "{ customers { edges { node { id } } } }"
+    run = f'mutation {{ bulkOperationRunQuery(query: "{query}") {{ userErrors {{ message }} }} }}'
+    (error,) = acme.data(run)["bulkOperationRunQuery"]["userErrors"]
     assert error["message"] == "The sandbox does not serve the field customers of QueryRoot."
-
-
-def run_bulk(acme: Any, query: str) -> dict[str, Any]:
-    """Starts a bulk operation and gives the answer."""
-    text = """mutation($query: String!) { bulkOperationRunQuery(query: $query, groupObjects: false) {
-        bulkOperation { id } userErrors { message } } }"""
-    answer: dict[str, Any] = acme.data(text, query=query)["bulkOperationRunQuery"]
-    return answer
 
 
 def bulk_lines(acme: Any, query: str) -> list[dict[str, Any]]:
     """Runs a bulk operation to its end and reads its file."""
-    operation = run_bulk(acme, query)["bulkOperation"]["id"]
-    poll = "query($id: ID!) { bulkOperation(id: $id) { status errorCode url } }"
-    for _ in range(5):
-        seen = acme.data(poll, id=operation)["bulkOperation"]
-        if seen["status"] not in ("CREATED", "RUNNING"):
-            break
-    assert (seen["status"], seen["errorCode"]) == ("COMPLETED", None)
-    return [json.loads(line) for line in httpx.get(seen["url"]).text.splitlines()]
+    return [json.loads(line) for line in httpx.get(bulk_link(acme, query)).text.splitlines()]

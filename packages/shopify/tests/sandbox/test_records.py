@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from weathervane.shopify.sandbox import RecordsError, running_shopify
+
+from .conftest import bulk_link
 
 QUERY = """query OrdersPage($first: Int!, $after: String, $query: String!, $lines: Int!) {
   orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
@@ -222,6 +225,8 @@ def test_a_loaded_shop_stands_still(start, file):
     [
         ("{", "records.jsonl:2: not JSON"),
         ("[1]", "records.jsonl:2: a record must be a JSON object"),
+        ('{"id": NaN}', "records.jsonl:2: not JSON: NaN is no JSON"),
+        ('{"id": [1e400]}', "records.jsonl:2: not JSON: 1e400 is too large a number"),
         ('{"id": 5}', "records.jsonl:2: a record needs an id such as gid://shopify/Order/1, got 5"),
         ('{"name": "#1"}', "records.jsonl:2: a record needs an id"),
         ('{"id": "gid://shopify/LineItem/1"}', "records.jsonl:2: a LineItem needs a __parentId"),
@@ -249,6 +254,18 @@ def test_a_line_that_does_not_load_is_named_by_file_and_line(file, line, says):
         raise AssertionError("it was served")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_half_of_a_character_is_served_as_an_escape(start, file):
+    """An export that was cut within an emoji: UTF-8 has no such half, JSON has; pages, bulk files and truth go on."""
+    shop = start(records=(file({**ORDER, "note": "half \ud83d"}),))
+    assert shop.all("orders", "note") == [{"note": "half \ud83d"}]
+    link = bulk_link(shop, "{ orders { edges { node { id note } } } }")
+    assert httpx.get(link).json()["note"] == "half \ud83d"
+    assert httpx.get(f"{shop.running.control_url}/truth/shopify_orders").json()["note"] == "half \ud83d"
+    change = {"change": "update", "id": ORDER["id"], "set": {"note": "\udc00"}}
+    assert shop.http.post("/_sandbox/change", content=json.dumps(change)).status_code == 200
+    assert shop.all("orders", "note") == [{"note": "\udc00"}]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from .conftest import bulk_link
+
 IDS = "id updatedAt"
 
 
@@ -406,19 +408,6 @@ def test_a_link_to_a_bulk_file_names_the_file(acme):
     assert asked["response-content-type"] == ["application/jsonl"]
     headers = httpx.get(link).headers
     assert (headers["content-disposition"], headers["content-type"]) == (disposition, "application/jsonl")
-
-
-def bulk_link(shop):
-    """The link to the file of a bulk operation."""
-    run = 'mutation { bulkOperationRunQuery(query: "{ products { edges { node { id } } } }") { bulkOperation { id } } }'
-    operation = shop.data(run)["bulkOperationRunQuery"]["bulkOperation"]["id"]
-    for _ in range(5):
-        polled = shop.data("query($id: ID!) { bulkOperation(id: $id) { url } }", id=operation)[
-            "bulkOperation"
-        ]
-        if polled["url"]:
-            break
-    return polled["url"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from weathervane.google_ads.sandbox.calls import Call, Calls, Reply
 from weathervane.google_ads.sandbox.errors import plain_error
 from weathervane.google_ads.sandbox.tokens import TOKEN_PATHS
 from weathervane.google_ads.sandbox.vendor import PretendGoogleAds
-from weathervane.source.sandbox import control_routes, replacement, spoiled
+from weathervane.source.sandbox import control_routes, json_bytes, replacement, spoiled
 
 __all__ = ["google_ads_app"]
 
@@ -142,7 +142,7 @@ def _form(request: Request, body: bytes) -> dict[str, str]:
 
 
 def _dumped(reply: Reply) -> str:
-    text = json.dumps(reply.body, ensure_ascii=False)
+    text = json_bytes(reply.body).decode()
     return text[: int(len(text) * reply.keep)] if reply.keep < 1 else text
 
 

@@ -23,6 +23,7 @@ from weathervane.google_ads.sandbox.beside import LEVELS, beside
 from weathervane.google_ads.sandbox.fields import enum_values, field, is_resource, parts
 from weathervane.google_ads.sandbox.traffic import Fact
 from weathervane.google_ads.sandbox.world import Account, Node, Values, World
+from weathervane.source.sandbox import JSON_DECODER
 
 __all__ = ["RecordsError", "load"]
 
@@ -64,12 +65,11 @@ def load(world: World, paths: Iterable[Path]) -> int:
 
 def _documents(text: str, path: Path) -> Iterator[tuple[int, Any]]:
     """Every JSON value of a file with the line on which it begins: one a line, or one over many lines."""
-    decoder = json.JSONDecoder()
     at, line = 0, 1
     while match := _BEGIN.search(text, at):
         line += text.count("\n", at, match.start())
         try:
-            value, end = decoder.raw_decode(text, match.start())
+            value, end = JSON_DECODER.raw_decode(text, match.start())
         except (ValueError, RecursionError) as error:
             raise RecordsError(f"{path}:{line}: not JSON: {error}") from None
         yield line, value

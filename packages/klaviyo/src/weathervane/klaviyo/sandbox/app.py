@@ -24,7 +24,7 @@ from weathervane.klaviyo.sandbox.reports import report
 from weathervane.klaviyo.sandbox.revisions import BETAS, OMNI, admit, is_omni
 from weathervane.klaviyo.sandbox.spoiling import spoil
 from weathervane.klaviyo.sandbox.world import Record
-from weathervane.source.sandbox import control_routes, replacement, spoiled
+from weathervane.source.sandbox import control_routes, json_bytes, replacement, spoiled
 
 __all__ = ["api_app"]
 
@@ -245,9 +245,4 @@ def _archived(query: Query) -> bool | None:
 
 
 def _json(status: int, body: Any, headers: Mapping[str, str]) -> Response:
-    try:
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:
-        # Half of a character, in a record of one's own: JSON has it as an escape, UTF-8 has it not.
-        text = json.dumps(body, separators=(",", ":")).encode()
-    return Response(text, status, dict(headers), media_type=JSON_API)
+    return Response(json_bytes(body), status, dict(headers), media_type=JSON_API)

@@ -13,7 +13,6 @@ A later line of the same type and id takes the earlier one's place. Members that
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
@@ -33,6 +32,7 @@ from weathervane.klaviyo.sandbox.remodelling import (
 from weathervane.klaviyo.sandbox.render import Renderer
 from weathervane.klaviyo.sandbox.revisions import LEGACY
 from weathervane.klaviyo.sandbox.world import CHILDREN, Record, World
+from weathervane.source.sandbox import read_json
 
 __all__ = ["RecordsError", "load"]
 
@@ -129,10 +129,8 @@ def _named(resource: Resource, name: str) -> list[dict[str, Any]]:
 
 def _resources(line: bytes, where: str) -> Iterator[Resource]:
     try:
-        value = json.loads(line)
-        # Python reads NaN, and 1e400 as infinity; in an answer they would be no JSON.
-        json.dumps(value, allow_nan=False)
-    except (ValueError, RecursionError) as error:
+        value = read_json(line)
+    except ValueError as error:
         raise RecordsError(f"{where}: not JSON: {error}") from None
     for one in value if isinstance(value, list) else [value]:
         if not isinstance(one, dict):

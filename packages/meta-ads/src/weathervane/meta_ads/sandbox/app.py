@@ -16,7 +16,7 @@ from weathervane.meta_ads.sandbox.calls import Call, Reply, form, plain, split_p
 from weathervane.meta_ads.sandbox.errors import GraphError
 from weathervane.meta_ads.sandbox.graph import MAX_BATCH, Graph
 from weathervane.meta_ads.sandbox.meta import PretendMeta
-from weathervane.source.sandbox import control_routes, replacement, spoiled
+from weathervane.source.sandbox import control_routes, json_bytes, replacement, spoiled
 
 __all__ = ["graph_app"]
 
@@ -48,7 +48,7 @@ class _Host:
             reply = await run_in_threadpool(self._reply, call)
             note = reply.note
             response = Response(
-                json.dumps(reply.body, ensure_ascii=False, separators=(",", ":")).encode(),
+                json_bytes(reply.body),
                 reply.status,
                 reply.headers,
                 media_type=JSON,

@@ -14,7 +14,6 @@ that they have. An account that has rows but no node is one in UTC, with the row
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
@@ -24,6 +23,7 @@ from weathervane.meta_ads.sandbox.fields import LEVELS
 from weathervane.meta_ads.sandbox.options import AccountOptions
 from weathervane.meta_ads.sandbox.rows import numbers_of
 from weathervane.meta_ads.sandbox.world import World, chain
+from weathervane.source.sandbox import read_json
 
 __all__ = ["RecordsError", "load"]
 
@@ -60,8 +60,8 @@ def load(world: World, paths: Iterable[Path]) -> int:
 def _records(line: bytes, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The records of a line, each with where it stands: the line itself, or all of the answer that it is."""
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        found = read_json(line)
+    except ValueError as error:
         raise RecordsError(f"{where}: not JSON: {error}") from None
     answer = isinstance(found, dict) and bool(found.keys() & {"data", "error"})
     if answer and not isinstance(found.get("data"), list):

@@ -20,7 +20,7 @@ from weathervane.shopify.sandbox.admin_schema import served_version
 from weathervane.shopify.sandbox.execute import Answer, Asked, answer, facts_of, handles_of
 from weathervane.shopify.sandbox.rest import shop_json
 from weathervane.shopify.sandbox.shop import PretendShop
-from weathervane.source.sandbox import control_routes, replacement, spoiled
+from weathervane.source.sandbox import control_routes, json_bytes, replacement, spoiled
 
 __all__ = ["admin_app", "storage_app"]
 
@@ -217,8 +217,7 @@ def _form(request: Request, body: bytes) -> dict[str, Any]:
 
 
 def _json(request: Request, status: int, body: Any) -> Response:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    return _reply(request, status, text, JSON)
+    return _reply(request, status, json_bytes(body), JSON)
 
 
 def _reply(request: Request, status: int, body: bytes, media_type: str) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import threading
@@ -19,7 +18,7 @@ from weathervane.shopify.sandbox.bulk_query import BulkQuery, BulkQueryError, li
 from weathervane.shopify.sandbox.context import View
 from weathervane.shopify.sandbox.resolve import resolve_field, resolve_type
 from weathervane.shopify.sandbox.world import Record, World, stamp
-from weathervane.source.sandbox import Clock, Faults
+from weathervane.source.sandbox import Clock, Faults, json_bytes
 
 __all__ = ["SLOTS", "BulkOperations"]
 
@@ -265,7 +264,7 @@ class BulkOperations:
 
 
 def _line(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return json_bytes(value) + b"\n"
 
 
 def _error(message: str, path: list[str] | None) -> dict[str, Any]:

@@ -11,12 +11,12 @@ The type is that of `__typename`, or else of the global id. Members that the sch
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from weathervane.shopify.sandbox.world import CHILDREN, Record, World, type_of
+from weathervane.source.sandbox import read_json
 
 __all__ = ["RecordsError", "load"]
 
@@ -81,8 +81,8 @@ def load(world: World, paths: Iterable[Path]) -> int:
 
 def _record(line: bytes, where: str) -> Record:
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        value = read_json(line)
+    except ValueError as error:
         raise RecordsError(f"{where}: not JSON: {error}") from None
     if not isinstance(value, dict):
         raise RecordsError(f"{where}: a record must be a JSON object")

@@ -9,11 +9,13 @@ from weathervane.source.sandbox.command import CommandParser, moment, stop
 from weathervane.source.sandbox.control import PretendVendor, control_routes
 from weathervane.source.sandbox.faults import Fault, Faults
 from weathervane.source.sandbox.hostile import HTTP_FAULTS, replacement, spoiled
+from weathervane.source.sandbox.json_text import JSON_DECODER, json_bytes, read_json
 from weathervane.source.sandbox.recorder import Recorder, SeenRequest, fingerprint
 from weathervane.source.sandbox.server import SandboxError, bind, run_until_signalled, serving, url_of
 
 __all__ = [
     "HTTP_FAULTS",
+    "JSON_DECODER",
     "Clock",
     "CommandParser",
     "Fault",
@@ -25,7 +27,9 @@ __all__ = [
     "bind",
     "control_routes",
     "fingerprint",
+    "json_bytes",
     "moment",
+    "read_json",
     "replacement",
     "run_until_signalled",
     "serving",

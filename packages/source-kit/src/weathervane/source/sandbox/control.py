@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from weathervane.source.sandbox.clock import Clock
 from weathervane.source.sandbox.faults import Faults
+from weathervane.source.sandbox.json_text import json_bytes, read_json
 from weathervane.source.sandbox.recorder import Recorder
 
 __all__ = ["PretendVendor", "control_routes"]
@@ -47,7 +47,7 @@ def control_routes(vendor: PretendVendor, prefix: str = "/_sandbox") -> list[Rou
     """Return the control routes for a vendor; an error is JSON `{"error": one sentence}`, status 400."""
 
     async def index(_: Request) -> Response:
-        return JSONResponse(
+        return _json(
             {
                 "now": vendor.clock.now().isoformat(),
                 "faults": vendor.faults.known,
@@ -65,27 +65,27 @@ def control_routes(vendor: PretendVendor, prefix: str = "/_sandbox") -> list[Rou
                 await run_in_threadpool(vendor.advance, float(asked["advance_seconds"]))
             else:
                 raise ValueError('the clock takes {"now": time with offset} or {"advance_seconds": number}')
-        return JSONResponse({"now": vendor.clock.now().isoformat()})
+        return _json({"now": vendor.clock.now().isoformat()})
 
     async def faults(request: Request) -> Response:
         if request.method == "DELETE":
-            return JSONResponse({"cleared": vendor.faults.clear(request.query_params.get("name"))})
+            return _json({"cleared": vendor.faults.clear(request.query_params.get("name"))})
         if request.method == "POST":
             asked = await _object(request)
             if not isinstance(asked.get("name"), str):
                 raise ValueError('a fault takes {"name": …, "times": n or null, "skip": n, "match": {…}, …}')
-            return JSONResponse(vendor.faults.add(**asked).as_dict(), 201)
-        return JSONResponse(vendor.faults.armed())
+            return _json(vendor.faults.add(**asked).as_dict(), 201)
+        return _json(vendor.faults.armed())
 
     async def requests(request: Request) -> Response:
         if request.method == "DELETE":
             vendor.recorder.clear()
-            return JSONResponse({"cleared": True})
-        return JSONResponse(vendor.recorder.as_dicts())
+            return _json({"cleared": True})
+        return _json(vendor.recorder.as_dicts())
 
     async def truth(request: Request) -> Response:
         rows = await run_in_threadpool(lambda: list(vendor.truth(request.path_params["dataset"])))
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        lines = b"".join(json_bytes(row) + b"\n" for row in rows)
         return Response(lines, media_type="application/x-ndjson")
 
     async def change(request: Request) -> Response:
@@ -93,7 +93,7 @@ def control_routes(vendor: PretendVendor, prefix: str = "/_sandbox") -> list[Rou
         name = asked.pop("change", None)
         if not isinstance(name, str):
             raise ValueError('a change takes {"change": name, arguments}')
-        return JSONResponse(dict(await run_in_threadpool(lambda: vendor.change(name, **asked))))
+        return _json(dict(await run_in_threadpool(lambda: vendor.change(name, **asked))))
 
     def route(path: str, handler: Callable[[Request], Any], *methods: str) -> Route:
         async def careful(request: Request) -> Response:
@@ -101,7 +101,7 @@ def control_routes(vendor: PretendVendor, prefix: str = "/_sandbox") -> list[Rou
                 answer: Response = await handler(request)
                 return answer
             except (ValueError, TypeError, KeyError) as error:
-                return JSONResponse({"error": str(error)}, 400)
+                return _json({"error": str(error)}, 400)
 
         return Route(prefix + path, careful, methods=list(methods))
 
@@ -115,9 +115,13 @@ def control_routes(vendor: PretendVendor, prefix: str = "/_sandbox") -> list[Rou
     ]
 
 
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(json_bytes(value), status, media_type="application/json")
+
+
 async def _object(request: Request) -> dict[str, Any]:
     try:
-        asked = json.loads(await request.body())
+        asked = read_json(await request.body())
     except ValueError:
         raise ValueError("the body must be a JSON object") from None
     if not isinstance(asked, dict):

@@ -24,7 +24,7 @@ from weathervane.source.checkpoints import format_checkpoint
 from weathervane.source.errors import CursorError, IncompleteError, UnavailableError
 from weathervane.source.ingestion import Ingestion, IngestionSummary
 from weathervane.source.progress import Progress, listening
-from weathervane.source.slices import Piece, Slice, SliceEnd
+from weathervane.source.slices import MOVED_WHILE_READ, Piece, Slice, SliceEnd
 
 from .pretend_source import MIDNIGHT, PARTS, THINGS, ListReader, ListVendor, lake_truth
 
@@ -256,6 +256,45 @@ def test_a_failed_read_commits_nothing(lake: LakeClient, vendor: ListVendor) -> 
     vendor.on_read = lambda slice: None
     run(lake, vendor, "second")
     assert lake_truth(lake) == vendor.truth()
+
+
+class Moving(ListReader):
+    """Finds, once its first slice was read, that the vendor's figures moved meanwhile: so many times."""
+
+    def __init__(self, vendor: ListVendor, times: int) -> None:
+        super().__init__(vendor)
+        self.times = times
+
+    def read(self, slice: Slice) -> Generator[Piece, None, SliceEnd]:
+        """The slice, and then the news."""
+        end = yield from super().read(slice)
+        if self.times:
+            self.times -= 1
+            raise IncompleteError("spend moved on 2026-11-01", reason=MOVED_WHILE_READ)
+        return end
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_slice_that_moved_while_it_was_read_is_read_afresh(
+    lake: LakeClient, vendor: ListVendor, times: int
+) -> None:
+    """At once, told, and without a trace of the earlier reads; one that goes on moving fails as incomplete."""
+    news: list[Progress] = []
+    with listening(news.append), Ingestion(lake.target, "acme", Moving(vendor, times), "run") as ingestion:
+        slice = ingestion.next_slice()
+        assert slice is not None
+        if times == 3:
+            with pytest.raises(IncompleteError, match="spend moved on 2026-11-01"):
+                ingestion.write(slice)
+            return
+        counts = ingestion.write(slice).receipts[THINGS.name]
+        assert counts.rows_received == counts.rows_inserted > 0
+        while (slice := ingestion.next_slice()) is not None:
+            ingestion.write(slice)
+    assert lake_truth(lake) == vendor.truth()
+    afresh = [one.message for one in news if one.result is None]
+    assert len(afresh) == times
+    assert "spend moved on 2026-11-01: it is read afresh" in afresh[0]
 
 
 def test_a_control_total_that_differs_commits_nothing(lake: LakeClient, vendor: ListVendor) -> None:

@@ -9,7 +9,8 @@ made twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
@@ -32,10 +33,12 @@ from weathervane.source.dataset import Dataset
 from weathervane.source.errors import IncompleteError, SourceError
 from weathervane.source.patching import patched_rows
 from weathervane.source.progress import Progress, announce
-from weathervane.source.slices import Reader, Slice, SliceEnd, SliceResult
+from weathervane.source.slices import MOVED_WHILE_READ, Reader, Slice, SliceEnd, SliceResult
 
 __all__ = ["Ingestion", "IngestionSummary"]
 
+_READS = 3
+"""Of one slice, when the vendor's figures move while they are read."""
 Merge = Callable[[LakeClient, TableRef, pa.RecordBatch, Dataset], list[pa.RecordBatch]]
 
 
@@ -137,9 +140,7 @@ class Ingestion:
         first = self.reader.datasets[0]
         try:
             specs = {dataset.name: self._spec(dataset, slice) for dataset in self.reader.datasets}
-            with Uploads(self._lake, specs) as uploads:
-                end = self._transfer(slice, uploads)
-                _compare(end)
+            with self._whole(slice, specs) as (uploads, end):
                 receipts = {}
                 # Children first: a kill in between leaves the run's position before the slice, and it is done again.
                 for dataset in [*reversed(self.reader.datasets[1:]), first]:
@@ -154,6 +155,24 @@ class Ingestion:
         self._results.append(result)
         self._next = None
         return result
+
+    @contextmanager
+    def _whole(self, slice: Slice, specs: dict[str, WriteSpec]) -> Iterator[tuple[Uploads, SliceEnd]]:
+        """The slice, read whole; afresh when it moved meanwhile. What was sent of an earlier read is given up."""
+        for left in reversed(range(_READS)):
+            with Uploads(self._lake, specs) as uploads:
+                try:
+                    end = self._transfer(slice, uploads)
+                    _compare(end)
+                except IncompleteError as error:
+                    if error.reason != MOVED_WHILE_READ or not left:
+                        raise
+                    announce(
+                        Progress(f"{slice.name}: {error.message}: it is read afresh", self.tenant, slice.name)
+                    )
+                    continue
+                yield uploads, end
+                return
 
     def summary(self) -> IngestionSummary:
         """What the run did, over all its slices."""

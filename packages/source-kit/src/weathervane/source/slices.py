@@ -13,7 +13,11 @@ from weathervane.source.dataset import Dataset
 from weathervane.source.errors import DeferredError
 from weathervane.source.normalise import Normalised
 
-__all__ = ["Deferring", "Piece", "Reader", "Slice", "SliceEnd", "SliceResult"]
+__all__ = ["MOVED_WHILE_READ", "Deferring", "Piece", "Reader", "Slice", "SliceEnd", "SliceResult"]
+
+
+MOVED_WHILE_READ = "MOVED_WHILE_READ"
+"""The reason of an IncompleteError that a fresh read of the slice is likely to mend."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,9 @@ class Reader(Protocol):
     def read(self, slice: Slice) -> Generator[Piece, None, SliceEnd]:
         """Reads one slice. It may be asked for the same slice again, after a failure, and then begins anew.
 
-        Raises IncompleteError when the vendor's answer was not whole: nothing of the slice is then committed.
+        Raises IncompleteError when the vendor's answer was not whole: nothing of the slice is then committed. When it
+        was not whole because the vendor's figures moved while they were read, its reason is MOVED_WHILE_READ: the slice
+        is then read afresh, at once and a few times, before the error leaves the run.
         """
         ...
 

@@ -180,6 +180,9 @@ def expected_messages(bench: Bench) -> list[Row]:
             "status": one["attributes"]["definition"]["status"],
             "channels": sorted(_channels(bench, one)),
             "send_time": _send_time(one),
+            "send_time_is_local": (
+                one["attributes"]["definition"]["send_options"]["send_strategy"].endswith("local_timezone")
+            ),
             "updated_at": moment(one["attributes"]["updated"]),
         }
         for one in bench.account.world.all("campaign-message")

@@ -209,6 +209,29 @@ def test_a_campaigns_status_is_that_of_the_message_with_most_before_it(statuses,
     assert derived_status(statuses) == told
 
 
+def test_local_times_keep_that_they_are_local(begin):
+    """By both revisions; what goes out by each recipient's own clock is no instant."""
+    bench = begin(campaigns=30)
+    bench.run()
+    bench.run(tenant=f"{bench.tenant}_old", credentials=LEGACY)
+    omni, legacy = (bench.by_id(MESSAGES, "message_id", name) for name in (None, f"{bench.tenant}_old"))
+    told = {one: row["send_time_is_local"] for one, row in omni.items() if row["send_time"] and one in legacy}
+    assert set(told.values()) == {True, False}
+    assert {one: legacy[one]["send_time_is_local"] for one in told} == told
+
+
+def test_a_page_that_is_gone_is_no_message_that_is(bench):
+    """Of what hangs below a message, only the first page's 404 says that there is no such message."""
+    bench.run()
+    path = "campaign-messages/{id}/campaign-variations"
+    bench.account.change("new_campaign")
+    gone = f"{bench.running.url}/api/campaign-messages/nosuch/campaign-variations"
+    bench.account.faults.add("foreign_next", match={"endpoint": path}, location=gone)
+    with pytest.raises(IncompleteError, match=r"a page of campaign-messages/.* is gone"):
+        bench.run()
+    assert not [row for row in bench.rows(MESSAGES) if row["deleted_at"]]
+
+
 def test_a_flip_of_archived_is_a_flip_and_no_deletion(bench):
     """Also when it happens between the two lists, which then both lack the campaign (fact 14)."""
     archived, live, *_ = bench.ids()

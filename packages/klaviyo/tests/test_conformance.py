@@ -70,9 +70,9 @@ class Account:
         self._account.change("new_campaign", status="scheduled")
 
     def spoil(self) -> Mapping[str, int]:
-        """Three campaigns have a number for a name."""
+        """Three campaigns say in words whether they are archived, so that neither list has them."""
         for one in sorted(self._account.world.records["campaign"])[:3]:
-            self._account.change("update", id=one, set={"name": 5})
+            self._account.change("update", id=one, set={"archived": "perhaps"})
         return {"klaviyo_campaigns": 3}
 
     def break_down(self, fault: Fault) -> None:

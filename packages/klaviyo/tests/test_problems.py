@@ -7,7 +7,6 @@ import pytest
 
 from weathervane.klaviyo.answers import NotFoundError, classify
 from weathervane.klaviyo.client import KlaviyoClient, address
-from weathervane.klaviyo.reports import Quarter, report_request
 from weathervane.klaviyo.settings import LEGACY_VERSION
 from weathervane.source.errors import (
     ConfigurationError,
@@ -20,48 +19,9 @@ from weathervane.source.errors import (
 )
 from weathervane.source.http import Accept, Fail, Retry
 
-from .bench import CAMPAIGNS, METRIC, REPORTS
+from .altering import CALLS
+from .bench import CAMPAIGNS, REPORTS
 
-
-def _id(client, path, **parameters):
-    return next(client.pages(path, parameters)).data[0].id
-
-
-def _variations(client):
-    return client.list(address("campaign-messages", _id(client, "campaign-messages"), "campaign-variations"))
-
-
-def _report(client):
-    account = client.account()
-    quarter = Quarter.of(client.now.date())
-    return client.post(
-        "campaign-values-reports", report_request(quarter, METRIC, client.now, account.timezone)
-    )
-
-
-CALLS = {
-    "accounts": (lambda client: client.account(), ()),
-    "campaigns": (
-        lambda client: list(client.pages("campaigns", {"include": "campaign-messages"})),
-        ("included", "relationships"),
-    ),
-    "campaigns/{id}": (
-        lambda client: client.one(address("campaigns", _id(client, "campaigns")), "campaign-messages"),
-        ("included", "relationships"),
-    ),
-    "campaign-messages": (
-        lambda client: list(client.pages("campaign-messages", {"include": "campaign"})),
-        ("included", "relationships"),
-    ),
-    "campaign-messages/{id}": (
-        lambda client: client.one(address("campaign-messages", _id(client, "campaign-messages"))),
-        ("relationships",),
-    ),
-    "campaign-messages/{id}/campaign-variations": (_variations, ("relationships",)),
-    "metrics/{id}": (lambda client: client.one(address("metrics", METRIC)), ()),
-    "campaign-values-reports": (_report, ("results", "relationships")),
-}
-"""Every call of the client, by the endpoint it asks, with the places that its answer has besides."""
 SHAPES = (
     [{"status": 500, "detail": "Broken."}],
     [{"status": "503"}],
@@ -94,7 +54,6 @@ def standing():
     with running_klaviyo(campaigns=5, life=False, quota_factor=10_000) as running:
         bench = Bench(None, running, "standing")
         with KlaviyoClient("standing", bench.credentials()) as client:
-            client.now = running.account.clock.now()
             yield client, running.account
 
 

@@ -255,6 +255,24 @@ def test_a_quarter_with_only_a_campaign_that_was_stopped_while_it_was_sent_is_re
     assert len(bench.requests("campaign-values-reports")) == 1
 
 
+@pytest.mark.parametrize(
+    ("time", "asked"), [("2026-10-01T05:00:00+00:00", ["07", "10"]), ("2026-08-01T05:00:00+00:00", ["07"])]
+)
+def test_a_local_time_near_a_quarters_border_asks_for_both(begin, time, asked):
+    """Who lives further east has it the day before. Which of the two counts it, its report says."""
+    bench = begin(campaigns=0, timezone="UTC")
+    made = bench.account.change("new_campaign", channel="email", status="sent")
+    (message, *_) = bench.account.world.children(made, "campaign-messages")
+    options = {"send_time": time, "send_strategy": "local_timezone"}
+    bench.account.change("update", id=message["id"], set={"send_options": options})
+    bench.run(reports=True)
+    requests = [
+        json.loads(one.body)["data"]["attributes"] for one in bench.requests("campaign-values-reports")
+    ]
+    assert [one["timeframe"]["start"][5:7] for one in requests] == asked
+    bench.holds_the_reports()
+
+
 def test_another_conversion_metric_takes_the_place_of_the_old_one(begin):
     """And back again. All that does not depend on the metric would be there twice; a run that stops on the way leaves
     each quarter by one of them, and says so in the column.

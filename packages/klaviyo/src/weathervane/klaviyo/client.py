@@ -8,24 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import quote, unquote
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
 
-from weathervane.klaviyo.answers import classify, pause
+from weathervane.klaviyo.answers import NotFoundError, classify, pause
 from weathervane.klaviyo.credentials import KeyAuth, KlaviyoCredentials
 from weathervane.klaviyo.settings import KlaviyoSettings
-from weathervane.source.errors import ContractError, IncompleteError, UnavailableError
+from weathervane.klaviyo.snapshot import Misplaced
+from weathervane.source.decoding import decode, parse_zone
+from weathervane.source.errors import ContractError, IncompleteError
 from weathervane.source.http import HttpLimits, Verdict, vendor_client
 from weathervane.source.paging import Page, paginate, same_origin
 from weathervane.source.quota import PauseGate, shared
 
 __all__ = ["Account", "KlaviyoClient", "Resource", "ResourcePage", "address"]
 
-_T = TypeVar("_T")
 JSON_API = "application/vnd.api+json"
 
 
@@ -83,17 +84,13 @@ class Resource(msgspec.Struct):
         return [included[kind, one] for one in ids]
 
     def said(self) -> dict[str, Any]:
-        """The attributes as values.
-
-        Raises:
-            ContractError: They are no object.
-        """
-        attributes = msgspec.json.decode(self.attributes)
-        if not isinstance(attributes, dict):
-            raise ContractError(
-                f"the attributes of a {self.type[:40]} are no object", reason="UNEXPECTED_JSON"
-            )
-        return attributes
+        """The attributes as values; `Misplaced` when they are no object that can be read."""
+        try:
+            found = decode(self.attributes, object, f"the attributes of a {self.type[:40]}")
+        except ContractError as error:
+            # Too deep, or a number that is none: one record's fault, which is set aside by itself.
+            return Misplaced(unreadable=error.message)
+        return found if isinstance(found, dict) else Misplaced(unexpected=found)
 
 
 class _Links(msgspec.Struct):
@@ -207,16 +204,11 @@ class KlaviyoClient:
 
     def account(self) -> Account:
         """The account of the key; needs the scope accounts:read."""
-        page = _decoded(self._http.get("accounts").content, ResourcePage).of("account")
+        page = decode(self._http.get("accounts").content, ResourcePage, "Klaviyo's account").of("account")
         if not page.data:
             raise ContractError("Klaviyo shows no account for this key", reason="NO_ACCOUNT")
-        said = _decoded(bytes(page.data[0].attributes), _AccountAttributes)
-        try:
-            zone = ZoneInfo(said.timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ContractError(
-                f"the account's time zone {said.timezone[:40]!r} is not known here", reason="TIME_ZONE"
-            ) from None
+        said = decode(page.data[0].attributes, _AccountAttributes, "Klaviyo's account")
+        zone = parse_zone(said.timezone, "the account's time zone")
         return Account(page.data[0].id, said.preferred_currency, zone)
 
     def pages(self, path: str, parameters: Mapping[str, str]) -> Iterator[ResourcePage]:
@@ -230,8 +222,16 @@ class KlaviyoClient:
         kind = path.rpartition("/")[2].removesuffix("s")
 
         def fetch(link: str | None) -> Page[ResourcePage, str]:
-            response = self._http.get(link or path, params=None if link else dict(parameters))
-            page = _decoded(response.content, ResourcePage).of(kind)
+            try:
+                response = self._http.get(link or path, params=None if link else dict(parameters))
+            except NotFoundError as error:
+                if link is None:
+                    raise
+                # A page that is gone is not the record: that would count as deleted.
+                raise IncompleteError(
+                    f"a page of {path[:80]} is gone: {error.message}", reason="PAGE_GONE"
+                ) from None
+            page = decode(response.content, ResourcePage, f"Klaviyo's answer for {path[:80]}").of(kind)
             following = page.links.next
             return Page([page], None if following is None else self.ours(following))
 
@@ -250,7 +250,7 @@ class KlaviyoClient:
             ContractError: The answer is another record, by which this one would look as if it were gone.
         """
         response = self._http.get(path, params={"include": include} if include else {})
-        found = _decoded(response.content, _One)
+        found = decode(response.content, _One, f"Klaviyo's answer for {path[:80]}")
         kind, _, record_id = path.partition("/")
         if found.data.id != unquote(record_id):
             raise ContractError(
@@ -266,17 +266,6 @@ class KlaviyoClient:
         """Sends a document; the answer's body."""
         content = msgspec.json.encode(body)
         return self._http.post(path, content=content, headers={"Content-Type": JSON_API}).content
-
-
-def _decoded(body: bytes, shape: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.ValidationError as error:
-        raise ContractError(
-            f"Klaviyo's answer has an unexpected shape: {error}", reason="UNEXPECTED_JSON"
-        ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise UnavailableError("Klaviyo's answer is not whole", reason="MALFORMED_JSON") from None
 
 
 def address(kind: str, record_id: str, *below: str) -> str:

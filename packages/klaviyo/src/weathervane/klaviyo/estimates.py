@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from typing import Any
 
 from weathervane.klaviyo.client import KlaviyoClient
 from weathervane.klaviyo.credentials import KlaviyoCredentials
@@ -12,6 +12,7 @@ from weathervane.klaviyo.filters import all_of, equals
 from weathervane.klaviyo.legacy import CHANNELS
 from weathervane.klaviyo.reports import Quarter
 from weathervane.klaviyo.settings import LEGACY_VERSION
+from weathervane.klaviyo.snapshot import dig, moment_of
 from weathervane.source.definition import Days, Estimate, Forecast
 
 __all__ = ["UNDIVIDED", "estimate_campaigns", "forecast"]
@@ -34,7 +35,8 @@ def estimate_campaigns(tenant: str, windows: Sequence[Days], parameters: Mapping
 def forecast(client: KlaviyoClient, windows: Sequence[Days]) -> Forecast:
     """What each window will take of an account."""
     zone = client.account().timezone
-    changed = [datetime.fromisoformat(time).astimezone(zone).date() for time in _times_of_change(client)]
+    listed = [moment_of(time) for time in _times_of_change(client)]
+    changed = [time.astimezone(zone).date() for time in listed if time is not None]
     legacy = client.credentials.revision == LEGACY_VERSION
     lists = 2 * len(CHANNELS) if legacy else 2
 
@@ -43,24 +45,24 @@ def forecast(client: KlaviyoClient, windows: Sequence[Days]) -> Forecast:
         requests = 1 + max(lists, math.ceil(within / client.settings.page_size))
         if not legacy:
             # The list of all messages, about one a campaign, and what each within the days says.
-            requests += max(1, math.ceil(len(changed) / client.settings.page_size)) + within
+            requests += max(1, math.ceil(len(listed) / client.settings.page_size)) + within
         reports = _quarters(window) if client.credentials.wants_reports else 0
         seconds = 60 * (requests / _CALLS_A_MINUTE + reports / _REPORTS_A_MINUTE)
         # Before the reports, their metric is looked up.
         return Estimate(1 + reports, requests + reports + (reports > 0), seconds)
 
     note = (
-        f"{len(changed):,} campaigns, of which what a message says is asked for one by one unless the lake has it;"
+        f"{len(listed):,} campaigns, of which what a message says is asked for one by one unless the lake has it;"
         f" Klaviyo gives {_REPORTS_A_MINUTE} reports a minute and {_REPORTS_A_DAY} a day"
     )
     return Forecast(tuple(of(window) for window in windows), (note,))
 
 
-def _times_of_change(client: KlaviyoClient) -> list[str]:
+def _times_of_change(client: KlaviyoClient) -> list[Any]:
     legacy = client.credentials.revision == LEGACY_VERSION
     of_channels = [(equals("messages.channel", one),) for one in CHANNELS] if legacy else [()]
     return [
-        campaign.said()["updated_at"]
+        dig(campaign.said(), "updated_at")
         for channel in of_channels
         for archived in (False, True)
         for page in client.pages(

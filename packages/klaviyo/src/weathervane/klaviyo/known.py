@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from weathervane.klaviyo.campaigns import CAMPAIGNS, MESSAGES, VARIATIONS
 from weathervane.klaviyo.reports import REPORTS
-from weathervane.klaviyo.snapshot import Row
+from weathervane.klaviyo.snapshot import Row, moment_of
 from weathervane.lake import LakeClient, NotFoundError, TableRef
 from weathervane.source.dataset import Dataset
 from weathervane.source.errors import ConfigurationError
@@ -74,7 +74,7 @@ class Known:
             and message["id"] in self.said
             and message["status"] in _FINAL
             and row["status"] == message["status"]
-            and row["updated_at"] == _moment(message["updated_at"])
+            and row["updated_at"] == moment_of(message["updated_at"])
         )
 
 
@@ -86,10 +86,3 @@ def _rows(lake: LakeClient, tenant: str, dataset: Dataset, columns: Sequence[str
     except NotFoundError:
         return []
     return rows
-
-
-def _moment(text: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None

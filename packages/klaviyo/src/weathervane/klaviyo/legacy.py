@@ -9,7 +9,7 @@ from weathervane.klaviyo.answers import NotFoundError
 from weathervane.klaviyo.campaigns import channel_word
 from weathervane.klaviyo.client import KlaviyoClient, Resource, ResourcePage, address
 from weathervane.klaviyo.filters import all_of, equals, order_of
-from weathervane.klaviyo.snapshot import Row, Snapshot, dig
+from weathervane.klaviyo.snapshot import Misplaced, Row, Snapshot, dig, earliest, joined
 
 __all__ = ["CHANNELS", "LegacyModel"]
 
@@ -84,17 +84,17 @@ def _campaign(resource: Resource) -> Row:
     said = resource.said()
     return {
         "id": resource.id,
-        "name": said.get("name"),
-        "status": _status(said.get("status")),
-        "legacy_status": said.get("status"),
-        "archived": said.get("archived"),
+        "name": dig(said, "name"),
+        "status": _status(dig(said, "status")),
+        "legacy_status": dig(said, "status"),
+        "archived": dig(said, "archived"),
         "send_strategy": dig(said, "send_strategy", "method"),
-        "send_time": said.get("send_time"),
-        "scheduled_at": said.get("scheduled_at"),
-        "created_at": said.get("created_at"),
-        "updated_at": said.get("updated_at"),
-        "included": dig(said, "audiences", "included") or [],
-        "excluded": dig(said, "audiences", "excluded") or [],
+        "send_time": dig(said, "send_time"),
+        "scheduled_at": dig(said, "scheduled_at"),
+        "created_at": dig(said, "created_at"),
+        "updated_at": dig(said, "updated_at"),
+        "included": joined([dig(said, "audiences", "included")]),
+        "excluded": joined([dig(said, "audiences", "excluded")]),
         "attributes": resource.attributes,
     }
 
@@ -102,17 +102,20 @@ def _campaign(resource: Resource) -> Row:
 def _message(resource: Resource, campaign: Row) -> tuple[Row, list[Row]]:
     said = resource.said()
     content = dig(said, "definition", "content")
-    times = said.get("send_times")
-    first = dig(times[0], "datetime") if isinstance(times, list) and times else None
+    times = dig(said, "send_times")
+    sends = times if isinstance(times, list) else [] if times is None else [Misplaced(unexpected=times)]
     row = {
         "id": resource.id,
         "campaign_id": campaign["id"],
         "name": dig(said, "definition", "label"),
         "status": campaign["status"],
-        "send_time": first or campaign["send_time"],
+        "send_time": earliest(dig(one, "datetime") for one in sends) or campaign["send_time"],
+        "send_time_is_local": next(
+            (True for one in sends if dig(one, "is_local") is True), False if sends else None
+        ),
         "send_strategy": campaign["send_strategy"],
-        "created_at": said.get("created_at"),
-        "updated_at": said.get("updated_at"),
+        "created_at": dig(said, "created_at"),
+        "updated_at": dig(said, "updated_at"),
         "attributes": resource.attributes,
     }
     variation = {
@@ -120,7 +123,7 @@ def _message(resource: Resource, campaign: Row) -> tuple[Row, list[Row]]:
         "message_id": resource.id,
         "channel": channel_word(dig(said, "definition", "channel")),
         "content": content,
-        "details": said.get("definition"),
+        "details": dig(said, "definition"),
     }
     return row, [variation]
 

@@ -9,7 +9,7 @@ from weathervane.klaviyo.answers import IncludeRefusedError, NotFoundError
 from weathervane.klaviyo.campaigns import channel_word
 from weathervane.klaviyo.client import KlaviyoClient, Resource, ResourcePage, address
 from weathervane.klaviyo.filters import all_of, equals, order_of
-from weathervane.klaviyo.snapshot import Row, Snapshot, dig, earliest
+from weathervane.klaviyo.snapshot import Misplaced, Row, Snapshot, dig, earliest, joined
 from weathervane.source.errors import IncompleteError
 
 __all__ = ["OmniModel"]
@@ -138,59 +138,70 @@ class OmniModel:
 
 def _campaign(resource: Resource, audiences: Sequence[Resource]) -> Row:
     said = resource.said()
-    definition = said.get("definition")
-    lists = [one.said().get("definition") for one in audiences]
+    definition = _definition(said)
+    lists = [_definition(one.said()) for one in audiences]
     return {
         "id": resource.id,
         "name": dig(definition, "name"),
         "archived": dig(definition, "archived"),
         "builder": dig(definition, "builder"),
         "send_strategy": dig(definition, "send_settings", "send_strategy"),
-        "created_at": said.get("created_at"),
-        "updated_at": said.get("updated_at"),
-        "included": _joined(lists, "included"),
-        "excluded": _joined(lists, "excluded"),
+        "created_at": dig(said, "created_at"),
+        "updated_at": dig(said, "updated_at"),
+        "included": joined(dig(one, "included") for one in lists),
+        "excluded": joined(dig(one, "excluded") for one in lists),
         "attributes": resource.attributes,
     }
 
 
 def _message(resource: Resource, campaign_id: str | None) -> Row:
     said = resource.said()
-    definition = said.get("definition")
+    definition = _definition(said)
     return {
         "id": resource.id,
         "campaign_id": campaign_id,
         "name": dig(definition, "name"),
         "status": dig(definition, "status"),
         "send_time": _send_time(dig(definition, "send_options")),
+        "send_time_is_local": _is_local(dig(definition, "send_options", "send_strategy")),
         "send_strategy": dig(definition, "send_options", "send_strategy"),
-        "created_at": said.get("created"),
-        "updated_at": said.get("updated"),
+        "created_at": dig(said, "created"),
+        "updated_at": dig(said, "updated"),
         "attributes": resource.attributes,
     }
+
+
+def _is_local(strategy: Any) -> bool | None:
+    """`local_timezone`, and `content_variation_local_timezone`."""
+    return strategy.endswith("local_timezone") if isinstance(strategy, str) else None
 
 
 def _send_time(options: Any) -> Any:
     """When a message is sent: where each variation has a time of its own, the first of them."""
     time, times = dig(options, "send_time"), dig(options, "send_times")
-    return earliest(times.values()) if time is None and isinstance(times, dict) else time
+    if time is not None or times is None or isinstance(times, Misplaced):
+        return times if time is None else time
+    return earliest(times.values() if isinstance(times, dict) else [Misplaced(unexpected=times)])
 
 
 def _variation(resource: Resource, message: Row) -> Row:
     said = resource.said()
-    details = dig(said, "definition", "details")
+    definition = _definition(said)
+    details = dig(definition, "details")
     return {
         "id": resource.id,
         "message_id": message["id"],
         "campaign_id": message["campaign_id"],
-        "name": dig(said, "definition", "name"),
+        "name": dig(definition, "name"),
         "channel": channel_word(dig(details, "channel")),
         "content": details,
         "details": details,
-        "created_at": said.get("created"),
-        "updated_at": said.get("updated"),
+        "created_at": dig(said, "created"),
+        "updated_at": dig(said, "updated"),
     }
 
 
-def _joined(definitions: Sequence[Any], name: str) -> list[Any]:
-    return list(dict.fromkeys(one for definition in definitions for one in dig(definition, name) or ()))
+def _definition(said: Any) -> Any:
+    """What Klaviyo's models require of every resource; without it all would be empty, and nothing would say why."""
+    found = dig(said, "definition")
+    return Misplaced(missing="definition") if found is None else found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
 
@@ -32,6 +33,10 @@ _SENT = ("sent", "sending")
 _UNSENT = ("draft", "scheduled")
 # Before any campaign: Klaviyo was founded in 2012.
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+# A local time is first reached at UTC+14, and last at UTC-12.
+_EARLY, _LATE = timedelta(hours=14), timedelta(hours=12)
+
+log = logging.getLogger(__name__)
 
 
 class _Model(Protocol):
@@ -150,19 +155,32 @@ class CampaignsReader:
         read = messages.rows.to_pylist()
         rows = [row for row in [*known.messages.values(), *read] if row["send_time"]]
         self._held = known.reported
-        self._sent = [row["send_time"] for row in rows if self._reached_somebody(row)]
+        self._sent = [at for row in rows for at in self._sendings(row)]
         self._present = [
             row["send_time"]
             for row in read
-            if row["send_time"] and row["status"] == "sent" and row["deleted_at"] is None
+            # Of a local time nobody can say in which quarter of the account's own time zone it counts.
+            if row["status"] == "sent"
+            and row["deleted_at"] is None
+            and not row["send_time_is_local"]
+            and row["send_time"]
+            and _BEGINNING <= row["send_time"] <= self._now + _EARLY
         ]
         return SliceEnd(format_checkpoint(before) if before else None)
 
-    def _reached_somebody(self, row: Row) -> bool:
-        """Whether a report may know a message: a cancelled one too, which may have been stopped while it was sent."""
-        if row["status"] in _SENT:
-            return True
-        return row["status"] not in _UNSENT and bool(row["send_time"] <= self._now)
+    def _sendings(self, row: Row) -> Iterator[datetime]:
+        """Times that say which quarters' reports may know a message: of a cancelled one too, which may have been
+        stopped while it was sent.
+        """
+        time: datetime = row["send_time"]
+        if not _BEGINNING <= time <= self._now + _EARLY:
+            if row["status"] in _SENT:
+                log.warning("message %s says it was sent at %s, and is not reported", row["message_id"], time)
+        elif row["status"] in _SENT or (row["status"] not in _UNSENT and time <= self._now):
+            yield time
+            if row.get("send_time_is_local"):
+                yield time - _EARLY
+                yield min(time + _LATE, self._now)
 
     def _said(self, snapshot: Snapshot) -> Generator[Piece, None, None]:
         """What the messages say, replaced message by message."""

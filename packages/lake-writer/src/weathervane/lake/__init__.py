@@ -5,6 +5,7 @@ from weathervane.lake.caller import lake_address
 from weathervane.lake.client import LakeClient
 from weathervane.lake.errors import (
     BusyError,
+    ConflictingRowsError,
     CorruptedError,
     LakeError,
     NotFoundError,
@@ -39,6 +40,7 @@ __all__ = [
     "Checkpoint",
     "ColumnRange",
     "CompactionResult",
+    "ConflictingRowsError",
     "ControlTotal",
     "CorruptedError",
     "InvalidNameError",

@@ -57,6 +57,7 @@ def spec_to_wire(spec: WriteSpec) -> pb.WriteHeader:
         unique_keys=spec.unique_keys,
         cluster_by=spec.cluster_by or "",
         version_column=spec.version_column or "",
+        refuse_conflicting_rows=spec.refuse_conflicting_rows,
     )
     if spec.check_checkpoint:
         header.expected_checkpoint = spec.expected_checkpoint or ""
@@ -93,6 +94,7 @@ def spec_from_wire(header: pb.WriteHeader, schema: object) -> WriteSpec:
         check_checkpoint=header.HasField("expected_checkpoint"),
         expected_checkpoint=header.expected_checkpoint or None,
         window=window,
+        refuse_conflicting_rows=header.refuse_conflicting_rows,
     )
 
 

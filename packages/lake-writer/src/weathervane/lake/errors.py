@@ -3,7 +3,8 @@
 Exception
 └── LakeError                    code, reason, message, metadata of the server's answer
     ├── RejectedError            the request is wrong; sending it again will not help
-    │   └── StaleCheckpointError another run has moved the table's checkpoint since this one read it
+    │   ├── StaleCheckpointError another run has moved the table's checkpoint since this one read it
+    │   └── ConflictingRowsError the write holds different rows of one key
     ├── NotFoundError            no such table or version
     ├── CorruptedError           frames or stored data are not what they should be
     ├── BusyError                not now: send the same write again
@@ -45,6 +46,12 @@ class RejectedError(LakeError):
 
 class StaleCheckpointError(RejectedError):
     """Another run has moved the table's checkpoint since this one read it; start again from there."""
+
+
+class ConflictingRowsError(RejectedError):
+    """The write holds different rows of one key, of which all but one would be lost; nothing was committed. `metadata`
+    names the key (`row_key`, a text of `row_keys`) and the columns in which two of them differ (`columns`).
+    """
 
 
 class NotFoundError(LakeError):
@@ -90,6 +97,11 @@ _KINDS: Mapping[grpc.StatusCode, type[LakeError]] = {
     grpc.StatusCode.UNKNOWN: BusyError,
 }
 
+_OWN: Mapping[str, type[LakeError]] = {
+    "STALE_CHECKPOINT": StaleCheckpointError,
+    "CONFLICTING_ROWS": ConflictingRowsError,
+}
+
 # RESOURCE_EXHAUSTED is both "too many at once" and "too big"; the second will not pass by waiting.
 _TOO_BIG = frozenset({"WRITE_TOO_LARGE", "FRAME_TOO_LARGE"})
 
@@ -97,8 +109,8 @@ _TOO_BIG = frozenset({"WRITE_TOO_LARGE", "FRAME_TOO_LARGE"})
 def from_remote(error: RemoteError, what: str) -> LakeError:
     """The LakeError for a failed call; `what` names the call's object (`acme/shopify_orders`)."""
     kind = _KINDS[error.code]
-    if error.reason == "STALE_CHECKPOINT":
-        kind = StaleCheckpointError
+    if error.reason in _OWN:
+        kind = _OWN[error.reason]
     elif error.reason in _TOO_BIG or (
         error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in error.message
     ):

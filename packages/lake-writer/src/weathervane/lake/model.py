@@ -129,6 +129,8 @@ class WriteSpec:
     expected_checkpoint: str | None = None
     """What the caller read before it began; None means that there was none."""
     window: ReplaceWindow | None = None
+    refuse_conflicting_rows: bool = False
+    """Refuse the write when it holds different rows of one key (and greatest version), of which one would be lost."""
 
     def __post_init__(self) -> None:
         check_write_id(self.write_id)

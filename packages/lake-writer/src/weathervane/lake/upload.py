@@ -120,6 +120,11 @@ class Upload:
         self._send(self._exactly(batch, self._spec.schema), pb.FRAME_KIND_ROWS)
         self._rows += batch.num_rows
 
+    def changes(self, batch: pa.RecordBatch) -> None:
+        """Pushes whole rows that a change, laid over what the table holds, has made; they win over rows of `rows`."""
+        self._send(self._exactly(batch, self._spec.schema), pb.FRAME_KIND_ROWS, laid_over=True)
+        self._rows += batch.num_rows
+
     def quarantine(self, batch: pa.RecordBatch) -> None:
         """Pushes rows that did not fit, in QUARANTINE_SCHEMA."""
         self._send(self._exactly(batch, QUARANTINE_SCHEMA), pb.FRAME_KIND_QUARANTINE)
@@ -208,12 +213,11 @@ class Upload:
             )
         return pa.RecordBatch.from_arrays([batch.column(name) for name in declared.names], schema=declared)
 
-    def _send(self, batch: pa.RecordBatch, kind: pb.FrameKind.ValueType) -> None:
+    def _send(self, batch: pa.RecordBatch, kind: pb.FrameKind.ValueType, *, laid_over: bool = False) -> None:
         for message, _ in encode_batches(batch):
             self._hash.update(message)
-            self._put(
-                pb.WriteRequest(frame=pb.Frame(sequence=self._sequence, kind=kind, record_batch=message))
-            )
+            frame = pb.Frame(sequence=self._sequence, kind=kind, record_batch=message, laid_over=laid_over)
+            self._put(pb.WriteRequest(frame=frame))
             self._sequence += 1
             self._unacknowledged += 1
             while self._unacknowledged > _UNACKNOWLEDGED:

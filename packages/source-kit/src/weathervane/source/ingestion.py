@@ -19,6 +19,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from weathervane.lake import (
+    ConflictingRowsError,
     LakeClient,
     RejectedError,
     ReplaceWindow,
@@ -235,7 +236,7 @@ class Ingestion:
             if piece.changes is not None:
                 dataset = next(d for d in self.reader.datasets if d.name == piece.dataset)
                 for rows in self._merge(self._lake, self.table(dataset), piece.changes, dataset):
-                    upload.rows(rows)
+                    upload.changes(rows)
 
     def _commit(self, dataset: Dataset, upload: Upload, end: SliceEnd) -> WriteResult:
         try:
@@ -243,6 +244,12 @@ class Ingestion:
                 checkpoint=end.checkpoint if self._moves_checkpoint else None,
                 control_totals=end.control_totals.get(dataset.name, ()),
             )
+        except ConflictingRowsError as error:
+            raise IncompleteError(
+                f"{dataset.name}: different rows have the key {error.metadata['row_key']}, they differ in"
+                f" {error.metadata['columns']}; all but one would be lost",
+                reason="CONFLICTING_ROWS",
+            ) from error
         except RejectedError as error:
             if error.reason != "WRITE_ID_REUSED":
                 raise
@@ -272,6 +279,7 @@ class Ingestion:
             check_checkpoint=True,
             expected_checkpoint=before,
             window=window,
+            refuse_conflicting_rows=True,
         )
 
     def _announce(self, slice: Slice, receipt: WriteResult) -> None:

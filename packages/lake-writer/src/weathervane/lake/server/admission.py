@@ -59,6 +59,8 @@ def layout_of(spec: WriteSpec) -> Layout:
         raise invalid(
             "KEYS_WITH_APPEND", f"{spec.table}: append takes no keys; a keyed table is written by upsert"
         )
+    if not keyed and spec.refuse_conflicting_rows:
+        raise invalid("KEYS_WITH_APPEND", f"{spec.table}: append has no keys by which rows could conflict")
     if len(set(spec.unique_keys)) != len(spec.unique_keys):
         raise invalid("BAD_KEYS", f"{spec.table}: a key column is named twice")
     named = [*spec.unique_keys, *filter(None, (spec.cluster_by, spec.version_column))]

@@ -153,6 +153,10 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
             refuse("BAD_MODE", "the write's mode is not one of append, upsert, replace_window")
 
 
+# Rows that a change has made are kept apart from the others; no frame names this kind.
+_CHANGES = -1
+
+
 class _Upload:
     """Takes the frames of one write in order and keeps them until the commit."""
 
@@ -163,6 +167,7 @@ class _Upload:
             pb.FRAME_KIND_ROWS: spec.schema,
             pb.FRAME_KIND_QUARANTINE: QUARANTINE_SCHEMA,
             pb.FRAME_KIND_VALUES: QUARANTINE_SCHEMA,
+            _CHANGES: spec.schema,
         }
         if members:
             self._schemas[pb.FRAME_KIND_MEMBERS] = pa.schema([spec.schema.field(name) for name in members])
@@ -177,13 +182,12 @@ class _Upload:
     def take(self, frame: pb.Frame) -> None:
         if frame.sequence != self._frames:
             raise FrameError(f"frame {self._frames} was due and {frame.sequence} came", "OUT_OF_SEQUENCE")
-        if frame.kind not in self._schemas:
+        kind = _CHANGES if frame.laid_over and frame.kind == pb.FRAME_KIND_ROWS else frame.kind
+        if kind not in self._schemas or frame.kind == _CHANGES:
             refuse(
                 "BAD_FRAME_KIND", f"frame {frame.sequence}: this write takes no frames of kind {frame.kind}"
             )
-        batch = decode_batch(
-            frame.record_batch, self._schemas[frame.kind], max_rows=self._settings.max_frame_rows
-        )
+        batch = decode_batch(frame.record_batch, self._schemas[kind], max_rows=self._settings.max_frame_rows)
         self._frames += 1
         self._bytes += len(frame.record_batch)
         rows = batch.num_rows + sum(staged.num_rows for staged in self._staged.values())
@@ -195,15 +199,15 @@ class _Upload:
                 f" {self._settings.max_write_rows:,} rows here; cut the run into smaller slices",
             )
         self._hash.update(frame.record_batch)
-        self._staged[frame.kind].append(batch)
+        self._staged[kind].append(batch)
 
     def finish(self, commit: pb.WriteCommit) -> Received:
-        rows, aside, values = (
+        rows, aside, values, changes = (
             self._staged[kind]
-            for kind in (pb.FRAME_KIND_ROWS, pb.FRAME_KIND_QUARANTINE, pb.FRAME_KIND_VALUES)
+            for kind in (pb.FRAME_KIND_ROWS, pb.FRAME_KIND_QUARANTINE, pb.FRAME_KIND_VALUES, _CHANGES)
         )
         sent = (commit.frame_count, commit.row_count, commit.quarantined_count, commit.value_count)
-        came = (self._frames, rows.num_rows, aside.num_rows, values.num_rows)
+        came = (self._frames, rows.num_rows + changes.num_rows, aside.num_rows, values.num_rows)
         if sent != came or commit.sha256 != self._hash.digest():
             raise FrameError(
                 f"(frames, rows, quarantined, values) sent {sent} and came {came}"
@@ -212,7 +216,13 @@ class _Upload:
                 "INCOMPLETE",
             )
         members = self._staged.get(pb.FRAME_KIND_MEMBERS)
-        return Received(rows.table(), aside.table(), members.table() if members else None, values.table())
+        return Received(
+            pa.concat_tables([rows.table(), changes.table()]),
+            aside.table(),
+            members.table() if members else None,
+            values.table(),
+            changes.num_rows,
+        )
 
 
 async def _held(stack: ExitStack, work: Callable[[], _T]) -> _T:

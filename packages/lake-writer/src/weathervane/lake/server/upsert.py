@@ -26,6 +26,8 @@ class Received:
     quarantined: pa.Table
     members: pa.Table | None
     values: pa.Table = field(default_factory=QUARANTINE_SCHEMA.empty_table)
+    changes: int = 0
+    """So many of the rows, the last ones, are changes laid over what the table holds."""
 
 
 @dataclass

@@ -33,6 +33,7 @@ from weathervane.lake.server.admission import (
     layout_of,
     range_bounds,
 )
+from weathervane.lake.server.conflicts import refuse_conflicts
 from weathervane.lake.server.delta import STORAGE_ERRORS, Table, Tables
 from weathervane.lake.server.failures import no_table, storage_failures, until_first
 from weathervane.lake.server.files import (
@@ -99,19 +100,12 @@ class LakeWriter:
         layout = layout_of(spec)
         check_commit(spec, request)
         _check_keys(spec, received.rows)
+        if spec.refuse_conflicting_rows:
+            refuse_conflicts(spec, received.rows.slice(0, received.rows.num_rows - received.changes))
         delivery = object()
         self._in_progress[delivery] = (spec.table, spec.write_id)
         try:
             with storage_failures(spec.table), self.turns[spec.table]:
-                # First the quarantine: were it second, a kill between the two would lose the rows set aside.
-                aside = pa.concat_tables([received.quarantined, received.values])
-                if aside.num_rows:
-                    table = self._tables.open(spec.table)
-                    if table is not None and (first := first_answer(table, spec, request)) is not None:
-                        return first
-                    # What is refused leaves nothing, in the quarantine neither.
-                    check_checkpoint(spec, None if table is None else table.checkpoint())
-                    self._quarantine(spec, aside, request)
                 return self._retrying(spec.table, lambda: self._try_commit(spec, layout, received, request))
         finally:
             del self._in_progress[delivery]
@@ -211,6 +205,11 @@ class LakeWriter:
             else:
                 upsert(table, spec, layout, received, self._settings, change)
             note = note_of(table, request, received, change, current)
+            # What is refused leaves nothing, in the quarantine neither; and were it second, a kill between the two
+            # would lose the rows set aside.
+            aside = pa.concat_tables([received.quarantined, received.values])
+            if aside.num_rows:
+                self._quarantine(spec, aside, request)
             table.commit(
                 write_id=spec.write_id,
                 added=change.added,

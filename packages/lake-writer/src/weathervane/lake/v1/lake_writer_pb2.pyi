@@ -197,6 +197,7 @@ class WriteHeader(_message.Message):
     VERSION_COLUMN_FIELD_NUMBER: _builtins.int
     EXPECTED_CHECKPOINT_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    REFUSE_CONFLICTING_ROWS_FIELD_NUMBER: _builtins.int
     write_id: _builtins.str
     """Names this write for ever: the same id is applied at most once for at least 30 days.
     1-128 characters of `A-Z a-z 0-9 . _ : -`; derive it from the run and the slice, never from the clock.
@@ -222,6 +223,11 @@ class WriteHeader(_message.Message):
     """The checkpoint that the caller read before it began. When the table's differs, another run has
     moved it and the write is refused (FAILED_PRECONDITION, STALE_CHECKPOINT). Empty: there was none.
     Unset: not checked.
+    """
+    refuse_conflicting_rows: _builtins.bool
+    """Refuse the write (INVALID_ARGUMENT, CONFLICTING_ROWS, metadata `row_key` and `columns`) when its ROWS frames hold
+    (those not `laid_over`) different rows of one key, at the key's greatest version where there is a version column: one of them would be
+    lost. Equal rows collapse all the same. Unset: the last sent wins. Not for APPEND.
     """
     @_builtins.property
     def table(self) -> Global___TableRef:
@@ -249,10 +255,11 @@ class WriteHeader(_message.Message):
         version_column: _builtins.str = ...,
         expected_checkpoint: _builtins.str | None = ...,
         window: Global___ReplaceWindow | None = ...,
+        refuse_conflicting_rows: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_checkpoint", b"_expected_checkpoint", "expected_checkpoint", b"expected_checkpoint", "table", b"table", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_checkpoint", b"_expected_checkpoint", "arrow_schema", b"arrow_schema", "cluster_by", b"cluster_by", "expected_checkpoint", b"expected_checkpoint", "mode", b"mode", "table", b"table", "unique_keys", b"unique_keys", "version_column", b"version_column", "window", b"window", "write_id", b"write_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_checkpoint", b"_expected_checkpoint", "arrow_schema", b"arrow_schema", "cluster_by", b"cluster_by", "expected_checkpoint", b"expected_checkpoint", "mode", b"mode", "refuse_conflicting_rows", b"refuse_conflicting_rows", "table", b"table", "unique_keys", b"unique_keys", "version_column", b"version_column", "window", b"window", "write_id", b"write_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_checkpoint: _TypeAlias = _typing.Literal["expected_checkpoint"]  # noqa: Y015
     _WhichOneofArgType__expected_checkpoint: _TypeAlias = _typing.Literal["_expected_checkpoint", b"_expected_checkpoint"]  # noqa: Y015
@@ -332,6 +339,7 @@ class Frame(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     RECORD_BATCH_FIELD_NUMBER: _builtins.int
+    LAID_OVER_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """0 for the first frame of the write, then one more each, over all kinds."""
     kind: Global___FrameKind.ValueType
@@ -340,16 +348,21 @@ class Frame(_message.Message):
     """One encapsulated IPC record batch message without dictionaries or body compression, about 1 MiB and
     at most 3 MiB.
     """
+    laid_over: _builtins.bool
+    """Of ROWS: a change was laid over what the table holds, and these are the whole rows that it made. They count as sent
+    after all others: among rows of one key and version they win, and they conflict with none.
+    """
     def __init__(
         self,
         *,
         sequence: _builtins.int = ...,
         kind: Global___FrameKind.ValueType = ...,
         record_batch: _builtins.bytes = ...,
+        laid_over: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "record_batch", b"record_batch", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "laid_over", b"laid_over", "record_batch", b"record_batch", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -339,6 +339,19 @@ def test_a_legacy_message_has_the_shape_of_its_channel(start):
     assert silent == {"channel": "mobile_push", "notification_type": "silent", "kv_pairs": {"a": "b"}}
 
 
+@pytest.mark.parametrize("revision", [LEGACY, OMNI])
+def test_each_campaign_has_an_estimate_of_its_recipients(acme, revision):
+    """Which connectors ask for with each campaign; the same each time."""
+    one = acme.ids("campaigns")[0]
+    path = f"campaign-recipient-estimations/{one}"
+    found = acme.data(path, revision=revision)
+    assert (found["id"], found["type"]) == (one, "campaign-recipient-estimation")
+    assert found["attributes"]["estimated_recipient_count"] > 0
+    assert acme.data(path, revision=revision) == found
+    assert acme.refusal("campaign-recipient-estimations/nosuch")[0] == 404
+    assert acme.refusal(path, sort="id")[::2] == (400, {"parameter": "sort"})
+
+
 def test_half_a_character_is_served_as_the_escape_that_it_is(start):
     """Not a page that breaks from then on."""
     client = start(campaigns=1)

@@ -42,6 +42,8 @@ variations = [v for m in messages for v in api.Campaigns.get_variations_for_camp
 one = api.Campaigns.get_campaign(campaigns[0].id).data
 metrics = api.Metrics.get_metrics().data
 audiences = api.Campaigns.get_campaign_audiences_for_campaign(one.id).data
+estimated = api.Campaigns.get_campaign_recipient_estimation(one.id).data.attributes.estimated_recipient_count
+assert estimated > 0
 singles = [api.Campaigns.get_campaign_message(messages[0].id), api.Campaigns.get_campaign_variation(variations[0].id),
            api.Campaigns.get_campaign_audience(audiences[0].id), api.Metrics.get_metric("RESQ6t")]
 tags = [tag.id for c in campaigns for tag in api.Campaigns.get_tags_for_campaign(c.id).data]

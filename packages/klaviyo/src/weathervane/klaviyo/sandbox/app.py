@@ -16,7 +16,7 @@ from starlette.routing import Route
 from weathervane.klaviyo.sandbox.account import PretendAccount
 from weathervane.klaviyo.sandbox.accounts import account_document
 from weathervane.klaviyo.sandbox.endpoints import listing_of
-from weathervane.klaviyo.sandbox.lists import list_page, one_record, related, relationship
+from weathervane.klaviyo.sandbox.lists import estimation, list_page, one_record, related, relationship
 from weathervane.klaviyo.sandbox.problems import RefusalError, body_of, invalid
 from weathervane.klaviyo.sandbox.queries import Query, read_query
 from weathervane.klaviyo.sandbox.render import Renderer
@@ -186,6 +186,8 @@ class _Host:
             if listing is not None:
                 beta = account.options.variations_include or revision in BETAS
                 document = list_page(account.world, listing, query, renderer, url, now, beta=beta)
+            elif name == "campaign-recipient-estimations" and len(parts) == 3:
+                document = estimation(self._record("campaign", parts[2], renderer), query, url)
             elif len(parts) == 2:
                 raise RefusalError(404, f"The path {request.url.path} could not be found.")
             else:

@@ -52,6 +52,7 @@ _LEGACY: Mapping[str, tuple[str, ...]] = {
     "campaign-message": ("definition.*", "send_times", "created_at", "updated_at"),
 }
 _BOTH: Mapping[str, tuple[str, ...]] = {
+    "campaign-recipient-estimation": ("estimated_recipient_count",),
     "tag": ("name",),
     "metric": ("name", "created", "updated", "integration.*"),
     "account": (

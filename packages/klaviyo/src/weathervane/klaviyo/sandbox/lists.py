@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -21,7 +22,7 @@ from weathervane.klaviyo.sandbox.queries import Query, closed, link, opened
 from weathervane.klaviyo.sandbox.render import Renderer
 from weathervane.klaviyo.sandbox.world import Record, World, parse
 
-__all__ = ["again", "list_page", "one_record", "related", "relationship"]
+__all__ = ["again", "estimation", "list_page", "one_record", "related", "relationship"]
 
 MAX_SIZE = 100
 
@@ -113,6 +114,21 @@ def related(record: Record, name: str, query: Query, renderer: Renderer, url: st
         document["data"] = document["data"][0] if found else None
         return document
     return _document(found, renderer, query, {"self": url, "next": None, "prev": None})
+
+
+def estimation(campaign: Record, query: Query, url: str) -> dict[str, Any]:
+    """How many people a campaign will be sent to: made up, and the same each time it is asked for.
+
+    Raises:
+        RefusalError: 400 for a parameter that is no good.
+    """
+    kind = "campaign-recipient-estimation"
+    query.only("fields")
+    check_fields(query, kind, (), omni=True)
+    count = 200 + zlib.crc32(campaign["id"].encode()) % 5000
+    attributes = {"estimated_recipient_count": count}
+    one = {"type": kind, "id": campaign["id"], "attributes": attributes, "links": {"self": url}}
+    return {"data": sparse(one, query), "links": {"self": url}}
 
 
 def relationship(record: Record, name: str, query: Query, renderer: Renderer, url: str) -> dict[str, Any]:

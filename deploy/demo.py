@@ -27,6 +27,7 @@ from vendors import VENDORS, Pretend
 
 from weathervane.lake import LakeClient, LakeError
 from weathervane.source import SourceError
+from weathervane.source.set_aside import aside_by_table
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("WEATHERVANE_DEMO_HOME", ROOT / ".demo")).resolve()
@@ -110,6 +111,8 @@ def _round(title: str) -> dict[tuple[str, str], dict[str, Any]]:
                     f" {summary.metadata['new_rows']:6,} new {summary.metadata['updated_rows']:6,} updated"
                     f" {summary.metadata['slices']:3} slices {seconds:6.1f} s"
                 )
+                if told := aside_by_table(summary.metadata):
+                    console.print(f"    [yellow]did not fit: {told}[/]")
                 for dataset, found in summary.metadata["datasets"].items():
                     counts[tenant, dataset] = found
     return counts

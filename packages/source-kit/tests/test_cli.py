@@ -52,13 +52,17 @@ def command(*arguments: str) -> Result:
 def test_ingest_runs_a_flow_and_prints_its_summary(
     prefect: None, lake: LakeClient, vendor: ListVendor
 ) -> None:
-    """JSON on stdout for programs, the commits as they happen on stderr for people."""
+    """JSON on stdout for programs, the commits and what did not fit on stderr for people."""
+    vendor.put("odd", "much")
     result = command("ingest", FLOW, "acme")
     assert result.exit_code == 0, result.stderr
     summary = json.loads(result.stdout)
     assert (summary["row_count"], summary["metadata"]["state"]) == (5, "loaded")
+    assert summary["metadata"]["set_aside_rows"] == 1
     assert "acme/pretend_things: after None: 2 new" in result.stderr
-    assert lake_truth(lake) == vendor.truth()
+    assert "acme: did not fit: pretend_things 1 set aside: column value: expected a number" in result.stderr
+    del vendor.things["odd"]
+    assert lake_truth(lake)[0] == vendor.truth()[0]
 
 
 @pytest.mark.parametrize(

@@ -94,12 +94,16 @@ def test_a_run_that_read_rows_is_loaded_and_shows_what_it_did(
     api: SyncPrefectClient, acme: ListVendor, lake: LakeClient
 ) -> None:
     """The state's name and line, the run's and its tasks' names, a bar, a table of receipts and a summary."""
+    acme.put("odd", "much")
     summary = ingest_pretend_things("acme")
     run = newest(api)
     assert run.state is not None
-    assert (run.state.type, run.state.name) == (StateType.COMPLETED, "Loaded")
+    assert (run.state.type, run.state.name) == (StateType.COMPLETED, "Loaded, 1 set aside")
     assert run.state.message is not None
-    assert run.state.message.startswith("5 new and 0 updated rows in 3 slices; 5 in the table; checkpoint ")
+    assert run.state.message.startswith(
+        "5 new and 0 updated rows in 3 slices; pretend_things 1 set aside: column value: expected a number, got a"
+        " string (see pretend_things_quarantine); 5 in the table; checkpoint "
+    )
     assert run.name.startswith("acme · pretend_things · up to ")
     found = artifacts(api, run)
     assert {key: one.type for key, one in found.items()} == {
@@ -114,7 +118,10 @@ def test_a_run_that_read_rows_is_loaded_and_shows_what_it_did(
     text = found["pretend-things--acme"].data
     checkpoint = summary.metadata["checkpoint"]
     assert f"| pretend_things | none | `{checkpoint}` |" in text
-    assert "| pretend_things | 5 | 5 | 0 | 0 | 0 | 0 | 5 | 3 |" in text
+    assert "| pretend_things | 6 | 5 | 0 | 0 | 0 | 1 | 0 | 5 | 3 |" in text
+    assert "# acme/pretend_things: loaded, 1 set aside" in text
+    assert "- did not fit: pretend_things 1 set aside: column value: expected a number" in text
+    assert [row["quarantined"] for row in table if row["dataset"] == "pretend_things"] == [0, 0, 1]
     assert summary.path in text
     assert str(run.id) in text
     assert CANARY not in run.model_dump_json() + json.dumps([str(one.data) for one in found.values()])

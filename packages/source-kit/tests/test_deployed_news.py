@@ -88,6 +88,17 @@ def test_an_end_waits_for_its_events() -> None:
     assert one.over
 
 
+def test_an_end_that_says_how_many_rows_were_set_aside_is_an_end() -> None:
+    """The number follows the state's name, and the receipt's line has it too."""
+    one = news()
+    aside = state("COMPLETED", 9, "Loaded, 3 set aside", LINE)
+    one.add([*RAN, aside], [], 0)
+    row = {**ROW, "quarantined": 3, "values_quarantined": 2}
+    slice, last = one.add([*RAN, aside], [event(COMMITTED, 6, row), event(ENDED, 7, ENDING)], 1)
+    assert "0 unchanged, 3 set aside, 2 single values set aside, version 1" in slice.message
+    assert (last.state, last.message, last.summary) == (RunState.LOADED, LINE, SUMMARY)
+
+
 def test_an_end_whose_events_are_lost_is_told_all_the_same() -> None:
     """Without the result, which only the event has."""
     one = news()

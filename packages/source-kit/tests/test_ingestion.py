@@ -21,10 +21,12 @@ from weathervane.lake import (
 )
 from weathervane.lake.testing import running_lake
 from weathervane.source.checkpoints import format_checkpoint
-from weathervane.source.errors import CursorError, IncompleteError, UnavailableError
+from weathervane.source.errors import ConfigurationError, CursorError, IncompleteError, UnavailableError
 from weathervane.source.ingestion import Ingestion, IngestionSummary
 from weathervane.source.normalise import normalise
 from weathervane.source.progress import Progress, listening
+from weathervane.source.report_words import state_words, summary_line
+from weathervane.source.set_aside import max_set_aside
 from weathervane.source.slices import MOVED_WHILE_READ, Piece, Slice, SliceEnd
 
 from .pretend_source import MIDNIGHT, PARTS, THINGS, ListReader, ListVendor, lake_truth
@@ -336,6 +338,83 @@ def test_a_row_that_does_not_fit_is_set_aside(lake: LakeClient, vendor: ListVend
     assert (counts["received_rows"], counts["new_rows"], counts["quarantined_rows"]) == (6, 5, 1)
     aside = lake.read(TableRef("acme", f"{THINGS.name}_quarantine")).read_all().to_pylist()
     assert [(row["column_name"], json.loads(row["record"])["id"]) for row in aside] == [("value", "odd")]
+    assert (summary.metadata["set_aside_rows"], summary.metadata["set_aside_values"]) == (1, 0)
+    assert counts["first_misfit"] == "column value: expected a number, got a string"
+    assert summary_line(summary).startswith(
+        "5 new and 0 updated rows in 3 slices; pretend_things 1 set aside: column value: expected a number, got a"
+        " string (see pretend_things_quarantine); 5 in the table"
+    )
+    assert state_words(summary) == "loaded, 1 set aside"
+
+
+def test_rows_set_aside_are_told_when_they_are(lake: LakeClient, vendor: ListVendor) -> None:
+    """In the line of their slice, which is what a person at a terminal sees, and in no other."""
+    vendor.put("odd", "not a number")
+    lines: list[str] = []
+    with (
+        listening(lambda news: lines.append(news.message)),
+        Ingestion(lake.target, "acme", ListReader(vendor), "run") as ingestion,
+    ):
+        while (slice := ingestion.next_slice()) is not None:
+            ingestion.write(slice)
+    told = [line for line in lines if "set aside" in line]
+    assert len(told) == 1
+    assert "1 new, 0 updated, 0 unchanged, 1 set aside, version" in told[0]
+
+
+def test_a_slice_of_which_too_much_does_not_fit_is_incomplete(lake: LakeClient) -> None:
+    """Above the share, and always when no row fits: no table and no checkpoint moves, and the error says why."""
+    shares = [(1, 1, 0.5), (2, 1, 0.7), (9, 1, 1.0), (2, 1, 0.5), (1, 9, 0.0), (1, 0, 1.0)]
+    for number, (odd, good, share) in enumerate(shares):
+        vendor, tenant = ListVendor(), f"tenant{number}"
+        for name in (*(f"odd{n}" for n in range(odd)), *(f"good{n}" for n in range(good))):
+            vendor.put(name, "much" if "odd" in name else 1)
+        reader = ListReader(vendor, tenant=tenant, size=20)
+        with Ingestion(lake.target, tenant, reader, "run", max_set_aside=share) as ingestion:
+            slice = ingestion.next_slice()
+            assert slice is not None
+            if number < 3:
+                ingestion.write(slice)
+                assert ingestion.summary().metadata["set_aside_rows"] == odd
+                continue
+            with pytest.raises(IncompleteError) as caught:
+                ingestion.write(slice)
+        assert (caught.value.reason, caught.value.dataset) == ("TOO_MANY_SET_ASIDE", THINGS.name)
+        assert f"{odd} of {odd + good} rows of pretend_things do not fit" in str(caught.value)
+        assert f'the first: row ["{tenant}","odd0"], column value: expected a number' in str(caught.value)
+        assert list(lake.tables(tenant)) == []
+
+
+def test_a_row_that_was_set_aside_before_fails_no_slice(lake: LakeClient) -> None:
+    """A run that looks back reads it again, perhaps nothing else; told already, it does not stop the tenant."""
+    vendor = ListVendor()
+    for name in ("a", "b", "c"):
+        vendor.put(name, "much" if name == "c" else 1)
+    first_day = MIDNIGHT.date()
+
+    def again(share: float = 0.5) -> IngestionSummary:
+        reader = ListReader(vendor, size=9, start=first_day)
+        with Ingestion(lake.target, "acme", reader, "night", max_set_aside=share) as ingestion:
+            while (slice := ingestion.next_slice()) is not None:
+                ingestion.write(slice)
+            return ingestion.summary()
+
+    assert again().metadata["set_aside_rows"] == 1
+    del vendor.things["a"], vendor.things["b"]
+    assert again().metadata["set_aside_rows"] == 1
+    vendor.put("d", "more")
+    with pytest.raises(IncompleteError, match="TOO_MANY_SET_ASIDE"):
+        again()
+
+
+@pytest.mark.parametrize("text", ["half", "-0.1", "1.1", "nan", "50%"])
+def test_a_share_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A typo must neither stop every run nor let everything through."""
+    monkeypatch.setenv("WEATHERVANE_MAX_SET_ASIDE", "0.25")
+    assert max_set_aside() == 0.25
+    monkeypatch.setenv("WEATHERVANE_MAX_SET_ASIDE", text)
+    with pytest.raises(ConfigurationError, match="WEATHERVANE_MAX_SET_ASIDE is"):
+        max_set_aside()
 
 
 def test_a_value_that_does_not_fit_is_set_aside_and_its_row_lands(

@@ -401,11 +401,18 @@ def test_a_run_that_left_a_part_for_later_is_deferred_with_its_result() -> None:
         "reason": "THROTTLED",
         "message": "the day's quota is used up",
     }
-    partly = replace(SUMMARY, metadata={**SUMMARY.metadata, "deferred": left})
+    aside = {"pretend_things": {"quarantined_rows": 4, "quarantined_values": 0, "first_misfit": "odd"}}
+    partly = replace(
+        SUMMARY, metadata={**SUMMARY.metadata, "deferred": left, "datasets": aside, "set_aside_rows": 4}
+    )
     with served(scripted(Script(lambda: partly))) as stub:
         last = watch(stub, start(stub).run_id)[-1]
     assert last.state == pb.RUN_STATE_DEFERRED
-    assert last.message.endswith("rows; the rest is put off for 73,473 s: the day's quota is used up")
+    assert last.message.endswith(
+        "rows; pretend_things 4 set aside: odd (see pretend_things_quarantine);"
+        " the rest is put off for 73,473 s: the day's quota is used up"
+    )
+    assert last.result.set_aside_rows == 4
     assert last.result.new_rows == SUMMARY.metadata["new_rows"]
 
 

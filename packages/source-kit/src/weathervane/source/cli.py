@@ -23,6 +23,7 @@ from weathervane.rpc import AddressInUseError, RunningServer, ServerSettings, St
 from weathervane.source.errors import ConfigurationError, SourceError
 from weathervane.source.exit_codes import ExitCode, exit_code
 from weathervane.source.progress import Progress, listening
+from weathervane.source.set_aside import aside_by_table
 
 if TYPE_CHECKING:
     from weathervane.source.definition import SourceDefinition
@@ -140,6 +141,8 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
             with listening(_tell):
                 summary = run_flow(found, request)
         print(json.dumps(asdict(summary)))
+        if told := aside_by_table(summary.metadata):
+            print(f"{tenant}: did not fit: {told}", file=sys.stderr)
         if (deferred := summary.metadata.get("deferred")) is not None:
             _fail(f"a part is left for later: {deferred['message']}", ExitCode.LATER)
 

@@ -6,6 +6,7 @@
       "*"        dispatch    one run per configured tenant, each its own          Completed "Dispatched"
       overtaken  skip        a later scheduled run that is due covers the same    Completed "Skipped"
       a tenant   work        rows were read / the vendor said that there are none Completed "Loaded" / "Verified empty"
+                             and some of them did not fit                         Completed "Loaded, 3 set aside"
                              the vendor wants a pause longer than we sleep        Scheduled "Deferred"
                              and no deployment is there to wake the run           Failed, or Completed "Deferred"
                              what was read was not whole, after all retries       Failed "Incomplete"
@@ -50,7 +51,7 @@ from weathervane.source.history import (
 from weathervane.source.incidents import contained
 from weathervane.source.ingestion import IngestionSummary
 from weathervane.source.report_unread import failures_shown, report_dispatch, report_skipped
-from weathervane.source.report_words import summary_line
+from weathervane.source.report_words import deferred_line, state_words, summary_line
 from weathervane.source.tasks import BACKFILL
 
 __all__ = ["EVERY_TENANT", "conduct", "run_name"]
@@ -109,12 +110,13 @@ def conduct(
                 raise
             return _fails(api, run, error)
         if (deferred := summary.metadata.get("deferred")) is not None:
-            _defer(api, run, deferred["retry_after"], deferred["message"])
+            _defer(api, run, deferred["retry_after"], deferred_line(summary))
             # A run of no deployment: what is left is for the next one.
             message = f"{summary_line(summary)}; {deferred['message']}"
             return _ends(Completed(name="Deferred", message=message, data=summary))
-        name = "Loaded" if summary.metadata["state"] == "loaded" else "Verified empty"
-        return _ends(Completed(name=name, message=summary_line(summary), data=summary))
+        return _ends(
+            Completed(name=state_words(summary).capitalize(), message=summary_line(summary), data=summary)
+        )
 
 
 def run_name() -> str:
@@ -227,5 +229,5 @@ def _one_after_the_other(run: FlowRun, tenants: Iterable[str]) -> State[Ingestio
 
 def _nothing(state: str, **more: Any) -> IngestionSummary:
     """The summary of a run that read nothing itself."""
-    counts = {"new_rows": 0, "updated_rows": 0, "total_rows": 0, "checkpoint": None}
+    counts = {"new_rows": 0, "updated_rows": 0, "total_rows": 0, "checkpoint": None, "set_aside_rows": 0}
     return IngestionSummary(path="", row_count=0, source="", metadata={**counts, "state": state, **more})

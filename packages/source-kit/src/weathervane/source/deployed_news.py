@@ -5,7 +5,8 @@
 | Scheduled, Pending, Paused, of any name; Crashed, until nobody has resumed it for long | PENDING |
 | Running, Cancelling | RUNNING |
 | Scheduled "Deferred" | DEFERRED; once it is due and waits for a worker, that is not the end of the news |
-| Completed "Loaded", "Verified empty"; Failed "Incomplete" | LOADED, VERIFIED_EMPTY, INCOMPLETE |
+| Completed "Loaded", "Loaded, 3 set aside" | LOADED |
+| Completed "Verified empty"; Failed "Incomplete" | VERIFIED_EMPTY, INCOMPLETE |
 | Cancelled | CANCELLED |
 | Failed; Completed by any other name, which nobody but a person gives to such a run | FAILED |
 
@@ -29,6 +30,7 @@ from prefect.events.schemas.events import ReceivedEvent
 from weathervane.source.ingestion import IngestionSummary
 from weathervane.source.report import COMMITTED, ENDED
 from weathervane.source.runs import RunEvent, RunState
+from weathervane.source.set_aside import aside
 
 __all__ = ["News", "Patience"]
 
@@ -146,16 +148,17 @@ class News:
 
     def _slice(self, event: ReceivedEvent) -> RunEvent:
         row = event.payload
+        told = aside(row["quarantined"], row.get("values_quarantined", 0))
         message = (
             f"{self._tenant}/{row['dataset']}: {row['slice']}: {row['new']:,} new, {row['updated']:,} updated,"
-            f" {row['unchanged']:,} unchanged, version {row['version']}"
+            f" {row['unchanged']:,} unchanged, {told + ', ' if told else ''}version {row['version']}"
         )
         return RunEvent(event.occurred, RunState.RUNNING, message, receipt=row)
 
     def _said(self, state: State[Any], ended: str | None = None) -> str:
         """A state in one line. `ended` is what the run said of its end."""
         due = state.state_details.scheduled_time
-        if (state.type, state.name) in _BY_NAME:
+        if _named(state) in _BY_NAME:
             until = f"put off until {_time(due)}: " if _became(state) is RunState.DEFERRED and due else ""
             return until + (state.message or f"{self._what}: {state.name}")
         if state.is_failed():
@@ -174,7 +177,12 @@ class News:
 
 
 def _became(state: State[Any]) -> RunState:
-    return _BY_NAME.get((state.type, state.name or ""), _BY_TYPE[state.type])
+    return _BY_NAME.get(_named(state), _BY_TYPE[state.type])
+
+
+def _named(state: State[Any]) -> tuple[StateType, str]:
+    # How many rows were set aside follows the name.
+    return state.type, (state.name or "").partition(",")[0]
 
 
 def _ends(state: State[Any]) -> bool:

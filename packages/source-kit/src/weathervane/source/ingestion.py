@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,6 +35,7 @@ from weathervane.source.dataset import Dataset
 from weathervane.source.errors import IncompleteError, SourceError
 from weathervane.source.patching import patched_rows
 from weathervane.source.progress import Progress, announce
+from weathervane.source.set_aside import SetAside, aside, known_misfits
 from weathervane.source.slices import MOVED_WHILE_READ, Reader, Slice, SliceEnd, SliceResult
 
 __all__ = ["Ingestion", "IngestionSummary"]
@@ -49,7 +51,8 @@ class IngestionSummary:
 
     `row_count` = new + updated rows of the flow's first dataset. `metadata` holds `new_rows`, `updated_rows`,
     `total_rows` and `checkpoint` of it; `state` (`loaded`, or `verified_empty` when the vendor said that there was
-    nothing); `slices`; and under `datasets` the counts of every dataset of the flow by name.
+    nothing); `slices`; `set_aside_rows` and `set_aside_values`, of all its datasets; and under `datasets` the counts of
+    every dataset of the flow by name.
     """
 
     path: str
@@ -72,6 +75,7 @@ class Ingestion:
         moves_checkpoint: False for a run that fills in history: it leaves every checkpoint where it is. It is refused
             all the same once another run has moved one, for what it read may be older than what that run wrote. What
             changes while it reads is later than the checkpoint, so a run that goes on from there reads it again.
+        max_set_aside: The share of a dataset's rows in a slice that may be set aside; see `set_aside.py`.
     """
 
     def __init__(
@@ -83,14 +87,17 @@ class Ingestion:
         *,
         merge: Merge = patched_rows,
         moves_checkpoint: bool = True,
+        max_set_aside: float = 0.5,
     ) -> None:
         self.tenant = tenant
         self.reader = reader
         self._merge = merge
         self._moves_checkpoint = moves_checkpoint
+        self._max_set_aside = max_set_aside
         self._run_id = run_id
         self._lake = LakeClient(lake)
         self._results: list[SliceResult] = []
+        self._first_misfits: dict[str, str] = {}
         self._next: Slice | None = None
         self.checkpoints: dict[str, str | None] = {}
         """By dataset: where its table stands after the last slice."""
@@ -185,6 +192,8 @@ class Ingestion:
             },
             "state": "loaded" if any(c["received_rows"] for c in counts.values()) else "verified_empty",
             "slices": len(self._results),
+            "set_aside_rows": sum(found["quarantined_rows"] for found in counts.values()),
+            "set_aside_values": sum(found["quarantined_values"] for found in counts.values()),
             "datasets": counts,
         }
         return IngestionSummary(
@@ -214,20 +223,28 @@ class Ingestion:
             "removed_rows": sum(receipt.rows_deleted for receipt in receipts),
             "quarantined_rows": sum(receipt.rows_quarantined for receipt in receipts),
             "quarantined_values": sum(receipt.values_quarantined for receipt in receipts),
+            "first_misfit": self._first_misfits.get(dataset.name) or None,
             "total_rows": total,
             "checkpoint": self.checkpoints[dataset.name],
         }
 
     def _transfer(self, slice: Slice, uploads: Uploads) -> SliceEnd:
         pieces = self.reader.read(slice)
+        unfit = {dataset.name: SetAside(dataset.name) for dataset in self.reader.datasets}
         while True:
             try:
                 piece = next(pieces)
             except StopIteration as stop:
+                for name, found in unfit.items():
+                    found.check(
+                        self._max_set_aside, partial(known_misfits, self._lake, TableRef(self.tenant, name))
+                    )
+                    self._first_misfits[name] = self._first_misfits.get(name) or found.first
                 end: SliceEnd = stop.value
                 return end
             upload = uploads.of(piece.dataset)
             if piece.rows is not None:
+                unfit[piece.dataset].add(piece.rows)
                 upload.rows(piece.rows.rows)
                 upload.quarantine(piece.rows.quarantined)
                 upload.values(piece.rows.values)
@@ -283,9 +300,10 @@ class Ingestion:
         )
 
     def _announce(self, slice: Slice, receipt: WriteResult) -> None:
+        told = aside(receipt.rows_quarantined, receipt.values_quarantined)
         message = (
             f"{receipt.table}: {slice.name}: {receipt.rows_inserted:,} new, {receipt.rows_updated:,} updated,"
-            f" {receipt.rows_unchanged:,} unchanged, version {receipt.table_version}"
+            f" {receipt.rows_unchanged:,} unchanged, {told + ', ' if told else ''}version {receipt.table_version}"
         )
         announce(Progress(message, self.tenant, slice.name, receipt))
 

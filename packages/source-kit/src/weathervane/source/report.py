@@ -36,7 +36,18 @@ from prefect.runtime import flow_run as runtime
 from prefect.utilities.urls import url_for
 
 from weathervane.source.ingestion import Ingestion, IngestionSummary
-from weathervane.source.report_words import artifact_key, became, code, guarded, said, shown, summary_line
+from weathervane.source.report_words import (
+    artifact_key,
+    became,
+    code,
+    deferred_line,
+    guarded,
+    said,
+    shown,
+    state_words,
+    summary_line,
+)
+from weathervane.source.set_aside import aside_by_table
 from weathervane.source.slices import SliceResult
 
 __all__ = ["COMMITTED", "ENDED", "SHOWN", "RunReport", "reporting"]
@@ -124,16 +135,18 @@ class RunReport:
         if self._summary is not None:
             deferred = self._summary.metadata.get("deferred")
             state = "deferred" if deferred else str(self._summary.metadata["state"])
-            message = deferred["message"] if deferred else summary_line(self._summary)
+            title = state if deferred else state_words(self._summary)
+            message = deferred_line(self._summary) if deferred else summary_line(self._summary)
         else:
             state, message = became(error), said(error)
+            title = state
 
         def show() -> None:
             if self._bar is not None and state in ("loaded", "verified_empty"):
                 update_progress_artifact(self._bar, 100.0, self._where("complete"))
             rows = [{**row, "checkpoint": shown(row["checkpoint"])} for row in self._rows]
             create_table_artifact(rows, f"{self._key}--slices", f"{self._title}: receipts by slice")
-            create_markdown_artifact(self._markdown(state, message), self._key, f"{self._title}: {state}")
+            create_markdown_artifact(self._markdown(title, message), self._key, f"{self._title}: {title}")
             payload: dict[str, Any] = {"state": state, "message": message}
             if self._summary is not None:
                 payload["summary"] = asdict(self._summary)
@@ -152,11 +165,12 @@ class RunReport:
         return f"{self._title}: {self._slices:,} slices, last {what}"
 
     def _markdown(self, state: str, message: str) -> str:
-        lines = [f"# {self._title}: {state.replace('_', ' ')}", "", code(message), ""]
+        lines = [f"# {self._title}: {state}", "", code(message), ""]
         lines += [
-            "| dataset | received | new | updated | unchanged | removed | quarantined | rows | version |"
+            "| dataset | received | new | updated | unchanged | removed | quarantined | single values"
+            " | rows | version |"
         ]
-        lines += ["| --- " + "| ---: " * 8 + "|"]
+        lines += ["| --- " + "| ---: " * 9 + "|"]
         counts = self._summary.metadata["datasets"] if self._summary is not None else {}
         for dataset, found in counts.items():
             numbers = " | ".join(f"{found[name]:,}" for name in _COUNTS)
@@ -165,8 +179,8 @@ class RunReport:
         for dataset, after in self._ingestion.checkpoints.items():
             lines.append(f"| {dataset} | {code(shown(self._before[dataset]))} | {code(shown(after))} |")
         lines += ["", *(f"- table {code(found['path'])}" for found in counts.values())]
-        if any(found["quarantined_rows"] for found in counts.values()):
-            lines.append("- rows that did not fit: the table of the same name with `_quarantine`")
+        if told := aside_by_table(self._summary.metadata if self._summary is not None else {}):
+            lines.append(f"- did not fit: {told}")
         links = {
             "this run": url_for("flow-run", runtime.get_id()),
             "its deployment": url_for("deployment", _deployment()) if _deployment() else None,
@@ -187,6 +201,7 @@ _COUNTS = (
     "unchanged_rows",
     "removed_rows",
     "quarantined_rows",
+    "quarantined_values",
     "total_rows",
     "table_version",
 )

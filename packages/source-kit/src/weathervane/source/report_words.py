@@ -8,8 +8,19 @@ from collections.abc import Callable
 from weathervane.lake import LakeError
 from weathervane.source.errors import DeferredError, IncompleteError, SourceError
 from weathervane.source.ingestion import IngestionSummary
+from weathervane.source.set_aside import aside, aside_by_table
 
-__all__ = ["artifact_key", "became", "code", "guarded", "said", "shown", "summary_line"]
+__all__ = [
+    "artifact_key",
+    "became",
+    "code",
+    "deferred_line",
+    "guarded",
+    "said",
+    "shown",
+    "state_words",
+    "summary_line",
+]
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +38,24 @@ def artifact_key(dataset: str, tenant: str) -> str:
 def summary_line(summary: IngestionSummary) -> str:
     """A run that ended well, in one line."""
     counts = summary.metadata
+    told = aside_by_table(counts)
     return (
         f"{counts['new_rows']:,} new and {counts['updated_rows']:,} updated rows in {counts['slices']:,} slices;"
-        f" {counts['total_rows']:,} in the table; checkpoint {shown(counts['checkpoint'])}"
+        f" {told + '; ' if told else ''}{counts['total_rows']:,} in the table;"
+        f" checkpoint {shown(counts['checkpoint'])}"
     )
+
+
+def deferred_line(summary: IngestionSummary) -> str:
+    """What a run left for later, and what it did not take of the rest."""
+    parts = [summary.metadata["deferred"]["message"], aside_by_table(summary.metadata)]
+    return "; ".join(filter(None, parts))
+
+
+def state_words(summary: IngestionSummary) -> str:
+    """How a run ended well, e.g. `loaded, 3 set aside`."""
+    told = aside(summary.metadata.get("set_aside_rows", 0))
+    return ", ".join(filter(None, [str(summary.metadata["state"]).replace("_", " "), told]))
 
 
 def shown(checkpoint: str | None) -> str | None:

@@ -23,6 +23,7 @@ from weathervane.source.errors import DeferredError, IncompleteError, SourceErro
 from weathervane.source.incidents import contained
 from weathervane.source.ingestion import IngestionSummary
 from weathervane.source.progress import Progress, listening
+from weathervane.source.set_aside import aside_by_table
 
 __all__ = ["RunEvent", "RunRequest", "RunSettings", "RunState", "Runs", "RunsFullError"]
 
@@ -237,6 +238,8 @@ class Runs:
                 summary = work()
             state = RunState(summary.metadata["state"])
             message = f"{summary.row_count:,} new and updated rows"
+            if told := aside_by_table(summary.metadata):
+                message += f"; {told}"
             if (left := summary.metadata.get("deferred")) is not None:
                 state = RunState.DEFERRED
                 message += f"; the rest is put off for {left['retry_after']:,.0f} s: {left['message']}"

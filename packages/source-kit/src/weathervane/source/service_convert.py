@@ -126,6 +126,8 @@ def _result(summary: IngestionSummary) -> pb.IngestResult:
         path=summary.path,
         row_count=summary.row_count,
         new_rows=summary.metadata["new_rows"],
+        # A worker of an older version does not tell them.
+        set_aside_rows=summary.metadata.get("set_aside_rows", 0),
         updated_rows=summary.metadata["updated_rows"],
         total_rows=summary.metadata["total_rows"],
         checkpoint=summary.metadata["checkpoint"] or "",

@@ -33,6 +33,7 @@ from weathervane.source.incidents import contained
 from weathervane.source.ingestion import Ingestion, IngestionSummary
 from weathervane.source.patching import patched_rows
 from weathervane.source.report import RunReport, reporting
+from weathervane.source.set_aside import max_set_aside
 from weathervane.source.slices import Deferring, Reader, SliceResult
 
 __all__ = [
@@ -130,14 +131,21 @@ def write_incremental(ingestion: Ingestion, report: RunReport, up_to: int = 1) -
 def ingest(tenant: str, reader: Reader) -> IngestionSummary:
     """The body of a flow: every slice of the reader, then the summary. Call it within a flow.
 
-    The lake writer's address is `WEATHERVANE_LAKE_ADDRESS` (default `127.0.0.1:50051`).
+    The lake writer's address is `WEATHERVANE_LAKE_ADDRESS` (default `127.0.0.1:50051`); of a slice's rows at most the
+    share `WEATHERVANE_MAX_SET_ASIDE` (default 0.5) may be set aside.
     """
     # A flow's own id is the same in every attempt of it, so that an attempt knows the writes of the one before.
     run_id = flow_run.get_id() or str(uuid.uuid4())
     forward = BACKFILL not in flow_run.get_tags()
     with (
         Ingestion(
-            lake_address(), tenant, reader, run_id, merge=merge_incremental, moves_checkpoint=forward
+            lake_address(),
+            tenant,
+            reader,
+            run_id,
+            merge=merge_incremental,
+            moves_checkpoint=forward,
+            max_set_aside=max_set_aside(),
         ) as ingestion,
         reporting(ingestion) as report,
         contained(),

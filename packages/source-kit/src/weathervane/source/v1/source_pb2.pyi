@@ -517,6 +517,7 @@ class IngestResult(_message.Message):
     UPDATED_ROWS_FIELD_NUMBER: _builtins.int
     TOTAL_ROWS_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_ROWS_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Where the flow's first table is."""
     row_count: _builtins.int
@@ -529,6 +530,8 @@ class IngestResult(_message.Message):
     """Rows in the table."""
     checkpoint: _builtins.str
     """The checkpoint."""
+    set_aside_rows: _builtins.int
+    """Rows that did not fit and were set aside, of all tables of the flow."""
     def __init__(
         self,
         *,
@@ -538,10 +541,11 @@ class IngestResult(_message.Message):
         updated_rows: _builtins.int = ...,
         total_rows: _builtins.int = ...,
         checkpoint: _builtins.str = ...,
+        set_aside_rows: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "new_rows", b"new_rows", "path", b"path", "row_count", b"row_count", "total_rows", b"total_rows", "updated_rows", b"updated_rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "new_rows", b"new_rows", "path", b"path", "row_count", b"row_count", "set_aside_rows", b"set_aside_rows", "total_rows", b"total_rows", "updated_rows", b"updated_rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

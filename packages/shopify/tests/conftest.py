@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from weathervane.lake import LakeClient
+from weathervane.shopify.client import ShopifyClient
+from weathervane.shopify.credentials import ShopifyCredentials
 from weathervane.shopify.sandbox import RunningShopify, running_shopify
+from weathervane.shopify.settings import ShopifySettings
 
-from .bench import SMALL, Bench
+from .bench import QUICK, READERS, SMALL, Bench
 
 pytest_plugins = ["weathervane.source.testing.fixtures"]
 
@@ -52,3 +56,31 @@ def standing(lake: LakeClient, new_tenant: Callable[[], str]) -> Iterator[Bench]
 def bench(begin: Callable[..., Bench]) -> Bench:
     """A shop of twelve orders, one of them with 130 lines, and three products."""
     return begin()
+
+
+@pytest.fixture(scope="session")
+def _vendor() -> Iterator[Any]:
+    with small_shop(products=6) as running:
+        yield running
+
+
+@pytest.fixture
+def read(_vendor: Any) -> Iterator[Callable[..., None]]:
+    """Reads all of the shop as a run does, and forgets it; `read.shop` is the shop."""
+    credentials = ShopifyCredentials(
+        shop="acme", client_id="sandbox-client", client_secret="sandbox-secret", api_url=_vendor.url
+    )
+
+    def read(kind: str, settings: ShopifySettings) -> None:
+        with ShopifyClient(
+            "acme", credentials, replace(settings, bulk_patience=QUICK.bulk_patience)
+        ) as client:
+            reader = READERS[kind](client, now=_vendor.shop.clock.now())
+            while (slice := reader.next_slice(None)) is not None:
+                for _ in reader.read(slice):
+                    pass
+
+    read.shop = _vendor.shop  # type: ignore[attr-defined]
+    read.credentials = credentials  # type: ignore[attr-defined]
+    yield read
+    _vendor.shop.faults.clear()

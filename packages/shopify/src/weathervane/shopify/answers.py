@@ -1,18 +1,21 @@
-"""What Shopify's answers mean. An answer of status 200 may be a refusal: any `errors` make the page a failed one."""
+"""What Shopify's answers mean. One of status 200 may be a refusal: any error in it makes the page a failed one."""
 
 from __future__ import annotations
 
 import contextlib
-import re
-from typing import Any
+import math
+from typing import Any, TypeVar, cast
 
 import httpx
 import msgspec
 
+from weathervane.shopify.refusals import PageTooDearError, Refusal, error_of, gravest, refusals_in, safe
+from weathervane.source.decoding import decode
 from weathervane.source.errors import (
     ConfigurationError,
     ContractError,
     CredentialsError,
+    RetriableError,
     SourceError,
     ThrottledError,
     UnavailableError,
@@ -20,11 +23,11 @@ from weathervane.source.errors import (
 from weathervane.source.http import Accept, Fail, Retry, Verdict, classify_by_status
 from weathervane.source.quota import ThrottleStatus
 
-__all__ = ["PageTooDearError", "classifier", "requested_cost", "throttle_status"]
+__all__ = ["PageTooDearError", "by_status", "classifier", "requested_cost", "throttle_status"]
 
-
-class PageTooDearError(ConfigurationError):
-    """The query asks for more points than one may have; a smaller page asks for less."""
+_T = TypeVar("_T")
+_NULL = msgspec.Raw(b"null")
+_ANSWER = "Shopify's answer"
 
 
 class _Throttle(msgspec.Struct, rename="camel"):
@@ -35,51 +38,49 @@ class _Throttle(msgspec.Struct, rename="camel"):
 
 class _Cost(msgspec.Struct, rename="camel"):
     requested_query_cost: float | None = None
-    throttle_status: _Throttle | None = None
-
-
-class _Search(msgspec.Struct):
-    warnings: list[Any] | None = None
+    throttle_status: msgspec.Raw = _NULL
 
 
 class _Extensions(msgspec.Struct):
-    cost: _Cost | None = None
-    search: list[_Search] | None = None
+    cost: msgspec.Raw = _NULL
+    search: msgspec.Raw = _NULL
+    errors: msgspec.Raw = _NULL
+    error: msgspec.Raw = _NULL
+    code: msgspec.Raw = _NULL
 
 
-class _ErrorExtensions(msgspec.Struct, rename="camel"):
-    code: str = ""
-    required_access: str = ""
+class _Data(msgspec.Struct, rename="camel"):
+    """What does not belong into the data of an answer."""
+
+    errors: msgspec.Raw = _NULL
+    error: msgspec.Raw = _NULL
+    user_errors: msgspec.Raw = _NULL
 
 
-class _Error(msgspec.Struct):
-    message: str = ""
-    extensions: _ErrorExtensions | None = None
-
-
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, rename="camel"):
     """An answer without its data, which is only looked at for being there."""
 
-    data: msgspec.Raw = msgspec.Raw(b"null")
-    errors: list[_Error] | str | None = None
-    extensions: _Extensions | None = None
+    data: msgspec.Raw = _NULL
+    errors: msgspec.Raw = _NULL
+    error: msgspec.Raw = _NULL
+    user_errors: msgspec.Raw = _NULL
+    extensions: msgspec.Raw = _NULL
 
 
 def throttle_status(response: httpx.Response) -> ThrottleStatus | None:
-    """The shop's bucket as this answer describes it."""
-    envelope = _envelope(response)
-    cost = envelope.extensions.cost if envelope and envelope.extensions else None
-    if cost is None or cost.throttle_status is None:
+    """The shop's bucket as this answer describes it; None where it does not, or not in numbers that can be."""
+    cost = _cost_of(response)
+    status = _perhaps(cost.throttle_status, _Throttle) if cost else None
+    if status is None or not (status.restore_rate > 0 and status.maximum_available > 0):
         return None
-    status = cost.throttle_status
     return ThrottleStatus(status.maximum_available, status.currently_available, status.restore_rate)
 
 
 def requested_cost(response: httpx.Response) -> float | None:
-    """The points that the query asked for."""
-    envelope = _envelope(response)
-    cost = envelope.extensions.cost if envelope and envelope.extensions else None
-    return cost.requested_query_cost if cost else None
+    """The points that the query asked for; None where the answer does not say."""
+    cost = _cost_of(response)
+    points = cost.requested_query_cost if cost else None
+    return points if points is not None and points > 0 else None
 
 
 def classifier(api_version: str) -> Any:
@@ -87,7 +88,7 @@ def classifier(api_version: str) -> Any:
 
     def classify(response: httpx.Response) -> Verdict:
         if not 200 <= response.status_code < 300:
-            return _by_status(response)
+            return by_status(response)
         envelope = _envelope(response)
         if envelope is None:
             # Not the shape at all: HTML from a proxy, a cut body, depth. The kit's judge says which.
@@ -103,18 +104,21 @@ def classifier(api_version: str) -> Any:
                     reason="FELL_FORWARD",
                 )
             )
-        if envelope.errors:
-            return _by_errors(envelope)
-        if bytes(envelope.data) == b"null":
+        try:
+            refusals = _refusals(envelope)
+            ignored = _ignored(envelope)
+        except SourceError:
+            return Retry(UnavailableError("Shopify's answer is not a GraphQL answer", reason="NOT_GRAPHQL"))
+        if refusals:
+            return _by_errors(refusals, response, executed=not _is_null(envelope.data))
+        if _is_null(envelope.data):
             return Retry(UnavailableError("Shopify's answer has neither data nor errors", reason="NO_DATA"))
-        for search in (envelope.extensions.search if envelope.extensions else None) or ():
-            if search.warnings:
-                return Fail(
-                    ContractError(
-                        f"Shopify ignored a part of the search: {str(search.warnings)[:200]}",
-                        reason="SEARCH_IGNORED",
-                    )
+        if ignored:
+            return Fail(
+                ContractError(
+                    f"Shopify ignored a part of the search: {safe(ignored)}", reason="SEARCH_IGNORED"
                 )
+            )
         return Accept()
 
     return classify
@@ -123,14 +127,73 @@ def classifier(api_version: str) -> Any:
 def _envelope(response: httpx.Response) -> _Envelope | None:
     if "weathervane.shopify" not in response.extensions:
         envelope = None
-        with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):
-            envelope = msgspec.json.decode(response.content, type=_Envelope)
+        with contextlib.suppress(SourceError):  # the classifier says what it is instead
+            envelope = decode(response.content, _Envelope, _ANSWER)
         response.extensions["weathervane.shopify"] = envelope
     found: _Envelope | None = response.extensions["weathervane.shopify"]
     return found
 
 
-def _by_status(response: httpx.Response) -> Verdict:
+def _extensions(envelope: _Envelope) -> _Extensions:
+    return decode(envelope.extensions, _Extensions | None, _ANSWER) or _Extensions()  # type: ignore[arg-type]
+
+
+def _refusals(envelope: _Envelope) -> list[Refusal]:
+    """All errors of an answer, wherever they stand.
+
+    Raises:
+        SourceError: A place for errors holds what cannot be read.
+    """
+    extensions, within = _extensions(envelope), _Data()
+    if bytes(envelope.data).lstrip()[:1] == b"{":
+        within = decode(envelope.data, _Data, _ANSWER)
+    places: list[_Envelope | _Extensions | _Data] = [envelope, extensions, within]
+    refusals = [
+        one for part in places for place in (part.errors, part.error) for one in refusals_in(_values(place))
+    ]
+    # Beside what a mutation did: there an empty list says that all is well.
+    for place in (envelope.user_errors, within.user_errors):
+        refusals += refusals_in(_values(place) or None)
+    code = _values(extensions.code)
+    return refusals if code is None else [*refusals, *refusals_in({"code": code})]
+
+
+def _ignored(envelope: _Envelope) -> str:
+    """What Shopify says to have left out of a search; "" when nothing."""
+    found = _values(_extensions(envelope).search)
+    told = []
+    for one in found if isinstance(found, list) else [found]:
+        # A report on a search comes with warnings only when something was ignored, or when it was asked for.
+        warnings = one.get("warnings") if isinstance(one, dict) else one
+        if warnings:
+            told.append(str(warnings))
+    return "; ".join(told)
+
+
+def _values(place: msgspec.Raw) -> Any:
+    return None if _is_null(place) else decode(place, cast(Any, Any), _ANSWER)
+
+
+def _is_null(place: msgspec.Raw) -> bool:
+    return bytes(place).strip() == b"null"
+
+
+def _cost_of(response: httpx.Response) -> _Cost | None:
+    envelope = _envelope(response)
+    extensions = _perhaps(envelope.extensions, _Extensions) if envelope else None
+    return _perhaps(extensions.cost, _Cost) if extensions else None
+
+
+def _perhaps(place: msgspec.Raw, kind: type[_T]) -> _T | None:
+    """What stands at a place that no row depends on; None for what is not as documented."""
+    try:
+        return None if _is_null(place) else decode(place, kind, _ANSWER)
+    except SourceError:
+        return None
+
+
+def by_status(response: httpx.Response) -> Verdict:
+    """The judge of an answer by its status alone, with Shopify's own sentence."""
     status = response.status_code
     meanings: dict[int, tuple[type[SourceError], str, str]] = {
         402: (CredentialsError, "SHOP_FROZEN", "the shop is frozen or has not paid its bill"),
@@ -138,45 +201,33 @@ def _by_status(response: httpx.Response) -> Verdict:
         404: (ConfigurationError, "NO_SHOP", "there is no such shop"),
         423: (CredentialsError, "SHOP_LOCKED", "the shop is locked"),
     }
-    if status in meanings:
-        kind, reason, message = meanings[status]
-        return Fail(kind(f"{message} (HTTP {status})", reason=reason))
-    return classify_by_status(response)
+    verdict = classify_by_status(response)
+    if status not in meanings or isinstance(verdict, Retry):  # a 403 of an edge server passes
+        return verdict
+    kind, reason, message = meanings[status]
+    envelope = _envelope(response)
+    try:
+        told = next((one.message for one in _refusals(envelope)), "") if envelope else ""
+    except SourceError:
+        told = ""
+    said = f": {safe(told)}" if told else ""
+    return Fail(kind(f"{message} (HTTP {status}){said}", reason=reason))
 
 
-def _by_errors(envelope: _Envelope) -> Verdict:
-    if isinstance(envelope.errors, str) or envelope.errors is None:
-        return Fail(
-            ContractError(f"Shopify refuses the call: {str(envelope.errors)[:200]}", reason="REFUSED")
-        )
-    error = envelope.errors[0]
-    code = error.extensions.code if error.extensions else ""
-    if code == "THROTTLED":
-        after = None
-        cost = envelope.extensions.cost if envelope.extensions else None
-        if cost and cost.throttle_status and cost.requested_query_cost is not None:
-            status = cost.throttle_status
-            missing = cost.requested_query_cost - status.currently_available
-            after = max(0.0, missing / status.restore_rate) if status.restore_rate > 0 else None
-        return Retry(ThrottledError("Shopify limits the rate", reason="THROTTLED", retry_after=after), after)
-    if code == "INTERNAL_SERVER_ERROR":
-        return Retry(UnavailableError(f"Shopify has an internal error: {error.message[:120]}", reason=code))
-    if code == "MAX_COST_EXCEEDED":
-        return Fail(PageTooDearError("the query asks for more points than Shopify allows one", reason=code))
-    if code == "ACCESS_DENIED":
-        needed = error.extensions.required_access if error.extensions else ""
-        return Fail(
-            CredentialsError(
-                f"{error.message[:200]} The app needs: {needed[:120] or 'see the message'}",
-                reason="ACCESS_DENIED",
-            )
-        )
-    if code == "SHOP_INACTIVE":
-        return Fail(CredentialsError("the shop is inactive", reason=code))
-    return Fail(ContractError(f"Shopify refuses the query: {error.message[:200]}", reason=_reason(code)))
+def _by_errors(refusals: list[Refusal], response: httpx.Response, *, executed: bool) -> Verdict:
+    error = error_of(gravest(refusals), executed=executed)
+    if isinstance(error, ThrottledError):
+        after = _until_affordable(response)
+        return Retry(ThrottledError(error.message, reason=error.reason, retry_after=after), after)
+    if isinstance(error, RetriableError):
+        return Retry(error)
+    return Fail(error, refresh=error.reason == "TOKEN_REFUSED")
 
 
-def _reason(code: str) -> str:
-    """A code as a reason: `undefinedField` -> `UNDEFINED_FIELD`; `GRAPHQL_ERROR` for what is no code."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code).upper()
-    return name if re.fullmatch(r"[A-Z][A-Z0-9_]{2,62}", name) else "GRAPHQL_ERROR"
+def _until_affordable(response: httpx.Response) -> float | None:
+    """Seconds until the bucket holds what the query asks for; a full bucket is enough for any."""
+    status, cost = throttle_status(response), requested_cost(response)
+    if status is None or cost is None:
+        return None
+    seconds = max(0.0, (min(cost, status.maximum) - status.available) / status.restore_rate)
+    return seconds if math.isfinite(seconds) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +20,12 @@ import msgspec
 
 from weathervane.shopify import queries
 from weathervane.shopify.client import ShopifyClient
+from weathervane.shopify.refusals import error_of, gravest, refusals_in, safe
+from weathervane.source.decoding import parse_amount
 from weathervane.source.errors import (
     ConfigurationError,
+    ContractError,
+    CredentialsError,
     DeferredError,
     IncompleteError,
     SourceError,
@@ -32,6 +37,7 @@ __all__ = ["BulkFile", "bulk_file"]
 
 # What Shopify says when all of an app's slots on a shop are taken, by us or by another run of the app.
 _BUSY = frozenset({"OPERATION_IN_PROGRESS", "LIMIT_REACHED"})
+_BUSY_WORDS = re.compile("already in progress", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -84,9 +90,12 @@ def _start(client: ShopifyClient, query: str, deadline: float, sleep: Callable[[
         if result.bulk_operation is not None and not result.user_errors:
             return result.bulk_operation.id
         error = result.user_errors[0] if result.user_errors else _UserError()
-        if error.code not in _BUSY:
+        if error.code not in _BUSY and not _BUSY_WORDS.search(error.message):
+            told = gravest(list(refusals_in({"message": error.message})))
+            if told.code:  # a throttle, or a fault of Shopify's, in a sentence of its own
+                raise error_of(told)
             raise ConfigurationError(
-                f"Shopify does not take the bulk query: {error.code or 'no code'}: {error.message[:200]}",
+                f"Shopify does not take the bulk query: {error.code or 'no code'}: {safe(error.message)}",
                 reason="BULK_REFUSED",
             )
         if time.monotonic() > deadline:
@@ -106,8 +115,19 @@ def _wait(client: ShopifyClient, number: str, deadline: float, sleep: Callable[[
         operation = client.ask(queries.BULK_POLL, {"id": number}, _Poll).bulk_operation
         if operation is None:
             raise IncompleteError("Shopify has lost the bulk operation", reason="BULK_LOST")
-        if operation.status == "COMPLETED":
+        if operation.status == "COMPLETED" and not operation.error_code and not operation.partial_data_url:
             return operation
+        if operation.error_code == "ACCESS_DENIED":
+            raise CredentialsError(
+                "Shopify denied the bulk operation the access to a part of what it asks for; see which scopes the app"
+                " has by the check command",
+                reason="ACCESS_DENIED",
+            )
+        if operation.status == "COMPLETED":
+            raise IncompleteError(
+                f"the bulk operation is complete in name only ({operation.error_code or 'with partial data'})",
+                reason="BULK_PARTIAL",
+            )
         if operation.status not in ("CREATED", "RUNNING"):
             raise IncompleteError(
                 f"the bulk operation ended as {operation.status} ({operation.error_code or 'no error code'}); what it"
@@ -121,7 +141,7 @@ def _wait(client: ShopifyClient, number: str, deadline: float, sleep: Callable[[
 
 
 def _fetch(client: ShopifyClient, operation: _Operation, path: Path) -> BulkFile:
-    counted, roots = int(operation.object_count), int(operation.root_object_count)
+    counted, roots = _whole(operation.object_count), _whole(operation.root_object_count)
     if operation.url is None:
         if counted:
             raise IncompleteError(
@@ -148,6 +168,13 @@ def _fetch(client: ShopifyClient, operation: _Operation, path: Path) -> BulkFile
     return BulkFile(path, roots)
 
 
+def _whole(text: str) -> int:
+    number = parse_amount(text, "the bulk operation's count")
+    if number != number.to_integral_value() or not 0 <= number < 10**15:
+        raise ContractError(f"the bulk operation's count {number} is no count", reason="BAD_AMOUNT")
+    return int(number)
+
+
 def _count_lines(path: Path) -> int:
     lines, last = 0, b"\n"
     with path.open("rb") as file:
@@ -169,6 +196,7 @@ class _Operation(msgspec.Struct, rename="camel"):
     object_count: str = "0"
     root_object_count: str = "0"
     url: str | None = None
+    partial_data_url: str | None = None
 
 
 class _Started(msgspec.Struct, rename="camel"):

@@ -21,8 +21,10 @@ from weathervane.shopify.client import ShopifyClient
 from weathervane.shopify.nested import NestedList, Part, Seen, drain
 from weathervane.shopify.orders import BULK_LINES, PARENTS, PARTS
 from weathervane.shopify.queries import changed_since, search_literal
+from weathervane.shopify.refusals import safe
 from weathervane.source.dataset import Dataset
-from weathervane.source.errors import IncompleteError
+from weathervane.source.decoding import decode, parse_time
+from weathervane.source.errors import IncompleteError, UnavailableError
 from weathervane.source.normalise import normalise
 from weathervane.source.slices import Piece
 
@@ -114,7 +116,7 @@ def _lines_by_pages(
     version = held.column("updated_at")[at].as_py()
     parts = list(drain(client, within, Seen(order, version, more=None)))
     shown = len(frozenset[str]().union(*(part.shown for part in parts)))
-    if parts and shown < size and msgspec.json.decode(parts[-1].record, type=_Order).changed == version:
+    if parts and shown < size and _changed(parts[-1].record) == version:
         raise IncompleteError(
             f"Shopify lists {shown:,} lines of {order} by pages and {size:,} in the bulk file",
             reason="LIST_SHORT",
@@ -135,7 +137,7 @@ def _orphans(lines: int) -> IncompleteError:
 def _orders_of(quarantined: pa.RecordBatch) -> Iterator[str]:
     """The orders of lines that were set aside, from the lines' keys."""
     for key in quarantined.column("row_key").to_pylist():
-        order = msgspec.json.decode(key, type=list[str | None])[1]
+        order = decode(key, list[str | None], "a row's key")[1]
         if order is not None:
             yield order
 
@@ -152,15 +154,21 @@ def _with_order(rows: pa.RecordBatch, orders: pa.Table) -> pa.RecordBatch:
     return rows
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 class _Line(msgspec.Struct, rename={"parent": "__parentId"}):
     parent: str | None = None
+    errors: msgspec.Raw = _NULL
+    error: msgspec.Raw = _NULL
 
 
 class _Order(msgspec.Struct, rename={"changed": "updatedAt"}):
-    changed: datetime
+    changed: str
 
 
-_decoder = msgspec.json.Decoder(_Line)
+def _changed(record: bytes) -> datetime:
+    return parse_time(decode(record, _Order, "Shopify's order").changed, "the time of change")
 
 
 def _parents(lines: list[bytes], sizes: Counter[str]) -> list[bytes]:
@@ -182,8 +190,14 @@ def _children(lines: list[bytes], but: Collection[str]) -> list[bytes]:
 
 def _parent(line: bytes) -> str | None:
     try:
-        return _decoder.decode(line).parent
-    except (msgspec.DecodeError, RecursionError):
+        found = decode(line, _Line, "a line of the bulk file")
+    except UnavailableError:
         raise IncompleteError(
             "the bulk file has a line that is not JSON: it was cut", reason="BULK_CUT"
         ) from None
+    if found.errors != _NULL or found.error != _NULL:
+        raise IncompleteError(
+            f"the bulk file tells of an error instead of an object: {safe(line.decode('utf-8', 'replace'))}",
+            reason="BULK_ERROR_LINE",
+        )
+    return found.parent

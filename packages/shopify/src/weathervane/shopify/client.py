@@ -20,6 +20,7 @@ from weathervane.shopify.answers import PageTooDearError, classifier, requested_
 from weathervane.shopify.credentials import ShopifyCredentials, shopify_auth
 from weathervane.shopify.pages import SMALL_COST, PageSize, decode, page_info
 from weathervane.shopify.settings import ShopifySettings
+from weathervane.source.decoding import parse_zone
 from weathervane.source.errors import ConfigurationError, ContractError, UnavailableError
 from weathervane.source.http import ONCE, vendor_client
 from weathervane.source.paging import Page, paginate
@@ -136,7 +137,7 @@ class ShopifyClient:
         return Shop(
             data.shop.myshopify_domain,
             data.shop.currency_code,
-            ZoneInfo(data.shop.iana_timezone),
+            parse_zone(data.shop.iana_timezone, "the shop's time zone"),
             frozenset(scopes),
         )
 

@@ -10,9 +10,18 @@ import httpx
 import msgspec
 from pydantic import SecretStr, field_validator, model_validator
 
+from weathervane.shopify.answers import by_status
 from weathervane.source.credentials import SourceCredentials
-from weathervane.source.errors import CredentialsError, UnavailableError
-from weathervane.source.http import ONCE, Fail, RefreshingAuth, Verdict, classify_by_status, vendor_client
+from weathervane.source.decoding import decode
+from weathervane.source.errors import ContractError, CredentialsError, SourceError, UnavailableError
+from weathervane.source.http import (
+    ONCE,
+    Fail,
+    RefreshingAuth,
+    Retry,
+    Verdict,
+    vendor_client,
+)
 from weathervane.source.quota import shared
 
 __all__ = ["ShopifyCredentials", "shopify_auth"]
@@ -22,6 +31,10 @@ _SHOP = re.compile(
 )
 # A token is renewed before it ends, so that a page does not meet the very second.
 _EARLY_SECONDS = 60.0
+_NULL = msgspec.Raw(b"null")
+_WORD = re.compile(r"[a-z_]{1,60}")
+# RFC 6749: words of a server that cannot answer now.
+_PASSING = ("server_error", "slow_down", "temporarily_unavailable")
 
 
 class ShopifyCredentials(SourceCredentials):
@@ -160,21 +173,41 @@ class _Granted(_ShopifyAuth):
             once = ONCE
         with vendor_client(credentials.base_url, classify=_classify_grant) as client:
             response = client.post("/admin/oauth/access_token", data=form, extensions=once)
-        try:
-            return msgspec.json.decode(response.content, type=_Grant)
-        except msgspec.DecodeError:
-            raise UnavailableError(
-                "Shopify's token answer has no access token", reason="TOKEN_ANSWER"
-            ) from None
+        grant = decode(response.content, _Grant, "Shopify's token answer")
+        # It becomes a header: what cannot be one is no token.
+        if not re.fullmatch(r"[!-~]+", grant.access_token):
+            raise ContractError("Shopify's token answer holds no access token", reason="TOKEN_ANSWER")
+        return grant
+
+
+class _Refused(msgspec.Struct):
+    """Where a token answer says that it is none (RFC 6749, 5.2; Shopify's own `errors`)."""
+
+    error: msgspec.Raw = _NULL
+    errors: msgspec.Raw = _NULL
 
 
 def _classify_grant(response: httpx.Response) -> Verdict:
-    if response.status_code in (400, 401, 403):
+    verdict = by_status(response)
+    if isinstance(verdict, Retry) or response.status_code not in (200, 400, 401, 403):
+        return verdict
+    try:
+        found = decode(response.content, _Refused, "Shopify's token answer")
+        word = "" if found.error == _NULL else decode(found.error, str, "its error")
+        refused = response.status_code != 200 or found != _Refused()
+    except SourceError:
+        word, refused = "", True
+    if word in _PASSING:
+        return Retry(
+            UnavailableError(f"Shopify grants no access token for now ({word})", reason="GRANT_PUT_OFF")
+        )
+    if refused:
+        told = f" ({word})" if _WORD.fullmatch(word) else ""
         return Fail(
             CredentialsError(
-                "Shopify grants no access token for these client credentials: the app, its secret or its installation"
-                " is not what it was",
+                f"Shopify grants no access token for these client credentials{told}: the app, its secret or its"
+                " installation is not what it was",
                 reason="GRANT_REFUSED",
             )
         )
-    return classify_by_status(response)
+    return verdict

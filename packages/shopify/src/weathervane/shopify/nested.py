@@ -16,6 +16,7 @@ import msgspec
 
 from weathervane.shopify.client import ShopifyClient
 from weathervane.shopify.pages import PageInfo, PageSize, decode
+from weathervane.source.decoding import parse_time
 from weathervane.source.errors import IncompleteError
 from weathervane.source.paging import Page, paginate
 
@@ -69,7 +70,13 @@ def seen_on(body: bytes, connection: str, within: NestedList) -> list[Seen]:
     """The objects of a page, in its order."""
     data: Any = decode(body, _page_shape(connection, within))
     return [
-        Seen(one.id, one.changed, one.nested.page_info.next, one.nested.ids, _count(one))
+        Seen(
+            one.id,
+            parse_time(one.changed, "the time of change"),
+            one.nested.page_info.next,
+            one.nested.ids,
+            _count(one),
+        )
         for one in data.connection.nodes
     ]
 
@@ -167,7 +174,7 @@ def _list_fields(within: NestedList) -> tuple[list[Any], dict[str, str]]:
 @lru_cache
 def _page_shape(connection: str, within: NestedList) -> Any:
     fields, names = _list_fields(within)
-    known: list[Any] = [("id", str), ("changed", datetime)]
+    known: list[Any] = [("id", str), ("changed", str)]
     node: Any = msgspec.defstruct("Node", [*known, *fields], rename={"changed": "updatedAt", **names})
     nodes = msgspec.defstruct("Connection", [("nodes", list[node])])
     return msgspec.defstruct("Data", [("connection", nodes)], rename={"connection": connection})

@@ -17,6 +17,7 @@ from weathervane.shopify.orders import LINES, ORDERS, PARTS, SCOPES
 from weathervane.shopify.queries import changed_since
 from weathervane.shopify.scopes import check_scope, day_bounds, readable
 from weathervane.source.checkpoints import format_time
+from weathervane.source.decoding import parse_time
 from weathervane.source.errors import ConfigurationError
 from weathervane.source.slices import Piece, Slice, SliceEnd
 
@@ -119,10 +120,15 @@ class OrdersReader:
         if count(span.end) < settings.bulk_from:
             return None
         times = self._client.ask(queries.ORDER_TIMES, None, _Times)
-        lower = lower or times.oldest.nodes[0].changed
+        if not times.oldest.nodes or not times.newest.nodes:
+            return None  # deleted meanwhile
+        oldest, newest = (
+            parse_time(found.nodes[0].changed, "the time of change") for found in (times.oldest, times.newest)
+        )
+        lower = lower or oldest
         # Bounded by what the shop holds, not by our clock: one that runs ahead would put the checkpoint over orders
         # that are yet to come.
-        upper = min(filter(None, (span.end, times.newest.nodes[0].changed)))
+        upper = min(filter(None, (span.end, newest)))
         # Halved until one operation's file, and the parents held for it, are bounded.
         while upper - lower > timedelta(minutes=1) and count(upper) > settings.bulk_slice_rows:
             upper = (lower + (upper - lower) / 2).replace(microsecond=0)
@@ -130,7 +136,7 @@ class OrdersReader:
 
 
 class _Node(msgspec.Struct, rename={"changed": "updatedAt"}):
-    changed: datetime
+    changed: str
 
 
 class _Nodes(msgspec.Struct):

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from weathervane.shopify.settings import ShopifySettings
-from weathervane.source.errors import ContractError, UnavailableError
+from weathervane.source import decoding
+from weathervane.source.errors import ContractError
 
 __all__ = ["SMALL_COST", "PageInfo", "PageSize", "decode", "page_info"]
 
@@ -75,8 +76,10 @@ class PageSize:
         """Takes a page's cost for the next one's size: at most double, and a tenth below what is allowed."""
         if cost and cost > 0:
             self._cost_of_one = cost / self._first
-            fits = int(self._allowed / self._cost_of_one)
-            self._first = max(1, min(self._ceiling, self._first * 2, fits))
+            fits = (
+                min(self._ceiling, self._allowed / self._cost_of_one) if self._cost_of_one else self._ceiling
+            )
+            self._first = max(1, min(self._first * 2, int(fits)))
 
 
 def decode(body: bytes, shape: type[_T]) -> _T:
@@ -84,16 +87,10 @@ def decode(body: bytes, shape: type[_T]) -> _T:
 
     Raises:
         ContractError: The data has another shape than the schema says.
+        UnavailableError: The answer is not whole.
     """
     kind: Any = shape
-    try:
-        holder: Any = msgspec.json.decode(body, type=_holder(kind))
-    except msgspec.ValidationError as error:
-        raise ContractError(
-            f"Shopify's answer has an unexpected shape: {error}", reason="UNEXPECTED_JSON"
-        ) from None
-    except msgspec.DecodeError:
-        raise UnavailableError("Shopify's answer is not whole", reason="MALFORMED_JSON") from None
+    holder: Any = decoding.decode(body, _holder(kind), "Shopify's answer")
     data: _T = holder.data
     return data
 

@@ -18,6 +18,7 @@ from weathervane.shopify.pages import PageInfo, PageSize, decode
 from weathervane.shopify.products import PARTS, PRODUCTS, VARIANTS
 from weathervane.shopify.scopes import check_scope, day_bounds
 from weathervane.source.checkpoints import format_time
+from weathervane.source.decoding import parse_time
 from weathervane.source.slices import Piece, Slice, SliceEnd
 
 __all__ = ["ProductsReader"]
@@ -90,12 +91,12 @@ class ProductsReader:
         # In one piece: the rows that they change are looked up in the lake once.
         events = list(self._events(lower, upper))
         if events:
-            gids = pa.array([event.subject_id for event in events], pa.string())
+            gids = pa.array([gid for gid, _ in events], pa.string())
             changes = pa.RecordBatch.from_arrays(
                 [
                     pa.repeat(pa.scalar(self._client.tenant, pa.string()), len(events)),
                     gid_tail(gids),
-                    pa.array([event.created_at for event in events], TIME),
+                    pa.array([deleted for _, deleted in events], TIME),
                 ],
                 names=["tenant_id", "product_id", "deleted_at"],
             )
@@ -105,10 +106,11 @@ class ProductsReader:
                 VARIANTS.name,
                 members=changes.select(["product_id"]).cast(pa.schema([VARIANTS.schema.field("product_id")])),
             )
-        newest = max((event.created_at for event in events), default=None)
+        newest = max((deleted for _, deleted in events), default=None)
         return SliceEnd(self._deleted.reached(slice, newest, exhausted=True))
 
-    def _events(self, lower: datetime | None, upper: datetime | None) -> Iterator[_Event]:
+    def _events(self, lower: datetime | None, upper: datetime | None) -> Iterator[tuple[str, datetime]]:
+        """The gids of products that were deleted, each with its time."""
         terms = ["action:destroy", "subject_type:PRODUCT"]
         terms += [f"created_at:>='{format_time(lower)}'"] if lower else []
         terms += [f"created_at:<='{format_time(upper)}'"] if upper else []
@@ -116,11 +118,13 @@ class ProductsReader:
         search = {"query": " AND ".join(terms)}
         for body in self._client.pages(queries.DELETED_PRODUCTS, search, "events", sizes):
             nodes = decode(body, _Events).events.nodes
-            yield from (one for one in nodes if one.subject_id and one.subject_type == "PRODUCT")
+            for one in nodes:
+                if one.subject_id and one.subject_type == "PRODUCT":
+                    yield one.subject_id, parse_time(one.created_at, "the time of an event")
 
 
 class _Event(msgspec.Struct, rename="camel"):
-    created_at: datetime
+    created_at: str
     subject_id: str | None = None
     subject_type: str | None = None
 

@@ -145,5 +145,5 @@ DELETED_PRODUCTS = """query Deleted($first: Int!, $after: String, $query: String
 BULK_RUN = """mutation Run($query: String!) { bulkOperationRunQuery(query: $query, groupObjects: false) {
   bulkOperation { id status } userErrors { code field message } } }"""
 BULK_POLL = """query Poll($id: ID!) { bulkOperation(id: $id) {
-  id status errorCode objectCount rootObjectCount fileSize url } }"""
+  id status errorCode objectCount rootObjectCount fileSize url partialDataUrl } }"""
 BULK_CANCEL = "mutation Cancel($id: ID!) { bulkOperationCancel(id: $id) { bulkOperation { id status } } }"

@@ -75,6 +75,13 @@ class BulkFiles:
         if fewer is not None:
             lines = body.splitlines(keepends=True)
             body = b"".join(lines[: max(0, len(lines) - int(fewer.args.get("drop", 1)))])
+        put = self._faults.take("bulk_line")
+        if put is not None:
+            body = (
+                str(put.args.get("line", "{}")).encode("utf-8", "surrogateescape")
+                + b"\n"
+                + body.partition(b"\n")[2]
+            )
         if self._faults.take("bulk_truncated"):
             cut = len(body) * 6 // 10
             body = body[: cut - 1 if body[cut - 1 : cut] == b"\n" else cut]

@@ -34,6 +34,7 @@ from weathervane.shopify.sandbox.refusals import (
     field_report,
     make_partial,
     max_cost,
+    merge,
     size_problems,
     throttled,
     variable_error,
@@ -109,6 +110,9 @@ def answer(
     result = _answer(asked, facts, note, world=world, faults=faults, bulk=bulk, bucket=bucket, now=now)
     errors = result.body.get("errors") or ()
     note["errors"] = [(one.get("extensions") or {}).get("code", one["message"]) for one in errors]
+    merged = faults.take("merged", **facts)
+    if merged is not None:
+        merge(result.body, merged.args.get("members") or {})
     result.note = note
     return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "field_report",
     "make_partial",
     "max_cost",
+    "merge",
     "size_problems",
     "throttled",
     "variable_error",
@@ -105,6 +107,17 @@ def size_problems(node: FieldNode, first: Any, last: Any) -> list[dict[str, Any]
 def variable_error(error: GraphQLError) -> dict[str, Any]:
     """Return the error of a variable that does not fit its type."""
     return {**error_dict(error), "extensions": {"code": "INVALID_VARIABLE", "problems": []}}
+
+
+def merge(answer: Any, members: Mapping[str, Any]) -> None:
+    """Put members into an answer, beside and over its own; into a list by place: `{"nodes": {"0": {…}}}`."""
+    for name, value in members.items():
+        place: Any = int(name) if isinstance(answer, list) else name
+        held = answer[place] if isinstance(answer, list) else answer.get(name)
+        if isinstance(value, dict) and isinstance(held, dict | list):
+            merge(held, value)
+        else:
+            answer[place] = value
 
 
 def make_partial(body: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ FAULTS: Mapping[str, str] = {
     "throttled": "answer THROTTLED, whatever the bucket holds",
     "internal_error": "answer 200 with INTERNAL_SERVER_ERROR",
     "partial": "answer 200 with half of the list and an error beside it",
+    "merged": "members are put into the answer, beside and over its own: members (object; a list's by place)",
     "access_denied": "answer 200 with ACCESS_DENIED: field (only where this one is asked), required (text)",
     "shop_inactive": "answer 200 with SHOP_INACTIVE",
     "max_cost": "answer 200 with MAX_COST_EXCEEDED",
@@ -46,6 +47,7 @@ FAULTS: Mapping[str, str] = {
     "bulk_url_expired": "the storage host says that the URL has expired",
     "bulk_truncated": "the file ends in the middle of a line",
     "bulk_fewer_lines": "the file lacks lines at its end: drop (default 1)",
+    "bulk_line": "a line is put into the file in place of its first one: line (text)",
     "bulk_short_children": "the next bulk operation's file lacks children beyond so many of each parent, and so do"
     " its counts: keep (default 100)",
     "slots_busy": "another client of the app holds the bulk slots",

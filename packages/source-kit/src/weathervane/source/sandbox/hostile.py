@@ -79,7 +79,9 @@ def _html(fault: Fault, _: Body) -> Response:
 
 
 def _wrong(fault: Fault, _: Body) -> Response:
-    return Response(str(fault.args.get("body", "[]")), media_type="application/json")
+    # `\udcff` in the text is the byte 0xff: a body that is no UTF-8 can be armed by JSON too.
+    body = str(fault.args.get("body", "[]")).encode("utf-8", "surrogateescape")
+    return Response(body, media_type="application/json")
 
 
 def _bomb(fault: Fault, _: Body) -> Response:

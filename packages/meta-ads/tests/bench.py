@@ -35,6 +35,22 @@ REPORTS = replace(
 Row = dict[str, Any]
 
 
+def row(ad: str = "120210478963240123", **more: Any) -> dict[str, Any]:
+    """A row of an ad as Meta sends it."""
+    return {
+        "account_id": "101",
+        "account_currency": "USD",
+        "campaign_id": "120210478963240001",
+        "adset_id": "120210478963240002",
+        "ad_id": ad,
+        "date_start": "2026-10-20",
+        "date_stop": "2026-10-20",
+        "impressions": "9708",
+        "spend": "133.9",
+        **more,
+    }
+
+
 class Clock:
     """A clock that only sleeping moves."""
 

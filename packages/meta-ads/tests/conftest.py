@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,3 +43,15 @@ def begin(lake: LakeClient, new_tenant: Callable[[], str]) -> Iterator[Callable[
 def bench(begin: Callable[..., Bench]) -> Bench:
     """One account with eight ads."""
     return begin()
+
+
+@pytest.fixture
+def recorded(begin: Callable[..., Bench], tmp_path: Path) -> Callable[..., Bench]:
+    """Opens a world of given rows."""
+
+    def recorded(*rows: Any, **options: Any) -> Bench:
+        path = tmp_path / "rows.jsonl"
+        path.write_text("\n".join(map(json.dumps, rows)))
+        return begin(records=[path], **options)
+
+    return recorded

@@ -9,7 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from weathervane.meta_ads.answers import ReportLostError
-from weathervane.source.errors import CredentialsError, RetriableError, SourceError
+from weathervane.meta_ads.checkpoint import parse_days
+from weathervane.source.errors import (
+    CredentialsError,
+    CursorError,
+    DeferredError,
+    RetriableError,
+    SourceError,
+)
 
 from .answering import GOOD, NODE, ROW, SECRET, TOKEN, Answering, answering
 
@@ -161,3 +168,210 @@ def test_a_report_run_that_meta_does_not_know_is_made_anew_once_and_then_told(ve
     made = [url for url in vendor.urls if url.startswith("/v26.0/act_101/insights")]
     assert len(made) == 2
     assert len(vendor.urls) > 2 + 2 * 4
+
+
+TWO_TO_THE_63 = str(2**63)
+HOSTILE = [
+    b"",
+    b" ",
+    b"null",
+    b"true",
+    b'"a text"',
+    b"12",
+    b"1e400",
+    b"[]",
+    b"[[]]",
+    b"[1]",
+    b"{}",
+    b"{",
+    b'{"data":',
+    b'{"data":null}',
+    b'{"data":{}}',
+    b'{"data":[null]}',
+    b'{"data":[1,"x",[],true]}',
+    b'{"data":[{}]}',
+    b'{"data":[{"id":null,"account_id":null}]}',
+    b'{"data":[{"id":7,"account_id":"../101"}]}',
+    b'{"data":[{"id":"act_x","account_id":"","timezone_name":"UTC","currency":"EUR"}]}',
+    b'{"data":[{"id":"../../me","account_id":"101?x","timezone_name":"UTC","currency":"EUR"}]}',
+    b'{"data":[{"id":"11"}],"paging":{"next":"http://["}}',
+    b'{"data":[{"id":"11"}],"paging":{"next":7}}',
+    b'{"data":[{"id":"11"}],"paging":{"next":"x","cursors":{"after":[]}}}',
+    b'{"data":[{"id":"11"}],"paging":{"next":"x","cursors":{"after":"\\ud800"}}}',
+    b'{"data":[{"id":"11"}],"paging":[]}',
+    b'{"data":[{"date_start":"2026-10-20","date_stop":"2026-10-20","spend":1e400}]}',
+    b'{"data":[{"date_start":"2026-10-20T00:00:00","date_stop":"9999-99-99","spend":"NaN"}]}',
+    b'{"data":[{"actions":{"action_type":"x"},"ad_id":"13"}]}',
+    b'{"data":[{"name":"\xff\xfe"}]}',
+    b'{"name":"\xff\xfe"}',
+    b"\xff\xfe\x00",
+    b"\xef\xbb\xbf{}",
+    b'{"data":' + b"[" * 5000 + b"]" * 5000 + b"}",
+    b'{"error":' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}",
+    b'{"error":{"code":1e400,"message":7}}',
+    b'{"error":{"code":' + b"9" * 5000 + b"}}",
+    *(
+        b'{"report_run_id":' + one + b"}"
+        for one in (
+            b"null",
+            b"7.5",
+            b"[]",
+            b'""',
+            b'"../me"',
+            b'"601/insights"',
+            b"-1",
+            TWO_TO_THE_63.encode() * 3,
+        )
+    ),
+    *(
+        b'{"async_status":' + one + b',"async_percent_completion":' + percent + b',"error_code":null}'
+        for one, percent in (
+            (b"null", b"1"),
+            (b"7", b"1"),
+            (b'"Job Lost"', b'"100"'),
+            (b'"Job Completed"', b"1e400"),
+        )
+    ),
+    b'{"async_status":"Job Failed","error_code":"100","error_message":null}',
+    b'{"async_status":"Job Failed","async_percent_completion":null}',
+    b'{"async_status":"Job Failed","error_code":null,"error_subcode":null,"error_message":null}',
+    *(
+        b'{"id":"act_101","account_id":"101","currency":"EUR","timezone_name":' + zone + b"}"
+        for zone in (
+            b"null",
+            b"7",
+            b'""',
+            b'"Mars/Olympus"',
+            b'"../../etc/passwd"',
+            b'"\\u0000"',
+            b'"Europe"',
+        )
+    ),
+    b'{"id":"act_101","account_id":"101","currency":null,"timezone_name":"UTC","name":null,"account_status":"1"}',
+    *(
+        json.dumps([{"code": 200, "body": body}]).encode()
+        for body in (
+            "",
+            "null",
+            "[]",
+            "{}",
+            '{"data":null}',
+            '{"data":{"is_valid":null}}',
+            '{"data":{"scopes":{}}}',
+        )
+    ),
+    *(
+        json.dumps(
+            [{"code": 200, "body": f'{{"data":{{"is_valid":true,"expires_at":{ends},"scopes":null}}}}'}]
+        ).encode()
+        for ends in (
+            "1e999",
+            "-1",
+            TWO_TO_THE_63,
+            "999999999999999999",
+            "-999999999999999999",
+            '"soon"',
+            "[]",
+            "1.5",
+        )
+    ),
+    b'[{"code":200}]',
+    b'[{"code":200,"body":null}]',
+    b'[{"code":200,"body":{}}]',
+]
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_no_bytes_break_a_call(vendor, kind):
+    """Each answer gives something, or an error that says what to do; none that nobody foresaw."""
+    broken = []
+    for body in HOSTILE:
+        vendor.told[kind] = body
+        try:
+            vendor.make(kind)
+        except SourceError as error:
+            if TOKEN in str(error) or SECRET in str(error):
+                broken.append((body[:80], error))
+        except Exception as error:
+            broken.append((body[:80], error))
+    assert broken == []
+
+
+HEADERS = ["x-business-use-case-usage", "x-fb-ads-insights-throttle", "x-ad-account-usage", "x-app-usage"]
+USAGE = [
+    "",
+    "null",
+    "[]",
+    "{",
+    "7",
+    "[" * 5000,
+    "\xff",
+    '{"101":null}',
+    '{"101":[null,7,[]]}',
+    '{"101":[{"call_count":"28","estimated_time_to_regain_access":null}]}',
+    '{"101":[{"call_count":1e400}]}',
+    '{"101":[{"estimated_time_to_regain_access":true,"call_count":-1e300}]}',
+    '{"101":[{"estimated_time_to_regain_access":' + "9" * 400 + "}]}",
+    '{"app_id_util_pct":{},"acc_id_util_pct":"NaN"}',
+    '{"acc_id_util_pct":-5,"reset_time_duration":-1e18}',
+    '{"call_count":[],"total_time":"x"}',
+]
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_no_header_breaks_a_call(vendor, name):
+    """What it says is passed over, where it says nothing."""
+    for value in USAGE:
+        vendor.headers = {name: value}
+        assert vendor.make("insights") == [json.dumps(ROW, separators=(", ", ": ")).encode()]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x-business-use-case-usage", '{"101":[{"estimated_time_to_regain_access":999999999}]}'),
+        ("x-ad-account-usage", '{"acc_id_util_pct":100,"reset_time_duration":1e18}'),
+    ],
+)
+def test_nobody_is_kept_out_for_more_than_a_day(vendor, name, value):
+    """An absurd header puts a tenant off until tomorrow, and not for years."""
+    vendor.headers, vendor.status = {name: value}, 400
+    vendor.told["insights"] = json.dumps(
+        {"error": {"code": 17, "error_subcode": 2446079, "message": ""}}
+    ).encode()
+    with pytest.raises(DeferredError) as caught:
+        vendor.make("insights")
+    assert caught.value.retry_after == 86_400
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "7",
+        '{"101":7}',
+        '{"101":"2026-02-30"}',
+        '{"101":"2026-10-20T00:00:00"}',
+        "[" * 5000,
+        "\ud800",
+    ],
+)
+def test_a_checkpoint_that_is_none_is_said_to_be_none(text):
+    """Never taken for none at all."""
+    with pytest.raises(CursorError):
+        parse_days(text)
+
+
+def test_an_account_of_which_little_can_be_read_is_refused_by_name_and_not_the_others(vendor):
+    """Of a list: what is wrong with one is no reason not to read the next."""
+    nodes = [
+        {"id": "act_100", "currency": "EUR"},
+        {**NODE, "timezone_name": 7, "id": "x", "account_id": 9},
+        NODE,
+    ]
+    vendor.told["accounts"] = json.dumps({"data": nodes}).encode()
+    found = vendor.make("accounts")
+    assert [one.id for one in found["readable"]] == ["101"]
+    assert found["refused"].keys() == {"100", "number 2 of the list"}

@@ -21,38 +21,10 @@ from weathervane.source.errors import (
     IncompleteError,
 )
 
-from .bench import ONE_CALL, REPORTS, asked
+from .bench import ONE_CALL, REPORTS, asked, row
 
 DAY = 86_400
 TWO = (AccountOptions("101", "EUR", "Europe/Paris"), AccountOptions("102", "JPY", "Asia/Tokyo"))
-
-
-def row(ad="120210478963240123", **more):
-    """A row of an ad as Meta sends it."""
-    return {
-        "account_id": "101",
-        "account_currency": "USD",
-        "campaign_id": "120210478963240001",
-        "adset_id": "120210478963240002",
-        "ad_id": ad,
-        "date_start": "2026-10-20",
-        "date_stop": "2026-10-20",
-        "impressions": "9708",
-        "spend": "133.9",
-        **more,
-    }
-
-
-@pytest.fixture
-def recorded(begin, tmp_path):
-    """Opens a world of given rows."""
-
-    def recorded(*rows, **options):
-        path = tmp_path / "rows.jsonl"
-        path.write_text("\n".join(map(json.dumps, rows)))
-        return begin(records=[path], **options)
-
-    return recorded
 
 
 @pytest.mark.parametrize("settings", [ONE_CALL, REPORTS], ids=["calls", "reports"])
@@ -362,30 +334,6 @@ def test_rows_that_are_not_listed_fail_the_slice(bench, fault, settings):
     assert (bench.rows(), bench.checkpoint()) == ([], None)
 
 
-TWICE = [{"action_type": "lead", "value": "1"}, {"action_type": "lead", "value": "2"}]
-
-
-@pytest.mark.parametrize(
-    "spoilt", [[{"value": "7"}], [7], "7", [{"action_type": 7, "value": "7"}], TWICE], ids=str
-)
-def test_actions_that_are_none_set_the_row_aside_and_remove_nothing(bench, spoilt):
-    """The figures are not NULL and the actions not gone: what the lake had of both stays until they can be read."""
-    bench.run()
-    before, actions = bench.rows(), bench.rows("meta_ads_actions")
-    (_, adset, day) = max(
-        (key for key, row in bench.truth().items() if row.get("actions")), key=lambda key: key[-1]
-    )
-    bench.meta.change("spoil", level="adset", id=adset, day=day, set={"actions": spoilt})
-    counts = bench.run().metadata["datasets"]
-    assert [(one["quarantined_rows"], one["removed_rows"]) for one in counts.values()] == [(1, 0), (1, 0)]
-    assert sorted(bench.rows(), key=str) == sorted(before, key=str)
-    assert sorted(bench.rows("meta_ads_actions"), key=str) == sorted(actions, key=str)
-    for table in counts:
-        (kept,) = bench.rows(f"{table}_quarantine")
-        assert json.loads(kept["record"])["actions"] == spoilt
-        assert "not a list of actions" in kept["value"]
-
-
 def test_an_account_of_which_nothing_is_shown_any_more_keeps_its_days(begin):
     """One empty list must not remove four weeks; the other accounts are read, and the run says which one it was."""
     bench = begin(accounts=TWO)
@@ -457,33 +405,6 @@ def test_an_unreadable_spend_sets_a_row_aside_and_not_the_day(bench):
     assert summary.metadata["datasets"]["meta_ads"]["quarantined_rows"] == 1
     assert len(bench.rows()) == len(rows) - 1
     assert json.loads(bench.rows("meta_ads_quarantine")[0]["record"])["spend"] == "about ten"
-
-
-def test_what_is_spent_while_it_is_read_is_no_error(bench):
-    """Today moves; days before it must not."""
-    bench.run()
-
-    class Spending:
-        """Spends a cent once the rows were read."""
-
-        def __init__(self, inner, day):
-            self._inner, self._day = inner, day
-
-        def __getattr__(self, name):
-            return getattr(self._inner, name)
-
-        def read(self, slice):
-            pieces = self._inner.read(slice)
-            yield next(pieces)
-            bench.meta.change("add_spend", ad_id=ad, day=self._day, amount="0.01")
-            return (yield from pieces)
-
-    ad = next(one["ad_id"] for one in bench.meta.truth("insights_ad") if one["date_start"] == "2026-11-01")
-    bench.run(wrap=lambda inner: Spending(inner, "2026-11-01"))
-    with pytest.raises(IncompleteError, match="on 2026-10-30"):
-        bench.run(wrap=lambda inner: Spending(inner, "2026-10-30"))
-    bench.run()
-    bench.holds_the_truth()
 
 
 def test_an_account_that_refuses_fails_loudly_and_not_the_others(begin):

@@ -82,6 +82,13 @@ def test_a_damaged_gzip_body_is_not_a_short_answer(serve, damage: Callable[[byte
     assert len(stub.calls) == 3
 
 
+def test_a_header_may_hold_any_bytes(serve) -> None:
+    """A name in Latin-1 or UTF-8 is no reason not to read the answer."""
+    plain, value = b"".join(answer({"ok": 1})), b"caf\xe9 \xff \xc3\xa9"
+    head = plain.replace(b"\r\n", b"\r\nX-Note: " + value + b"\r\n", 1)
+    assert get(serve(lambda _: [head])) == {"ok": 1}
+
+
 def test_a_cut_body_is_asked_for_again(serve) -> None:
     """A connection that ends within the body is a failure, even if what came would parse."""
     stub = serve(lambda call: answer(b"[1]  ", cut=2 if call.number == 1 else 0))

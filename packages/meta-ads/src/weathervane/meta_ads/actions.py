@@ -7,14 +7,15 @@ them may be added up. Zeros, entries and whole lists are simply absent, so what 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
-from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from weathervane.meta_ads.settings import WINDOWS
+from weathervane.source.decoding import decode
+from weathervane.source.errors import SourceError
 
-__all__ = ["CHOSEN", "LISTS", "PICKED", "ROWS", "Spend", "spend_of", "widened"]
+__all__ = ["CHOSEN", "LISTS", "PICKED", "ROWS", "widened"]
 
 PICKED, ROWS = "_picked", "_rows"
 """Members that `widened` adds to a record: chosen figures by name, and all figures as rows."""
@@ -41,79 +42,67 @@ CHOSEN: Mapping[str, tuple[str, str]] = {
 """Columns of their own: name -> list and action type. Named types, because adding up a list counts twice."""
 
 _READINGS = {"value": "default", **{window: window for window in WINDOWS}}
-_Entries = list[dict[str, msgspec.Raw]]
-_members: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_entries: msgspec.json.Decoder[_Entries | None] = msgspec.json.Decoder(_Entries | None)
-_text: msgspec.json.Decoder[str] = msgspec.json.Decoder(str)
+_Entry = dict[str, Any]
+"""A reading -> its figure as it was sent, or a text that fits no table: what is wrong with it."""
+_WANTED = (*LISTS.values(), *dict.fromkeys(name for name, _ in CHOSEN.values() if name not in LISTS.values()))
 
 
 def widened(record: bytes, account_id: str) -> bytes:
     """A record with what its lists hold laid out flat, and with its account, which Meta may leave out.
 
-    What cannot be taken apart is no less set aside: a record that is none is given back as it is, and one whose lists
-    are not lists of actions gets, in place of what was to be laid out, a text that fits no table. Its figures are not
-    NULL, and its actions not gone; they could not be read.
+    What cannot be taken apart is no less set aside, by itself: a text that fits no table stands in place of the figures
+    that a list, or an action type that it holds twice, would have given. They are not NULL and the actions not gone;
+    they could not be read. A record that is none is given back as it is.
     """
     try:
-        row = _members.decode(record)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        row = decode(record, dict[str, msgspec.Raw], "a row")
+    except SourceError:
         return record
-    try:
-        lists = {name: _entries.decode(row[name]) or [] for name in _WANTED if name in row}
-        by_type = {
-            name: {_text.decode(entry["action_type"]): entry for entry in entries}
-            for name, entries in lists.items()
-        }
-        if any(len(by_type[name]) < len(entries) for name, entries in lists.items()):
-            raise LookupError("an action type is there twice")
-    except (msgspec.DecodeError, LookupError, UnicodeDecodeError, RecursionError) as error:
-        unread = f"not a list of actions: {error}"
-        return msgspec.json.encode({"account_id": account_id, **row, PICKED: unread, ROWS: unread})
-    rows: dict[tuple[str, str], dict[str, object]] = {}
-    for column, name in LISTS.items():
-        for action_type, entry in by_type.get(name, {}).items():
-            for member, window in _READINGS.items():
-                if member in entry:
-                    key = (action_type, window)
-                    found = rows.setdefault(key, {"action_type": action_type, "attribution_window": window})
-                    found[column] = entry[member]
-    picked = {
-        column: {member: value for member, value in chosen.items() if member in _READINGS}
-        for column, (name, action_type) in CHOSEN.items()
-        if (chosen := by_type.get(name, {}).get(action_type)) is not None
-    }
-    whole = {"account_id": account_id, **row, PICKED: picked, ROWS: list(rows.values())}
-    return msgspec.json.encode(whole)
-
-
-_WANTED = (*LISTS.values(), *dict.fromkeys(name for name, _ in CHOSEN.values() if name not in LISTS.values()))
-
-
-class Spend(msgspec.Struct):
-    """What the control of a read needs of a row."""
-
-    date_start: date
-    date_stop: date
-    spend: msgspec.Raw = msgspec.Raw(b"null")
-
-    @property
-    def amount(self) -> Decimal | None:
-        """The money, in major units of the account's currency; zero when it is absent, None when it is unreadable."""
+    lists: dict[str, dict[str, _Entry]] = {}
+    unread: dict[str, str] = {}
+    for name in _WANTED:
         try:
-            amount = _amount.decode(self.spend)
-        except msgspec.DecodeError:
-            return None
-        return Decimal(0) if amount is None else amount if amount.is_finite() else None
+            lists[name] = _by_type(row[name]) if name in row else {}
+        except SourceError as error:
+            unread[name] = f"not a list of actions: {error.message}"
+    picked: dict[str, _Entry] = {}
+    for column, (name, action_type) in CHOSEN.items():
+        if name in unread:
+            picked[column] = {"value": unread[name]}
+        elif action_type in lists[name]:
+            picked[column] = lists[name][action_type]
+    whole = next((unread[name] for name in LISTS.values() if name in unread), None)
+    rows = _rows(lists) if whole is None else whole
+    return msgspec.json.encode({"account_id": account_id, **row, PICKED: picked, ROWS: rows})
 
 
-# A text or a number, as the column has it.
-_amount: msgspec.json.Decoder[Decimal | None] = msgspec.json.Decoder(Decimal | None)
-_spend: msgspec.json.Decoder[Spend] = msgspec.json.Decoder(Spend)
+def _rows(lists: Mapping[str, Mapping[str, _Entry]]) -> list[dict[str, Any]]:
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for column, name in LISTS.items():
+        for action_type, entry in lists[name].items():
+            for reading, figure in entry.items():
+                window = _READINGS[reading]
+                found = {"action_type": action_type, "attribution_window": window}
+                rows.setdefault((action_type, window), found)[column] = figure
+    return list(rows.values())
 
 
-def spend_of(record: bytes) -> Spend | None:
-    """A row's day and spend; None when they cannot be read."""
-    try:
-        return _spend.decode(record)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+def _by_type(sent: msgspec.Raw) -> dict[str, _Entry]:
+    """A list's entries by action type. One that is there twice has no figures but what is wrong; twice the same is one.
+
+    Raises:
+        SourceError: It is no list of actions.
+    """
+    found: dict[str, _Entry] = {}
+    entries = [] if bytes(sent) == b"null" else decode(sent, list[dict[str, msgspec.Raw]], "the list")
+    for one in entries:
+        action_type = decode(one.get("action_type", _NOTHING), str, "an action type")
+        entry = {reading: one[reading] for reading in _READINGS if reading in one}
+        before = found.setdefault(action_type, entry)
+        if before != entry:
+            twice = f"the action type {action_type[:100]} is there twice"
+            found[action_type] = dict.fromkeys([*before, *entry], twice)
+    return found
+
+
+_NOTHING = msgspec.Raw(b"null")

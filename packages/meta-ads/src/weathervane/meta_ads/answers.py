@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import httpx
 import msgspec
 
 from weathervane.meta_ads.throttle import regain_seconds
+from weathervane.source.decoding import decode
 from weathervane.source.errors import (
     ConfigurationError,
     ContractError,
@@ -74,10 +74,6 @@ class _Part(msgspec.Struct):
     body: str
 
 
-_object: msgspec.json.Decoder[_Object] = msgspec.json.Decoder(_Object)
-_batch: msgspec.json.Decoder[list[_Part | None]] = msgspec.json.Decoder(list[_Part | None])
-# Numbers that no float can hold are no reason not to see the error beside them.
-_any: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any], float_hook=str)
 _TOO_MUCH = {(1, None), (1, 99), (100, 1487534), (100, 1504018), (2, 1504038), (-3, 1504045)}
 _DEAD_TOKEN = {
     458: "the app was removed by the user",
@@ -109,7 +105,7 @@ def classifier(default_wait: float, abuse_pause: float) -> Callable[[httpx.Respo
     def classify(response: httpx.Response) -> Verdict:
         try:
             error = next(_errors(response), None)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (SourceError, RecursionError):
             return _of_no_object(response)
         if error is None:
             return Accept() if response.status_code == 200 else classify_by_status(response)
@@ -148,30 +144,33 @@ def _errors(response: httpx.Response) -> Iterator[_Error]:
 
     As in Meta's own SDK a member `error` is one whatever it holds, and so is `success: false`.
     """
-    body = response.content
-    if body.lstrip()[:1] == b"[":
-        for part in _batch.decode(body) or [None]:
+    body = response.content.strip()
+    if body[:1] == b"[":
+        for part in decode(body, list[_Part | None], "Meta's answer") or [None]:
             told = _Error(message="a call of a batch was not answered")
-            yield from (told,) if part is None else _within(_any.decode(part.body))
-    elif b"error" in body or b"success" in body:
-        yield from _within(_any.decode(body))
+            yield from (told,) if part is None else _within(part.body.strip().encode())
     else:
-        _object.decode(body)
+        decode(body, _Object, "Meta's answer")
+        yield from _within(body)
 
 
-def _within(found: Any) -> Iterator[_Error]:
-    if isinstance(found, list):
-        for one in found:
-            yield from _within(one)
-    # What a token that is asked about suffers from is what was asked, and no error of the answer.
-    if isinstance(found, dict) and "is_valid" not in found:
-        if "error" in found or found.get("success") is False:
-            yield _error_of(found.get("error"))
-        for one in found.values():
-            yield from _within(one)
+def _within(part: bytes) -> Iterator[_Error]:
+    if b"error" not in part and b"success" not in part:
+        return
+    if part[:1] == b"[":
+        for one in decode(part, list[msgspec.Raw], "Meta's answer"):
+            yield from _within(bytes(one))
+    elif part[:1] == b"{":
+        members = decode(part, dict[str, msgspec.Raw], "Meta's answer")
+        if "is_valid" in members:
+            return  # what a token suffers from is what was asked, and no error of the answer
+        if "error" in members or bytes(members.get("success", b"")) == b"false":
+            yield _error_of(decode(members.get("error", b"null"), object, "Meta's error"))
+        for one in members.values():
+            yield from _within(bytes(one))
 
 
-def _error_of(found: Any) -> _Error:
+def _error_of(found: object) -> _Error:
     """An error as it may be sent: an object, whose numbers may be texts, a text, or nothing."""
     if not isinstance(found, dict):
         return _Error(message=found if isinstance(found, str) else "")
@@ -182,7 +181,7 @@ def _error_of(found: Any) -> _Error:
     )
 
 
-def _whole(found: Any) -> int | None:
+def _whole(found: object) -> int | None:
     return int(found) if isinstance(found, int | str) and _NUMBER.fullmatch(str(found)) else None
 
 

@@ -10,7 +10,8 @@ from datetime import date
 
 import msgspec
 
-from weathervane.source.errors import CursorError
+from weathervane.source.decoding import decode, parse_vendor_day
+from weathervane.source.errors import CursorError, SourceError
 
 __all__ = ["format_days", "parse_days"]
 
@@ -29,8 +30,9 @@ def parse_days(text: str | None) -> dict[str, date]:
     if text is None:
         return {}
     try:
-        return msgspec.json.decode(text, type=dict[str, date])
-    except msgspec.DecodeError as error:
+        days = decode(text, dict[str, str], "the checkpoint")
+        return {account: parse_vendor_day(day, "the day") for account, day in days.items()}
+    except SourceError as error:
         raise CursorError(
-            f"the checkpoint {text[:200]!r} cannot be read: {error}", reason="CURSOR_UNREADABLE"
+            f"the checkpoint {text[:200]!r} cannot be read: {error.message}", reason="CURSOR_UNREADABLE"
         ) from None

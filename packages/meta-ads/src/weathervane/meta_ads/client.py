@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
@@ -21,7 +21,8 @@ from weathervane.meta_ads.answers import REPORT, AccountRefusedError, TooMuchDat
 from weathervane.meta_ads.credentials import MetaAdsCredentials, TokenAuth
 from weathervane.meta_ads.settings import MetaAdsSettings
 from weathervane.meta_ads.throttle import ACCOUNT, AppPace
-from weathervane.source.errors import ConfigurationError, ContractError, CredentialsError
+from weathervane.source.decoding import decode, parse_zone
+from weathervane.source.errors import ConfigurationError, ContractError, CredentialsError, SourceError
 from weathervane.source.http import HttpLimits, vendor_client
 from weathervane.source.paging import Page, paginate
 from weathervane.source.quota import Pace, shared
@@ -111,18 +112,19 @@ class MetaAdsClient:
         """
         named = self._credentials.account_ids
         self._few_enough(len(named))
-        found: list[_AccountNode] = []
+        found: list[tuple[str, bytes]] = []
         refused: dict[str, AccountRefusedError | ContractError] = {}
         if named:
             for one in named:
                 try:
                     # Said to be of the account, so that a limit of its own pauses it and not the whole app.
-                    found.append(self.get(f"act_{one}", _AccountNode, account=one, fields=_ACCOUNT_FIELDS))
+                    found.append((one, self._send("GET", f"act_{one}", {"fields": _ACCOUNT_FIELDS}, one)))
                 except AccountRefusedError as error:
                     refused[one] = error
         else:
             pages = self.pages("me/adaccounts", {"fields": _ACCOUNT_FIELDS}, what="ad accounts")
-            found = [self._decode(record, _AccountNode) for page in pages for record in page]
+            records = (record for page in pages for record in page)
+            found = [(_named(record, number), record) for number, record in enumerate(records, 1)]
         if not found and not refused:
             raise CredentialsError(
                 "the token sees no ad account: assign the accounts to the system user, with the right to read",
@@ -130,11 +132,11 @@ class MetaAdsClient:
             )
         self._few_enough(len(found))
         readable = []
-        for node in found:
+        for one, node in found:
             try:
-                readable.append(_account(node))
+                readable.append(_account(one, node))
             except ContractError as error:
-                refused[node.account_id] = error
+                refused[one] = error
         return Accounts(sorted(readable, key=lambda account: account.id), refused)
 
     def _few_enough(self, accounts: int) -> None:
@@ -155,13 +157,13 @@ class MetaAdsClient:
             ContractError: It has another shape than documented.
             ReportLostError: Meta does not know the report run.
         """
-        return self._decode(self._send("GET", path, params, account, report), shape)
+        return decode(self._send("GET", path, params, account, report), shape, f"Meta's answer of {path}")
 
     def post(
         self, path: str, params: Mapping[str, Any], shape: type[_T], *, account: str | None = None
     ) -> _T:
         """Starts something, and reads what Meta calls it."""
-        return self._decode(self._send("POST", path, params, account), shape)
+        return decode(self._send("POST", path, params, account), shape, f"Meta's answer of {path}")
 
     def pages(
         self,
@@ -221,14 +223,6 @@ class MetaAdsClient:
             self._warned = True
             log.warning("%s: Meta warns about version %s", self.tenant, self._credentials.api_version)
 
-    def _decode(self, body: bytes, shape: type[_T]) -> _T:
-        try:
-            return msgspec.json.decode(body, type=shape)
-        except msgspec.ValidationError as error:
-            raise ContractError(
-                f"Meta's answer has an unexpected shape: {error}", reason="UNEXPECTED_JSON"
-            ) from None
-
 
 def parameters(params: Mapping[str, Any]) -> dict[str, str]:
     """Parameters as Meta takes them: texts as they are, everything else as compact JSON."""
@@ -239,23 +233,41 @@ def parameters(params: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _account(node: _AccountNode) -> Account:
+def _named(record: bytes, number: int) -> str:
+    """The number of an ad account in a list, however little else can be read of it."""
     try:
-        zone = ZoneInfo(node.timezone_name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        found = decode(record, _Id, "an ad account")
+    except SourceError:
+        found = _Id()
+    one = found.account_id or found.id.removeprefix("act_")
+    return one if one.isdecimal() and one.isascii() else f"number {number:,} of the list"
+
+
+def _account(one: str, record: bytes) -> Account:
+    node = decode(record, _AccountNode, f"ad account {one}")
+    if not one.isdecimal():
+        raise ContractError("an ad account of the list has no number", reason="UNEXPECTED_JSON")
+    try:
+        zone = parse_zone(node.timezone_name, "")
+    except ContractError:
         raise ContractError(
-            f"ad account {node.account_id} is in an unknown time zone {node.timezone_name[:60]!r}",
+            f"ad account {one} is in an unknown time zone {node.timezone_name[:60]!r}",
             reason="UNKNOWN_TIMEZONE",
         ) from None
-    return Account(node.account_id, node.name, node.currency, zone, node.account_status)
+    status = node.account_status if node.account_status is not None else 1
+    return Account(one, node.name or "", node.currency, zone, status)
+
+
+class _Id(msgspec.Struct):
+    account_id: str = ""
+    id: str = ""
 
 
 class _AccountNode(msgspec.Struct):
-    account_id: str
     timezone_name: str
     currency: str
-    name: str = ""
-    account_status: int = 1
+    name: str | None = None
+    account_status: int | None = None
 
 
 class _Cursors(msgspec.Struct):
@@ -273,7 +285,10 @@ class _Paging(msgspec.Struct):
             return None
         after = self.cursors.after if self.cursors else None
         # The link itself is not followed: it carries the token, and the old page size.
-        after = after or httpx.URL(self.next).params.get("after")
+        try:
+            after = after or httpx.URL(self.next).params.get("after")
+        except (httpx.InvalidURL, ValueError):
+            after = None
         if not after:
             raise ContractError("Meta says that there is a next page and gives no cursor", reason="NO_CURSOR")
         return after

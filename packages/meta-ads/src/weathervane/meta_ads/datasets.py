@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
+from typing import Literal
 
 import pyarrow as pa
 
@@ -23,7 +24,8 @@ __all__ = ["ACTIONS", "BREAKDOWNS", "INSIGHTS", "datasets_for", "fields_of"]
 MONEY = pa.decimal128(20, 6)
 """Major units of the account's currency."""
 FIGURE = pa.decimal128(38, 16)
-"""Counts may be fractions under modelled attribution; values come with as many decimals as Meta computed."""
+"""Counts may be fractions under modelled attribution; values come with as many decimals as Meta computed, and are
+rounded."""
 _TEXT, _COUNT = pa.string(), pa.int64()
 
 BREAKDOWNS: Mapping[str, tuple[str, ...]] = {
@@ -31,7 +33,7 @@ BREAKDOWNS: Mapping[str, tuple[str, ...]] = {
     "gender": ("gender",),
     "age_gender": ("age", "gender"),
     "country": ("country",),
-    "region": ("region",),
+    "region": ("country", "region"),
     "platform": ("publisher_platform",),
     "placement": ("publisher_platform", "platform_position"),
     "placement_device": ("publisher_platform", "platform_position", "impression_device"),
@@ -39,7 +41,8 @@ BREAKDOWNS: Mapping[str, tuple[str, ...]] = {
     "hour": ("hourly_stats_aggregated_by_advertiser_time_zone",),
 }
 """Name -> Meta's breakdowns: of those combinations that Meta publishes, the ones that users ask for. With `hour` and
-`region` Meta shows no conversions off Meta, and with `hour` no reach."""
+`region` Meta shows no conversions off Meta, and with `hour` no reach. A region is told by its name only, which two
+countries can share, so `region` is asked for with `country`."""
 
 _NAMES = {
     "campaign": "Campaign",
@@ -70,21 +73,25 @@ def _key(level: str) -> tuple[str, ...]:
     )
 
 
+def _said(name: str, doc: str = "") -> Column:
+    """What only describes: a value that does not fit is set aside by itself."""
+    return Column(name, _TEXT, name, on_misfit="value", doc=doc)
+
+
+def _figure(name: str, path: str, doc: str, *, on_misfit: Literal["row", "value"] = "row") -> Column:
+    """A figure that Meta computes: rounded, and where it is one of many of its row, set aside by itself."""
+    return Column(name, FIGURE, path, json="scalar", approximate=True, on_misfit=on_misfit, doc=doc)
+
+
 def _figures() -> tuple[Column, ...]:
     columns: list[Column] = []
     for name, (source, action_type) in CHOSEN.items():
         doc = f"`{action_type}` of `{source}`"
-        columns.append(
-            Column(name, FIGURE, f"{PICKED}.{name}.value", json="scalar", doc=f"{doc}, default reading.")
-        )
+        columns.append(_figure(name, f"{PICKED}.{name}.value", f"{doc}, default reading.", on_misfit="value"))
         if name in ("purchases", "purchase_value"):
             columns += [
-                Column(
-                    f"{name}_{window}",
-                    FIGURE,
-                    f"{PICKED}.{name}.{window}",
-                    json="scalar",
-                    doc=f"{doc}, {window}.",
+                _figure(
+                    f"{name}_{window}", f"{PICKED}.{name}.{window}", f"{doc}, {window}.", on_misfit="value"
                 )
                 for window in WINDOWS
             ]
@@ -95,10 +102,10 @@ def _insights(level: str) -> Dataset:
     above = LEVELS[1 : LEVELS.index(level) + 1]
     extra: tuple[Column, ...] = ()
     if level != "account":
-        extra += (Column("objective", _TEXT, "objective", doc="The campaign's."),)
+        extra += (_said("objective", "The campaign's."),)
     if level in ("adset", "ad"):
         told = "The windows that `default` figures of this row follow, e.g. `7d_click_1d_view`."
-        extra += (Column("attribution_setting", _TEXT, "attribution_setting", doc=told),)
+        extra += (_said("attribution_setting", told),)
     return Dataset(
         name="meta_ads" if level == "adset" else f"meta_ads_{level}",
         description=f"One row per {level} and day on which Meta shows anything; days without are absent.",
@@ -109,27 +116,28 @@ def _insights(level: str) -> Dataset:
         control_totals=("spend",),
         columns=(
             *_identity(level),
-            Column("account_name", _TEXT, "account_name"),
-            Column("account_currency", _TEXT, "account_currency", doc="Of every amount."),
+            _said("account_name"),
+            _said("account_currency", "Of every amount."),
             Column("account_timezone", _TEXT, doc="IANA name; in which the days begin."),
-            *(Column(f"{one}_name", _TEXT, f"{one}_name", doc="As it is called now.") for one in above),
+            *(_said(f"{one}_name", "As it is called now.") for one in above),
             *extra,
             Column("impressions", _COUNT, "impressions", json="scalar"),
             Column("reach", _COUNT, "reach", json="scalar", doc="De-duplicated: not to be added up."),
-            Column(
-                "frequency",
-                FIGURE,
-                "frequency",
-                json="scalar",
-                doc="Impressions by reach: not to be added up.",
-            ),
+            _figure("frequency", "frequency", "Impressions by reach: not to be added up.", on_misfit="value"),
             Column(
                 "clicks", _COUNT, "clicks", json="scalar", doc="All clicks, also those that lead nowhere."
             ),
             Column(
                 "link_clicks", _COUNT, "inline_link_clicks", json="scalar", doc="Meta's `inline_link_clicks`."
             ),
-            Column("spend", MONEY, "spend", json="scalar", doc="In major units of the account's currency."),
+            Column(
+                "spend",
+                MONEY,
+                "spend",
+                json="scalar",
+                approximate=True,
+                doc="In major units of the account's currency.",
+            ),
             *_figures(),
         ),
     )
@@ -149,10 +157,7 @@ def _actions(level: str) -> Dataset:
             Column(
                 "attribution_window", _TEXT, "attribution_window", doc="`default`, `7d_click`, `1d_view`, ..."
             ),
-            *(
-                Column(column, FIGURE, column, json="scalar", doc=f"Of `{source}`.")
-                for column, source in LISTS.items()
-            ),
+            *(_figure(column, column, f"Of `{source}`.") for column, source in LISTS.items()),
         ),
     )
 

@@ -16,11 +16,11 @@ from weathervane.meta_ads.checkpoint import format_days, parse_days
 from weathervane.meta_ads.client import Account, MetaAdsClient
 from weathervane.meta_ads.datasets import BREAKDOWNS, datasets_for, fields_of
 from weathervane.meta_ads.reports import SPEND, InsightsRead, Part
-from weathervane.meta_ads.tally import Tally, by_day
+from weathervane.meta_ads.tally import Tally, by_day, tolerance
 from weathervane.source.days import end_behind
 from weathervane.source.errors import CursorError, IncompleteError, SourceError
 from weathervane.source.normalise import normalise
-from weathervane.source.slices import Piece, Slice, SliceEnd
+from weathervane.source.slices import MOVED_WHILE_READ, Piece, Slice, SliceEnd
 
 __all__ = ["InsightsReader"]
 
@@ -63,6 +63,7 @@ class InsightsReader:
     ) -> None:
         self.datasets = datasets_for(level, breakdown)
         self._client, self._level, self._breakdown = client, level, breakdown
+        self._breakdowns = BREAKDOWNS[breakdown] if breakdown else ()
         self._start, self._end = start, end
         self._now = now or datetime.now(UTC)
         self._clock, self._sleep = clock, sleep
@@ -126,7 +127,8 @@ class InsightsReader:
         mains, children = self.datasets
         constants = {"tenant_id": self._client.tenant, "account_timezone": account.timezone.key}
         tenant = {"tenant_id": self._client.tenant}
-        tally = Tally()
+        ids = () if self._level == "account" else (f"{self._level}_id",)
+        tally = Tally(*ids, *self._breakdowns)
         for page in plan.read.pages(Part(since, until)):
             tally.add(page)
             records = [widened(record, account.id) for record in page]
@@ -154,8 +156,7 @@ class InsightsReader:
         until = min(self._end or today, today)
         since = self._since(account, before, until, today)
         fields = fields_of(self.datasets[0], self._breakdown)
-        breakdowns = BREAKDOWNS[self._breakdown] if self._breakdown else ()
-        clock, sleep = self._clock, self._sleep
+        clock, sleep, breakdowns = self._clock, self._sleep, self._breakdowns
         read = InsightsRead(self._client, account, self._level, fields, breakdowns, clock=clock, sleep=sleep)
         own = InsightsRead(self._client, account, "account", SPEND, clock=clock, sleep=sleep)
         since, spend = self._spend(own, since, until)
@@ -182,7 +183,8 @@ class InsightsReader:
             return min(max(self._start, oldest), until)
         if before is None:
             return min(oldest, until)
-        return max(min(before, until) - self._client.settings.look_back, oldest)
+        look_back = self._client.settings.look_back
+        return max(min(before, until), oldest + look_back) - look_back
 
     def _spend(self, own: InsightsRead, since: date, until: date) -> tuple[date, dict[date, Decimal]]:
         """The account's spend by day, and from which day on Meta has it."""
@@ -208,23 +210,43 @@ class InsightsReader:
                 reason="DAYS_VANISHED",
             )
         ours, theirs = Decimal(0), Decimal(0)
-        for day in sorted({*plan_days, *tally.days}):
+        estimated: list[str] = []
+        may_change = plan.account.today(self._now) - self._client.settings.look_back
+        spent = tally.days
+        for day in sorted({*plan_days, *spent}):
             if day in tally.unreadable:
                 continue
-            read, said = tally.days.get(day, Decimal(0)), plan_days.get(day, Decimal(0))
+            read, said = spent.get(day, Decimal(0)), plan_days.get(day, Decimal(0))
             if tally.lost and read < said:
                 continue
             if read != said and day == newest and before.get(day) != said:
                 # Today is still being spent; it moved while it was read, and is read again for 28 days.
                 continue
+            if read != said and abs(read - said) <= self._tolerance(plan.account, said, tally.rows[day]):
+                estimated.append(f"{read.normalize():f} of {said.normalize():f} on {day}")
+                continue
             if read != said:
+                moved = day >= may_change and before.get(day) != said
                 raise IncompleteError(
-                    f"ad account {plan.account.id} spent {said} on {day}, and the {self._level} rows that Meta listed"
-                    f" add up to {read}",
-                    reason="SPEND_DIFFERS",
+                    f"ad account {plan.account.id} spent {said.normalize():f} on {day}, and the {self._level} rows"
+                    f" that Meta listed add up to {read.normalize():f}",
+                    reason=MOVED_WHILE_READ if moved else "SPEND_DIFFERS",
                 )
             ours, theirs = ours + read, theirs + said
+        if estimated:
+            log.warning(
+                "ad account %s: Meta estimates what it breaks down by %s, and its rows add up to %s%s",
+                plan.account.id,
+                " and ".join(self._breakdowns),
+                ", ".join(estimated[:3]),
+                f", and so for {len(estimated) - 3:,} more days" if len(estimated) > 3 else "",
+            )
         return ControlTotal("spend", str(theirs), str(ours))
+
+    def _tolerance(self, account: Account, spent: Decimal, rows: int) -> Decimal:
+        if not self._breakdowns:
+            return Decimal(0)
+        return tolerance(spent, rows, account.currency, self._client.settings.breakdown_share)
 
 
 @dataclass

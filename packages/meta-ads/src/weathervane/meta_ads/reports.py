@@ -16,6 +16,7 @@ import msgspec
 from weathervane.meta_ads.answers import ReportLostError, TooMuchDataError, of_report
 from weathervane.meta_ads.client import Account, MetaAdsClient
 from weathervane.meta_ads.settings import LEVELS, WINDOWS
+from weathervane.source.decoding import decode
 from weathervane.source.errors import ContractError, IncompleteError
 
 __all__ = ["SPEND", "STATUSES", "InsightsRead", "Part"]
@@ -237,7 +238,10 @@ class InsightsRead:
     def _objects(self, kind: str, under: str) -> tuple[str, ...]:
         params = {"fields": "id", "filtering": [_condition(f"{kind}.effective_status", STATUSES[kind])]}
         pages = self._list(f"{under}/{kind}s", params)
-        return tuple(msgspec.json.decode(record, type=_Object).id for page in pages for record in page)
+        ids = tuple(decode(record, _Object, f"one of the {kind}s").id for page in pages for record in page)
+        if not all(_NUMBER.fullmatch(one) for one in ids):
+            raise ContractError(f"the id of one of the {kind}s is no number", reason="UNEXPECTED_JSON")
+        return ids
 
     def _list(self, path: str, params: dict[str, Any], *, report: bool = False) -> Iterator[list[bytes]]:
         what = f"{self._level} insights"

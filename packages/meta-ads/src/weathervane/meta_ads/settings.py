@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 
 __all__ = ["API_VERSION", "API_VERSIONS", "LEVELS", "WINDOWS", "MetaAdsSettings"]
 
@@ -55,5 +56,8 @@ class MetaAdsSettings:
     """Percent of a limit -> seconds of pause before the next call, so that the limit itself is not met."""
     max_wait: float = 600.0
     """The longest pause that is slept in place, in seconds; a longer one ends the run with the time to come back."""
+    breakdown_share: Decimal = Decimal("0.01")
+    """By how much of a day's spend the rows of a breakdown may add up to something else than their account's. Meta:
+    "Insights breakdown values are estimated". Rows without a breakdown may not differ at all."""
     max_accounts: int = 1_900
     """Ad accounts of one tenant: their days are kept in one checkpoint of at most 65,536 bytes, up to 34 for each."""

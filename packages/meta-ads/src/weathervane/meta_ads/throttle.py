@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import msgspec
 
 from weathervane.meta_ads.settings import MetaAdsSettings
+from weathervane.source.decoding import decode
 from weathervane.source.errors import SourceError
 from weathervane.source.http import Fail, Retry, Verdict
 from weathervane.source.quota import PauseGate
 
 __all__ = ["ACCOUNT", "AppPace", "Usage", "regain_seconds", "usage_of"]
 
+_LONGEST = 86_400.0
+"""Seconds: no limit of Meta's lasts longer."""
 ACCOUNT = "weathervane.meta_ads.account"
 """Request extension: the ad account that a call is about."""
 
@@ -35,7 +37,10 @@ class Usage:
 
 
 def usage_of(response: httpx.Response) -> Usage:
-    """What an answer's four usage headers say, the worst of each; zeros where they say nothing readable."""
+    """What an answer's four usage headers say, the worst of each; zeros where they say nothing readable.
+
+    Nobody is kept out for more than a day, whatever a header says.
+    """
     app, account, regain = [0.0], [0.0], [0.0]
     throttle = _header(response, "x-fb-ads-insights-throttle")
     app.append(_number(throttle.get("app_id_util_pct")))
@@ -50,7 +55,7 @@ def usage_of(response: httpx.Response) -> Usage:
         regain.append(
             60 * _number(entry.get("estimated_time_to_regain_access"))
         )  # minutes, unlike all others
-    return Usage(max(app), max(account), max(regain))
+    return Usage(max(app), max(account), min(max(regain), _LONGEST))
 
 
 def regain_seconds(response: httpx.Response) -> float | None:
@@ -60,10 +65,9 @@ def regain_seconds(response: httpx.Response) -> float | None:
 
 def _header(response: httpx.Response, name: str) -> Mapping[str, Any]:
     try:
-        found = msgspec.json.decode(response.headers.get(name, "{}"))
-    except msgspec.DecodeError:
+        return decode(response.headers.get(name, "{}"), dict[str, Any], f"the header {name}")
+    except SourceError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _entries(usage: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -73,7 +77,9 @@ def _entries(usage: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    """A percentage, minutes or seconds; zero when it is none."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(min(max(value, 0), _LONGEST)) if known else 0.0
 
 
 class AppPace:

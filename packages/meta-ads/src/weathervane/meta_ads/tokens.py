@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import httpx
 import msgspec
@@ -10,21 +10,22 @@ import msgspec
 from weathervane.meta_ads.answers import classifier
 from weathervane.meta_ads.credentials import MetaAdsCredentials
 from weathervane.meta_ads.settings import MetaAdsSettings
+from weathervane.source.decoding import decode
 from weathervane.source.definition import Finding, Severity
 from weathervane.source.errors import ContractError
 from weathervane.source.http import vendor_client
 
 __all__ = ["token_findings"]
 
-_NOTICE = timedelta(days=7)
+_NOTICE_DAYS = 7
 
 
 class _Token(msgspec.Struct):
     is_valid: bool = False
-    expires_at: int = 0
-    """Unix seconds; 0 = never."""
-    data_access_expires_at: int = 0
-    scopes: list[str] = []
+    expires_at: int | None = None
+    """Unix seconds; 0 or none = never."""
+    data_access_expires_at: int | None = None
+    scopes: list[str] | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -38,10 +39,10 @@ class _Part(msgspec.Struct):
 
 
 def _token(body: bytes) -> _Token:
-    parts = msgspec.json.decode(body, type=list[_Part])
+    parts = decode(body, list[_Part], "the answer of a batch")
     if len(parts) != 1:
         raise ContractError("Meta answered a batch of one call otherwise", reason="UNEXPECTED_JSON")
-    return msgspec.json.decode(parts[0].body, type=_Answer).data
+    return decode(parts[0].body, _Answer, "what the token is").data
 
 
 def token_findings(credentials: MetaAdsCredentials, now: datetime) -> list[Finding]:
@@ -67,17 +68,18 @@ def token_findings(credentials: MetaAdsCredentials, now: datetime) -> list[Findi
             Finding(Severity.ERROR, "TOKEN_REFUSED", "Meta says that the token is not valid: make a new one")
         ]
     findings = []
-    if not {"ads_read", "ads_management"} & set(token.scopes):
+    if not {"ads_read", "ads_management"} & set(token.scopes or ()):
         told = "the token has neither ads_read nor ads_management: give it ads_read"
         findings.append(Finding(Severity.ERROR, "MISSING_SCOPE", told))
     for ends, what in (
         (token.expires_at, "the token"),
         (token.data_access_expires_at, "the token's access to data"),
     ):
-        left = datetime.fromtimestamp(ends, UTC) - now
-        if ends and left < _NOTICE:
+        # In numbers: what is sent may lie beyond every calendar.
+        days = ((ends or 0) - now.timestamp()) // 86_400
+        if ends and days < _NOTICE_DAYS:
             told = (
-                f"{what} ends in {max(0, left.days)} days: have a person log in, or use a system user's token"
+                f"{what} ends in {max(0, days):.0f} days: have a person log in, or use a system user's token"
             )
             findings.append(Finding(Severity.WARNING, "TOKEN_ENDS", told))
     return findings

@@ -119,7 +119,9 @@ class VendorTransport(httpx.BaseTransport):
                 body = b"".join(decoded(raw.iter_raw(), encoding, max_bytes=most))
             finally:
                 raw.close()
-        headers = [(k, v) for k, v in raw.headers.multi_items() if k not in _DROPPED_HEADERS]
+        # As bytes, for httpx reads any that come and makes only ASCII ones of texts.
+        kept = [(k, v) for k, v in raw.headers.raw if k.decode("latin-1").lower() not in _DROPPED_HEADERS]
+        headers = httpx.Headers(kept)
         return httpx.Response(raw.status_code, headers=headers, content=body, request=request)
 
     def _judge(self, response: httpx.Response) -> Verdict:

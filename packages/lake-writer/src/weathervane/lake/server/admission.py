@@ -103,7 +103,8 @@ def check_against(table: Table, spec: WriteSpec, layout: Layout) -> list[pa.Fiel
             "LAYOUT_MISMATCH",
             f"{spec.table}: the table was made with keys {list(table.layout.unique_keys)}, cluster_by"
             f" {table.layout.cluster_by!r} and version_column {table.layout.version_column!r}; this write declares"
-            f" {list(layout.unique_keys)}, {layout.cluster_by!r} and {layout.version_column!r}",
+            f" {list(layout.unique_keys)}, {layout.cluster_by!r} and {layout.version_column!r}. A table's layout is"
+            " fixed: move the table away, and the next write makes it anew",
         )
     added = [column for column in spec.schema if column.name not in table.schema.names]
     known = pa.schema([column for column in spec.schema if column.name in table.schema.names])

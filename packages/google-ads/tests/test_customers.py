@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from weathervane.google_ads.customers import find_accounts
-from weathervane.source.errors import ConfigurationError, CredentialsError, IncompleteError
+from weathervane.source.errors import ConfigurationError, CredentialsError, FatalError, IncompleteError
 
 
 def test_configured_accounts_are_read_alone_and_a_manager_stands_for_its_clients(begin):
@@ -177,3 +177,25 @@ def test_managers_are_never_asked_for_figures_and_shared_clients_once(begin):
     asked = [(request["path"], request["body"]) for request in reports]
     assert len(asked) == len(set(asked))
     assert {path.split("/")[3] for path, _ in asked} == set(bench.clients())
+
+
+@pytest.mark.parametrize("zone", ["America/Newzone", "America", "../etc/passwd", "x" * 5_000, "\x00"])
+@pytest.mark.parametrize("configured", [False, True])
+def test_an_account_of_an_unknown_time_zone_fails_by_itself(begin, zone, configured):
+    """Its days are not known; those of the others are, and they are read."""
+    bench = begin(clients=3, days=2)
+    odd, *others = bench.clients()
+    bench.vendor.change("update", customer=odd, level="customer", key=odd, set={"customer.time_zone": zone})
+    credentials = {"customer_ids": bench.vendor.world.accessible[0]} if configured else {}
+    reached = {one for one, _ in bench.vendor.world.below(bench.vendor.world.accessible[0])}
+    with bench.client(**credentials) as client:
+        found = find_accounts(client)
+    expected = {one for one in others if one in reached or not configured}
+    assert {one.id for one in found.customers} == expected
+    assert odd in reached
+    assert [(number, error.reason) for number, error in found.denied.items()] == [(odd, "UNKNOWN_TIME_ZONE")]
+    with pytest.raises(
+        FatalError, match=f"all other accounts were read, but not {odd}: account {odd}: its time"
+    ):
+        bench.run(credentials=credentials)
+    assert {row["customer_id"] for row in bench.rows()} == expected

@@ -12,7 +12,7 @@ import pytest
 
 from weathervane.google_ads import CAMPAIGNS, GoogleAdsClient
 from weathervane.google_ads.answers import classifier, refusal_of
-from weathervane.google_ads.auth import judge_grant
+from weathervane.google_ads.auth import google_ads_auth, judge_grant
 from weathervane.google_ads.customers import find_accounts
 from weathervane.google_ads.planning import active_days, look_back, verify_empty
 from weathervane.source.errors import SourceError
@@ -99,6 +99,26 @@ def test_no_error_is_an_acceptance(judge, shape):
         for status in (200, 201, 206, 299, 400, 500):
             verdict = judged(judge, status, put(SHAPES[shape]))
             assert not isinstance(verdict, Accept), (place, status)
+
+
+@pytest.mark.parametrize(
+    "lasts", [3599, "3599", 3599.0, None, True, "NaN", "x", -1, 10**30, 1e300, [], {}], ids=repr
+)
+def test_a_token_lasts_as_long_as_it_says_or_until_the_next_call(begin, lasts):
+    """Whatever is said of it; one that says nothing readable is asked for anew each time."""
+    bench = begin(days=2)
+    with bench.client() as client:
+        client.accessible()
+    token = google_ads_auth(bench.credentials()).token()
+    body = json.dumps({"access_token": token, "expires_in": lasts})
+    other = bench.credentials(refresh_token=f"1//{lasts}")
+    bench.vendor.faults.add("wrong_content", None, match={"host": "oauth"}, body=body)
+    bench.vendor.recorder.clear()
+    with GoogleAdsClient("acme", other) as client:
+        client.accessible()
+        client.accessible()
+    asked = [one for one in bench.vendor.requests if one.host == "oauth"]
+    assert len(asked) == (1 if lasts in (3599, "3599", 10**30, 1e300) else 2)
 
 
 def test_good_answers_are_accepted():

@@ -110,6 +110,9 @@ def test_a_column_that_cannot_be_read_is_refused(column: tuple[object, ...], why
         ({"type": pa.int64(), "approximate": True}, "it is a constant"),
         ({"type": pa.int64(), "on_misfit": "value"}, "it is a constant"),
         ({"type": pa.int64(), "path": "x", "on_misfit": "value", "nullable": False}, "it is not nullable"),
+        ({"type": pa.string(), "absent": ""}, "it is a constant"),
+        ({"type": pa.string(), "path": "x", "absent": 0}, "absent is a text or a whole number"),
+        ({"type": pa.date32(), "path": "x", "absent": "2026-11-02"}, "absent is a text or a whole number"),
     ],
 )
 def test_a_treatment_of_misfits_that_cannot_be_is_refused(column: dict[str, Any], why: str) -> None:

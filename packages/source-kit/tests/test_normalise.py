@@ -93,6 +93,27 @@ def one(column: Column, value: str) -> dict[str, Any]:
     return (page.rows if page.rows.num_rows else page.quarantined).to_pylist()[0]  # type: ignore[no-any-return]
 
 
+@pytest.mark.parametrize(
+    ("column", "held"),
+    [
+        (Column("x", pa.string(), "x", absent=""), ""),
+        (Column("x", pa.string(), "x", nulls=("--",), absent="none"), "none"),
+        (Column("x", pa.int32(), "x", absent=-1), -1),
+        (Column("x", pa.int64(), "x", json="string", absent=-1), -1),
+        (Column("x", pa.int64(), "x", json="scalar", absent=-1), -1),
+        (Column("x", pa.string(), "x", convert=gid_tail, absent="gid://shopify/Shop/0"), "0"),
+    ],
+)
+def test_what_is_absent_may_be_a_part_of_the_key(column: Column, held: Any) -> None:
+    """A value stands for it, so that its row is one; what is there and does not fit is set aside as ever."""
+    dataset = Dataset("one", (Column("id", pa.string(), "id"), column), ("id", "x"))
+    page = normalise(
+        dataset, [b'{"id":"1"}', b'{"id":"2","x":null}', b'{"id":"3","x":{}}', b'{"id":"4","x":[1]}']
+    )
+    assert [(row["id"], row["x"]) for row in page.rows.to_pylist()] == [("1", held), ("2", held)]
+    assert page.quarantined.num_rows == 2
+
+
 def test_an_order_becomes_a_row() -> None:
     """Money is decimal, times are UTC, ids are text, what was not declared is left out."""
     page = normalise(ORDERS, [order(refunds=[{"b": 1, "a": None}])], constants=SHOP)

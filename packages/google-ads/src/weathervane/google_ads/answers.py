@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import httpx
-import msgspec
 
 from weathervane.google_ads.refusals import ENUM, Refusal, refusal_of, status_of
 from weathervane.source.errors import (
@@ -113,8 +112,8 @@ def classifier(quota_delay: float) -> Callable[[httpx.Response], Verdict]:
     def classify(response: httpx.Response) -> Verdict:
         try:
             refusal = refusal_of(response)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass
+        except SourceError:
+            pass  # no answer of Google Ads
         else:
             if refusal is not None:
                 return _judge(refusal, response, quota_delay)

@@ -17,7 +17,14 @@ from pydantic import SecretStr
 from weathervane.google_ads.answers import classifier
 from weathervane.google_ads.credentials import GoogleAdsCredentials
 from weathervane.google_ads.refusals import readable
-from weathervane.source.errors import ConfigurationError, CredentialsError, RetriableError, UnavailableError
+from weathervane.source.decoding import parse_amount
+from weathervane.source.errors import (
+    ConfigurationError,
+    CredentialsError,
+    RetriableError,
+    SourceError,
+    UnavailableError,
+)
 from weathervane.source.http import (
     Accept,
     Fail,
@@ -70,8 +77,10 @@ class _Grant(msgspec.Struct):
     @property
     def lasts(self) -> float:
         """Seconds; 0 when it does not say."""
-        told = self.expires_in
-        seconds = float(told) if isinstance(told, int | float) or str(told).isdecimal() else 0.0
+        try:
+            seconds = float(parse_amount(str(self.expires_in), "expires_in"))
+        except (SourceError, ValueError):
+            return 0.0
         return min(max(seconds, 0.0), _LONGEST_SECONDS)
 
 

@@ -14,7 +14,7 @@ from weathervane.google_ads.auth import google_ads_auth
 from weathervane.google_ads.credentials import GoogleAdsCredentials
 from weathervane.google_ads.pacing import CUSTOMER, QuotaPace
 from weathervane.google_ads.settings import NOTICE_DAYS, GoogleAdsSettings, days_left
-from weathervane.source.errors import ContractError
+from weathervane.source.decoding import decode
 from weathervane.source.http import MAX_BODY, HttpLimits, vendor_client
 
 __all__ = ["GoogleAdsClient"]
@@ -66,9 +66,8 @@ class GoogleAdsClient:
 
     def accessible(self) -> list[str]:
         """The numbers of the accounts that the user reaches directly, without those below a manager."""
-        names = _decode(
-            self._http.get("/customers:listAccessibleCustomers").content, _Accessible
-        ).resource_names
+        answer = self._http.get("/customers:listAccessibleCustomers")
+        names = decode(answer.content, _Accessible, "the list of accessible accounts").resource_names
         return [name.removeprefix("customers/") for name in names]
 
     def stream(
@@ -108,14 +107,7 @@ class GoogleAdsClient:
     def rows(self, customer: str, query: str, row: type[_T], *, login: str | None = None) -> list[_T]:
         """A small answer's rows as structs; for lists of accounts and the like, not for reports."""
         chunk: Any = msgspec.defstruct("Chunk", [("results", list[row], msgspec.field(default_factory=list))])  # type: ignore[valid-type]
-        chunks: Any = _decode(self.stream(customer, query, login=login), list[chunk])
+        chunks: Any = decode(
+            self.stream(customer, query, login=login), list[chunk], f"the answer of {customer}"
+        )
         return [one for chunk in chunks for one in chunk.results]
-
-
-def _decode(body: bytes, kind: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
-        raise ContractError(
-            f"Google Ads' answer has an unexpected shape: {error}", reason="UNEXPECTED_JSON"
-        ) from None

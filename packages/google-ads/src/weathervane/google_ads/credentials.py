@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, ClassVar, Self
 
@@ -10,6 +9,8 @@ from pydantic import SecretStr, field_validator, model_validator
 
 from weathervane.google_ads.settings import API_URL, API_VERSION, TOKEN_URL, ApiVersion
 from weathervane.source.credentials import SourceCredentials
+from weathervane.source.decoding import decode
+from weathervane.source.errors import SourceError
 
 __all__ = ["GoogleAdsCredentials"]
 
@@ -72,10 +73,9 @@ class GoogleAdsCredentials(SourceCredentials):
         if self.service_account is None:
             return {}
         try:
-            found = json.loads(self.service_account.get_secret_value())
-        except ValueError:
+            return decode(self.service_account.get_secret_value().encode(), dict[str, Any], "the key")
+        except (SourceError, UnicodeEncodeError):
             return {}
-        return found if isinstance(found, dict) else {}
 
     @property
     def customers(self) -> tuple[str, ...]:

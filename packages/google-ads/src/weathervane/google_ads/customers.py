@@ -11,6 +11,7 @@ import msgspec
 
 from weathervane.google_ads.answers import PER_ACCOUNT, AccountNotEnabledError, RefusedError
 from weathervane.google_ads.client import GoogleAdsClient
+from weathervane.source.decoding import parse_zone
 from weathervane.source.errors import (
     ConfigurationError,
     ContractError,
@@ -59,18 +60,17 @@ class Accounts:
     customers: tuple[Customer, ...]
     skipped: tuple[Skipped, ...]
     denied: Mapping[str, SourceError]
-    """Roots that may not even be listed, though the user is said to reach them, and configured accounts that are not
-    reached. With configured accounts: only what concerns these."""
+    """Roots that may not even be listed, though the user is said to reach them, accounts whose time zone is not known
+    here, and configured accounts that are not reached. With configured accounts: only what concerns these."""
 
 
 class _Client(msgspec.Struct, rename="camel"):
     id: str
-    level: str = "0"
-    manager: bool = False
-    status: str = ""
-    time_zone: str = "UTC"
-    currency_code: str = ""
-    descriptive_name: str = ""
+    manager: bool | None = False
+    status: str | None = ""
+    time_zone: str | None = "UTC"
+    currency_code: str | None = ""
+    descriptive_name: str | None = ""
 
 
 class _Row(msgspec.Struct, rename="camel"):
@@ -125,14 +125,19 @@ def _expand(
     for one in _tree(client, root, login, found, denied):
         # What is below a root is reached through it; the root itself is reached directly.
         way = login or (root if one.id != root else None)
+        name = one.descriptive_name or ""
         if one.manager:
             managers.setdefault(one.id, way)
         elif one.status != "ENABLED":
-            found.setdefault(one.id, Skipped(one.id, one.descriptive_name, one.status or "UNKNOWN"))
+            found.setdefault(one.id, Skipped(one.id, name, one.status or "UNKNOWN"))
         elif one.id not in found or way is None:
-            found[one.id] = Customer(
-                one.id, one.descriptive_name, one.currency_code, _zone(one.time_zone), way
-            )
+            try:
+                zone = parse_zone(one.time_zone or "UTC", f"account {one.id}: its time zone")
+            except ContractError as error:
+                # Its days are not known, those of the others are.
+                denied[one.id] = error
+            else:
+                found[one.id] = Customer(one.id, name, one.currency_code or "", zone, way)
 
 
 def _tree(
@@ -185,6 +190,7 @@ def _chosen(
         elif number in managers:
             below = {one.id for one in _tree(client, number, managers[number], chosen, failed)}
             chosen |= {one: account for one, account in found.items() if one in below}
+            failed |= {one: error for one, error in denied.items() if one in below}
         elif number in denied:
             failed[number] = denied[number]
         else:
@@ -194,10 +200,3 @@ def _chosen(
             )
     # The roots first: they are the likelier cause.
     return chosen, {**failed, **(denied if missing else {}), **missing}
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ContractError(f"{name[:60]!r} is no time zone that is known here", reason="TIME_ZONE") from None

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-
-import msgspec
+from typing import Any
 
 from weathervane.google_ads.answers import OutOfRetentionError
 from weathervane.google_ads.client import GoogleAdsClient
 from weathervane.google_ads.customers import Customer
 from weathervane.google_ads.datasets import CUSTOMERS
-from weathervane.google_ads.tally import Row, Tally, chunks_of
+from weathervane.google_ads.tally import Tally, chunks_of, is_busy, whole
 from weathervane.source.errors import IncompleteError
 
 __all__ = ["Window", "active_days", "look_back", "months_before", "windows"]
 
 _DAY = timedelta(days=1)
+_WINDOWS = ("clickThroughLookbackWindowDays", "viewThroughLookbackWindowDays")
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,6 @@ class Window:
     """Those of them on which the account was shown, clicked or charged: every account of them must have rows."""
     reached: date | None
     """The day up to which the account is known when these days are read: never one after all that there is."""
-
-
-class _Action(msgspec.Struct, rename="camel"):
-    click_through_lookback_window_days: str = "0"
-    view_through_lookback_window_days: str = "0"
-
-
-class _ActionRow(msgspec.Struct, rename="camel"):
-    conversion_action: _Action
 
 
 def months_before(day: date, months: int) -> date:
@@ -55,19 +46,14 @@ def look_back(client: GoogleAdsClient, customer: Customer) -> timedelta:
         "SELECT conversion_action.click_through_lookback_window_days,"
         " conversion_action.view_through_lookback_window_days FROM conversion_action"
         " WHERE conversion_action.status = 'ENABLED'",
-        _ActionRow,
+        dict[str, Any],
         login=customer.login,
     )
-    actions = [row.conversion_action for row in rows]
-    days = max(
-        (
-            int(text)
-            for one in actions
-            for text in (one.click_through_lookback_window_days, one.view_through_lookback_window_days)
-        ),
-        default=0,
-    )
-    return min(max(client.settings.look_back, timedelta(days=days)), client.settings.max_look_back)
+    longest = client.settings.max_look_back
+    told = [whole(row, ("conversionAction", name)) for row in rows for name in _WINDOWS]
+    # A window that cannot be read may be the longest one; one of more days than there are is no reason to fail.
+    days = [longest.days if one is None else min(one, longest.days) for one in told]
+    return min(max(client.settings.look_back, timedelta(days=max(days, default=0))), longest)
 
 
 def active_days(client: GoogleAdsClient, customer: Customer, first: date, last: date) -> dict[date, bool]:
@@ -84,6 +70,9 @@ def active_days(client: GoogleAdsClient, customer: Customer, first: date, last: 
         tally.add(chunk)
     tally.end()
     tally.verify()
+    if tally.undated:
+        # A day that cannot be read may be any of them: the first one too, with which the windows then begin.
+        tally.days.setdefault(first, False)
     return tally.days
 
 
@@ -100,10 +89,10 @@ def verify_empty(client: GoogleAdsClient, customer: Customer, first: date, last:
         customer.id,
         "SELECT customer.id, metrics.impressions, metrics.clicks, metrics.cost_micros FROM customer"
         f" WHERE segments.date BETWEEN '{first.isoformat()}' AND '{last.isoformat()}'",
-        Row,
+        dict[str, Any],
         login=customer.login,
     )
-    if not rows or any(row.metrics.busy for row in rows):
+    if not rows or any(is_busy(row) for row in rows):
         told = "figures" if rows else "nothing at all"
         raise IncompleteError(
             f"account {customer.id}: no days of {first} .. {last}, and {told} for all of them together",

@@ -7,7 +7,8 @@ from datetime import date, timedelta
 
 import msgspec
 
-from weathervane.source.errors import CursorError
+from weathervane.source.decoding import decode, parse_vendor_day
+from weathervane.source.errors import CursorError, SourceError
 
 __all__ = ["Position"]
 
@@ -31,12 +32,17 @@ class Position:
         if checkpoint is None:
             return cls()
         try:
-            groups = msgspec.json.decode(checkpoint, type=dict[date, str])
-        except msgspec.DecodeError as error:
+            groups = decode(checkpoint.encode(errors="replace"), dict[str, str], "the checkpoint")
+            days = {
+                customer: parse_vendor_day(day, "a day of the checkpoint")
+                for day, customers in groups.items()
+                for customer in customers.split()
+            }
+        except SourceError as error:
             raise CursorError(
-                f"the checkpoint {checkpoint[:200]!r} cannot be read: {error}", reason="CURSOR_UNREADABLE"
+                f"the checkpoint {checkpoint[:200]!r} cannot be read: {error.message}",
+                reason="CURSOR_UNREADABLE",
             ) from None
-        days = {customer: day for day, customers in groups.items() for customer in customers.split()}
         if days and max(days.values()) > today + _AHEAD:
             raise CursorError(
                 f"the checkpoint says {max(days.values())}, which is in the future (today {today})",

@@ -17,7 +17,13 @@ from weathervane.google_ads.reports import Report
 from weathervane.google_ads.tally import Tally, chunks_of
 from weathervane.lake import ColumnRange
 from weathervane.source.days import end_behind
-from weathervane.source.errors import ConfigurationError, CredentialsError, IncompleteError, SourceError
+from weathervane.source.errors import (
+    ConfigurationError,
+    CredentialsError,
+    FatalError,
+    IncompleteError,
+    SourceError,
+)
 from weathervane.source.normalise import normalise
 from weathervane.source.slices import Piece, Slice, SliceEnd
 
@@ -81,6 +87,7 @@ class MetricsReader:
 
         Raises:
             CredentialsError: All accounts were read but those that may not be.
+            FatalError: All accounts were read but those whose days cannot be known.
         """
         position = Position.parse(checkpoint, today=self._now.date())
         if self._todo is None:
@@ -223,4 +230,6 @@ class MetricsReader:
     def _fail_for_the_failed(self) -> None:
         if self.failed:
             each = "; ".join(f"{number}: {error.message}" for number, error in self.failed.items())
-            raise CredentialsError(f"all other accounts were read, but not {each}", reason="ACCOUNTS_DENIED")
+            refused = any(isinstance(error, CredentialsError) for error in self.failed.values())
+            kind = CredentialsError if refused else FatalError
+            raise kind(f"all other accounts were read, but not {each}", reason="ACCOUNTS_DENIED")

@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 
+from weathervane.source.decoding import decode
+from weathervane.source.errors import SourceError
+
 __all__ = ["ENUM", "Refusal", "readable", "refusal_of", "status_of"]
 
 
@@ -98,9 +101,7 @@ class _Status(msgspec.Struct):
 
 _SIGNS = frozenset({"error", "errors", "partialFailureError", "code", "status"})
 """Members that no good answer has, and no chunk of one: those of an error, a GoogleAdsFailure, a google.rpc.Status."""
-_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
-    list[dict[str, msgspec.Raw]] | dict[str, msgspec.Raw]
-)
+_ANSWER: Any = list[dict[str, msgspec.Raw]] | dict[str, msgspec.Raw]
 _T = TypeVar("_T")
 
 
@@ -110,9 +111,10 @@ def refusal_of(response: httpx.Response) -> Refusal | None:
     An error may follow good chunks in the array of searchStream, in an answer of status 200.
 
     Raises:
-        msgspec.DecodeError: The body is no such JSON: cut, HTML, or of another shape.
+        UnavailableError: The body is no JSON: cut, or HTML.
+        ContractError: It is JSON of another shape.
     """
-    decoded = _decoder.decode(response.content)
+    decoded = decode(response.content, _ANSWER, "Google Ads' answer")
     for part in decoded if isinstance(decoded, list) else [decoded]:
         if part.keys() & _SIGNS:
             told = part.get("error", part.get("partialFailureError"))
@@ -157,8 +159,8 @@ def _those(parts: Iterable[bytes], kind: type[_T]) -> list[_T]:
 def readable(sent: bytes, kind: type[_T]) -> _T | None:
     """A part of an error, if it is one of this kind: an error is read as far as it can be, and never believed away."""
     try:
-        return msgspec.json.decode(sent, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode(sent, kind, "a part of the answer")
+    except SourceError:
         return None
 
 

@@ -25,7 +25,8 @@ _NOISE = decimal.Decimal("1e-6")
 
 
 def cast_column(sent: pa.Array, column: Column) -> tuple[pa.Array, pa.Array]:
-    """The array as the column's type, and the array as sent with the vendor's words for "no value" made null.
+    """The array as the column's type, and the array as sent, with the vendor's words for "no value" made null, and with
+    what stands for a value that is absent.
 
     A value that does not fit is null in the first and not null in the second.
 
@@ -35,6 +36,9 @@ def cast_column(sent: pa.Array, column: Column) -> tuple[pa.Array, pa.Array]:
     if column.nulls:
         no_value = pc.is_in(sent, value_set=pa.array(column.nulls, pa.string()))
         sent = pc.if_else(no_value, pa.scalar(None, sent.type), sent)
+    if column.absent is not None:
+        absent = str(column.absent) if pa.types.is_string(sent.type) else column.absent
+        sent = pc.fill_null(sent, pa.scalar(absent, sent.type))
     if column.convert is not None:
         return _isolate(lambda part: _converted(part, column), sent, column.type), sent
     return _typed(sent, column), sent

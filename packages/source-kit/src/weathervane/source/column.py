@@ -87,6 +87,9 @@ class Column:
     and the quarantine has an entry of the value with the whole record. `value` is for what describes; a measure or
     money that is null would be summed as nothing. Not for the columns of the key, the version, the cluster or the
     cursor."""
+    absent: str | int | None = None
+    """What stands for a value that was not sent, of text or a whole number: so a part of the key may be missing (a
+    segment that a row does not have) without costing the row."""
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
@@ -109,7 +112,10 @@ class Column:
             raise self._wrong(f"approximate is for decimals and whole numbers, not for {self.type}")
         if self.on_misfit == "value" and not self.nullable:
             raise self._wrong("it is not nullable, so a value that does not fit sets its row aside")
-        special = self.approximate or self.on_misfit == "value"
+        fits = str if self.type == pa.string() else int if pa.types.is_integer(self.type) else ()
+        if self.absent is not None and not isinstance(self.absent, fits):
+            raise self._wrong(f"absent is a text or a whole number as the column is, not {self.absent!r}")
+        special = self.approximate or self.on_misfit == "value" or self.absent is not None
         if not self.path and (self.json or self.convert or self.nulls or special):
             raise self._wrong("it is a constant, with no JSON to read or convert")
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 import grpc
+import polars as pl
+import pyarrow as pa
 import stamina
 
 from weathervane.lake.model import TableRef
@@ -17,6 +21,7 @@ from weathervane.lake.server.files import (
     CommitConflictError,
     CommitUnknownError,
     DamagedTableError,
+    ForeignTableError,
     OutsideLakeError,
 )
 from weathervane.rpc import StatusError
@@ -24,6 +29,13 @@ from weathervane.rpc import StatusError
 __all__ = ["no_table", "storage_failures", "until_first"]
 
 log = logging.getLogger(__name__)
+
+_REFUSED = re.compile(
+    r"lacked the necessary privileges|401 Unauthorized|403 Forbidden|NoSuchBucket|InvalidAccessKeyId"
+    r"|SignatureDoesNotMatch|AccessDenied"
+)
+"""What a store says through object_store that only a person can mend (seen against a real S3 server)."""
+_REFUSING = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 _T = TypeVar("_T")
 
@@ -37,7 +49,9 @@ def storage_failures(what: object, *, again: str = "send the write again") -> It
         again: What to do when the storage is mended.
 
     Raises:
-        StatusError: UNAVAILABLE, DATA_LOSS, or FAILED_PRECONDITION for a table outside of the lake.
+        StatusError: UNAVAILABLE for what may pass; DATA_LOSS; RESOURCE_EXHAUSTED; or FAILED_PRECONDITION for a storage
+            that refuses, rows that cannot be worked on, and for a table outside of the lake or one that
+            another tool changed.
     """
     try:
         yield
@@ -50,9 +64,27 @@ def storage_failures(what: object, *, again: str = "send the write again") -> It
         ) from error
     except DamagedTableError as error:
         raise StatusError(grpc.StatusCode.DATA_LOSS, "DAMAGED_TABLE", str(error)) from error
+    except ForeignTableError as error:
+        raise precondition("TABLE_FEATURE", str(error)) from error
+    except MemoryError as error:  # Arrow's is one too
+        log.error("%s: out of memory", what, exc_info=error)
+        raise StatusError(
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "OUT_OF_MEMORY",
+            f"{what}: the lake writer has no memory left for this; nothing was committed; {again} when"
+            " less is going on, or give it more",
+        ) from error
+    except (pl.exceptions.PolarsError, pa.ArrowException) as error:
+        raise _not_workable(what, error) from error
     except STORAGE_ERRORS as error:
         log.error("%s: storage failed", what, exc_info=error)
         number = getattr(error, "errno", None)
+        if number in _REFUSING or _REFUSED.search(str(error)):
+            raise precondition(
+                "STORAGE_REFUSED",
+                f"{what}: the lake's storage refuses this server ({_told(error)}); nothing was committed. Correct its"
+                " credentials, its rights or the bucket's name; the server's log has the details",
+            ) from error
         raise StatusError(
             grpc.StatusCode.UNAVAILABLE,
             "STORAGE_FAILED",
@@ -61,6 +93,28 @@ def storage_failures(what: object, *, again: str = "send the write again") -> It
         ) from error
     except OutsideLakeError as error:
         raise precondition("BAD_TABLE", str(error)) from error
+    except BaseException as error:
+        # A panic of Polars or deltalake, which each have a class of their own for it, beside `Exception`.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _not_workable(what, error) from error
+
+
+def _not_workable(what: object, error: BaseException) -> StatusError:
+    # No storage raises these, and the same rows would meet them again.
+    log.error("%s: rows could not be worked on", what, exc_info=error)
+    return precondition(
+        "ROWS_NOT_WORKABLE",
+        f"{what}: the rows and the table could not be worked on together ({type(error).__name__}); nothing was"
+        " committed, and the same call would fail again. The server's log has the details: report them",
+    )
+
+
+def _told(error: BaseException) -> str:
+    """What a store answered, without its words: they hold addresses."""
+    found = _REFUSED.search(str(error))
+    number = getattr(error, "errno", None)
+    return found[0] if found else errno.errorcode.get(number or 0, type(error).__name__)
 
 
 def no_table(ref: TableRef) -> StatusError:

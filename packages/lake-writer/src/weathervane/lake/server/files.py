@@ -21,6 +21,10 @@ class DamagedTableError(Exception):
     """The table's log does not hold what it must; the message says what to look at."""
 
 
+class ForeignTableError(Exception):
+    """Another tool turned something on in the table that this service does not know; the message names it."""
+
+
 class LostFileError(DamagedTableError):
     """A data file that the version needs is gone."""
 

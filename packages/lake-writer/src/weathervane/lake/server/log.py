@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from weathervane.lake.model import TableRef
-from weathervane.lake.server.files import DamagedTableError
+from weathervane.lake.server.files import DamagedTableError, ForeignTableError
 from weathervane.lake.server.store import Store
 
 __all__ = ["COMMIT_NOTE", "LOG_FOLDER", "CommitLog", "commit_path"]
@@ -59,6 +59,38 @@ class CommitLog:
             return datetime.fromtimestamp(info["timestamp"] / 1000, UTC)
         except (KeyError, TypeError, ValueError, OverflowError):
             return None
+
+    def taken_back(self, version: int, newest: int) -> int | None:
+        """The version to which a RESTORE took the table back from this one; None when it is in the table's past still.
+
+        Such a version's rows are no longer in the table, and neither are its receipt and its checkpoint, though the log
+        goes on naming them.
+
+        Raises:
+            DamagedTableError: A commit file is gone or cannot be read.
+            ForeignTableError: The RESTORE names a time and no version.
+        """
+        for later in range(newest, version, -1):
+            try:
+                info = self._info(later)
+            except ValueError as error:
+                raise self._damaged(later, "cannot be read") from error
+            if info is None:
+                raise self._damaged(later, "is gone")
+            if info.get("operation") != "RESTORE":
+                continue
+            target = (info.get("operationParameters") or {}).get("version")
+            if target is None or not str(target).isdecimal():
+                raise ForeignTableError(
+                    f"{self._ref}: version {later} restored the table to a time, so nobody can say which writes it took"
+                    " back; restore it once more, to the version that is meant"
+                )
+            back = int(target)
+            if back < version:
+                return back
+            # What lies between the two is no longer the table's past.
+            return self.taken_back(version, back)
+        return None
 
     def versions(self) -> dict[int, datetime]:
         """The versions whose commit file is there, ascending, each with its age by the storage's clock."""

@@ -19,6 +19,7 @@ from weathervane.lake.server.files import (
     CommitUnknownError,
     DamagedTableError,
     DataFile,
+    ForeignTableError,
     NewFile,
 )
 from weathervane.lake.server.settings import LakeSettings
@@ -57,7 +58,8 @@ class LakeMaintenance:
             return self._tables.tenants()
 
     def compact(self, ref: TableRef) -> tuple[CompactionResult, bool]:
-        """Puts small neighbouring files together; tells whether nothing is left to do.
+        """Puts small neighbouring files together, and files with doubtful bounds of text anew; tells whether nothing is
+        left to do.
 
         The new files are written without holding up anybody. They take the place of the old ones in one commit, those
         of them whose parts are all still in the table: a data file never changes, so its rows are then current too.
@@ -133,7 +135,7 @@ class LakeMaintenance:
         return table
 
     def _join(self, table: Table, joined: list[_Joined]) -> bool:
-        """Writes new files until there is no more to join, or enough for one call; tells which."""
+        """Writes new files until there is no more to join or to mend, or enough for one call; tells which."""
         order = table.layout.order
         rewritten = 0
         for run in small_runs(table.files(), self._settings):
@@ -143,6 +145,16 @@ class LakeMaintenance:
                 ordered = rows.sort_by([(name, "ascending") for name in order]) if order else rows
                 joined.append(_Joined(parts, table.write_file(ordered.combine_chunks())))
                 rewritten += rows.num_rows
+        done = {part.path for one in joined for part in one.parts}
+        for part in (
+            DataFile(*row) for row in table.doubtful_files().select("path", "size", "rows").iter_rows()
+        ):
+            if part.path in done:
+                continue
+            if rewritten >= self._settings.compaction_rows:
+                return False
+            joined.append(_Joined([part], table.write_file(table.read_rows(part.path))))
+            rewritten += part.rows
         return True
 
     def _commit(self, ref: TableRef, joined: list[_Joined]) -> bool:
@@ -173,7 +185,7 @@ class LakeMaintenance:
             raise
         except BaseException:
             # Whatever failed may have done so after the commit.
-            with suppress(*STORAGE_ERRORS, DamagedTableError):
+            with suppress(*STORAGE_ERRORS, DamagedTableError, ForeignTableError):
                 table = self._tables.open(ref)
                 if table is not None:
                     live = set(table.files()["path"])

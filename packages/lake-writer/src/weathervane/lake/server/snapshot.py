@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 import polars as pl
@@ -13,11 +15,19 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from weathervane.lake.model import TableRef
-from weathervane.lake.server.files import Layout, LostFileError, NewFile
+from weathervane.lake.server.files import DamagedTableError, Layout, LostFileError, NewFile
 from weathervane.lake.server.statistics import statistics
 from weathervane.lake.server.store import Store
 
 __all__ = ["Snapshot"]
+
+log = logging.getLogger(__name__)
+
+_SUFFIX = "-c001.zstd.parquet"
+_FIRST_SUFFIX = "-c000.zstd.parquet"
+"""Of files whose text bounds were written with escapes: readers of the log take characters beyond the first plane, such
+as U+20BB7, for others. Such a bound is not believed, and a compaction writes the file anew."""
+_BEYOND = "[\U00010000-\U0010ffff]"
 
 
 class Snapshot:
@@ -57,7 +67,8 @@ class Snapshot:
         bounds = []
         for name, source in (("lower", f"min.{column}"), ("upper", f"max.{column}")):
             known = column is not None and source in self._actions.columns
-            bounds.append((pl.col(source) if known else pl.lit(None)).cast(dtype).alias(name))
+            bound = pl.when(~self._doubtful([source])).then(pl.col(source)) if known else pl.lit(None)
+            bounds.append(bound.cast(dtype).alias(name))
         frame = self._actions.select(
             "path",
             pl.col("size_bytes").alias("size"),
@@ -70,9 +81,24 @@ class Snapshot:
             frame = frame.with_columns(pl.col("upper") + timedelta(milliseconds=1))
         return frame
 
+    def doubtful_files(self) -> pl.DataFrame:
+        """The files, as `files` has them, of which other readers see wrong bounds of a text, so that a filter on it
+        passes them over.
+        """
+        bounds = [name for name in self._actions.columns if name.startswith(("min.", "max."))]
+        return self.files().filter(self._actions.select(self._doubtful(bounds)).to_series())
+
+    def _doubtful(self, bounds: Sequence[str]) -> pl.Expr:
+        """Whether one of these bounds may have been misread as the log was."""
+        texts = [name for name in bounds if self._actions.schema[name] == pl.String]
+        beyond = [pl.col(name).str.contains(_BEYOND).fill_null(False) for name in texts]
+        return pl.col("path").str.ends_with(_FIRST_SUFFIX) & pl.any_horizontal(pl.lit(False), *beyond)
+
     def read_file(self, path: str) -> pl.DataFrame:
         """A data file's rows with the table's columns and types."""
-        frame = pl.read_parquet(io.BytesIO(self._get(path)))
+        data = self._get(path)
+        with self._whole(path):
+            frame = pl.read_parquet(io.BytesIO(data))
         expected = pl.from_arrow(self.schema.empty_table())
         assert isinstance(expected, pl.DataFrame)
         missing = [
@@ -82,12 +108,12 @@ class Snapshot:
 
     def read_rows(self, path: str) -> pa.Table:
         """The same as Arrow has it: a type that Polars would change stays what it is."""
-        batches = self._scanner(path, self.schema, None, batch_rows=131_072).to_batches()
-        return pa.Table.from_batches([batch.cast(self.schema) for batch in batches], self.schema)
+        batches = self._scanned(path, self.schema, None, batch_rows=131_072)
+        return pa.Table.from_batches(batches, self.schema)
 
     def write_file(self, rows: pa.Table) -> NewFile:
         """Writes rows of the table's schema to a new file that no commit names yet."""
-        path = f"part-00000-{uuid.uuid4()}-c000.zstd.parquet"
+        path = f"part-00000-{uuid.uuid4()}{_SUFFIX}"
         sink = pa.BufferOutputStream()
         # A dictionary on numbers doubles the cost of writing and saves nothing (measured).
         texts = [column.name for column in rows.schema if column.type in (pa.string(), pa.binary())]
@@ -111,24 +137,40 @@ class Snapshot:
 
         def rows() -> Iterator[pa.RecordBatch]:
             for path in files["path"]:
-                scanner = self._scanner(path, schema, condition, batch_rows=batch_rows)
-                yield from (batch.cast(schema) for batch in scanner.to_batches() if batch.num_rows)
+                yield from self._scanned(path, schema, condition, batch_rows=batch_rows)
 
         return schema, rows()
 
-    def _scanner(
+    def _scanned(
         self, path: str, schema: pa.Schema, condition: ds.Expression | None, *, batch_rows: int
-    ) -> ds.Scanner:
+    ) -> Iterator[pa.RecordBatch]:
         # File by file from memory: through deltalake's own dataset it took five times the memory, and its filters
         # silently find nothing in a column of a file that has no bounds for it (seen in 1.6.6).
-        fragment = ds.ParquetFileFormat().make_fragment(pa.BufferReader(self._get(path)))
-        return fragment.scanner(
-            schema=self.schema,
-            columns=schema.names,
-            filter=condition,
-            batch_size=batch_rows,
-            use_threads=False,
-        )
+        data = self._get(path)
+        with self._whole(path):
+            fragment = ds.ParquetFileFormat().make_fragment(pa.BufferReader(data))
+            scanner = fragment.scanner(
+                schema=self.schema,
+                columns=schema.names,
+                filter=condition,
+                batch_size=batch_rows,
+                use_threads=False,
+            )
+            for batch in scanner.to_batches():
+                if batch.num_rows:
+                    yield batch.cast(schema)
+
+    @contextmanager
+    def _whole(self, path: str) -> Iterator[None]:
+        """Tells a data file that cannot be read from a storage that failed: its bytes are here when it is parsed."""
+        try:
+            yield
+        except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
+            log.error("%s: the data file %s cannot be read", self.ref, path, exc_info=error)
+            raise DamagedTableError(
+                f"{self.ref}: the data file {path.rsplit('/', 1)[-1]} of version {self.version} cannot be read, it is"
+                " cut or damaged; restore it"
+            ) from None
 
     def _get(self, path: str) -> bytes:
         try:

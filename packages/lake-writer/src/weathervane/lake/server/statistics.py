@@ -40,7 +40,7 @@ def statistics(rows: pa.Table) -> str:
             upper[column.name] = _stat(bounds["max"], upward=True)
     return (
         f'{{"numRecords": {rows.num_rows}, "minValues": {_object(lower)}, "maxValues": {_object(upper)},'
-        f' "nullCount": {json.dumps(nulls)}}}'
+        f' "nullCount": {_json(nulls)}}}'
     )
 
 
@@ -60,8 +60,8 @@ def _stat(value: object, *, upward: bool) -> str:
     if isinstance(value, float) and value == 0:
         return "0.0" if upward else "-0.0"
     if isinstance(value, str) and len(value) > _MAX_STAT:
-        return json.dumps(value[:_MAX_STAT] + _GREATEST * upward)
-    return json.dumps(value)
+        return _json(value[:_MAX_STAT] + _GREATEST * upward)
+    return _json(value)
 
 
 def _has_no_upper(value: object) -> bool:
@@ -69,5 +69,14 @@ def _has_no_upper(value: object) -> bool:
     return isinstance(value, str) and value[_MAX_STAT : _MAX_STAT + 1] == _GREATEST
 
 
+def _json(value: object) -> str:
+    """JSON whose texts stand as they are.
+
+    Escapes beyond the first plane are pairs of surrogates, which the parsers that read a log (delta-rs' among them) do
+    not put together: the bound is then another text, and filters find nothing (seen in Polars, DuckDB and deltalake).
+    """
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _object(values: dict[str, str]) -> str:
-    return "{" + ", ".join(f"{json.dumps(name)}: {value}" for name, value in values.items()) + "}"
+    return "{" + ", ".join(f"{_json(name)}: {value}" for name, value in values.items()) + "}"

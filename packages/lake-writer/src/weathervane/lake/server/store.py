@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
@@ -44,7 +45,7 @@ class Store(Protocol):
         """Reads a whole file; FileNotFoundError when there is none."""
 
     def has(self, pattern: str) -> bool:
-        """Whether any file's path matches, e.g. `part-*.parquet`."""
+        """Whether any file of the table's folder has such a name, e.g. `part-*.parquet`."""
 
     def files(self, folder: str = "") -> list[StoredFile]:
         """The files of a folder of the table, not of those below it."""
@@ -185,8 +186,7 @@ class RemoteStore:
 
     def has(self, pattern: str) -> bool:
         """See `Store`."""
-        # Only asked when a folder is found without its log: an object store loses no part of what it holds.
-        return False
+        return any(fnmatchcase(file.path, pattern) for file in self.files())
 
     def files(self, folder: str = "") -> list[StoredFile]:
         """See `Store`."""

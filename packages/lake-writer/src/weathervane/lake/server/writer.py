@@ -40,6 +40,7 @@ from weathervane.lake.server.files import (
     CommitConflictError,
     CommitUnknownError,
     DamagedTableError,
+    ForeignTableError,
     Layout,
     LostFileError,
 )
@@ -100,6 +101,8 @@ class LakeWriter:
         layout = layout_of(spec)
         check_commit(spec, request)
         _check_keys(spec, received.rows)
+        if received.members is not None:
+            _check_keys(spec, received.members)
         if spec.refuse_conflicting_rows:
             refuse_conflicts(spec, received.rows.slice(0, received.rows.num_rows - received.changes))
         delivery = object()
@@ -232,7 +235,7 @@ class LakeWriter:
         try:
             newest = self._tables.open(spec.table)
             committed = newest is not None and newest.written(spec.write_id) is not None
-        except (*STORAGE_ERRORS, CommitUnknownError, DamagedTableError):
+        except (*STORAGE_ERRORS, CommitUnknownError, DamagedTableError, ForeignTableError):
             return
         if not committed:
             table.store.delete(file.path for file in change.added)
@@ -257,7 +260,7 @@ class LakeWriter:
 
 def _check_keys(spec: WriteSpec, rows: pa.Table) -> None:
     for name in spec.unique_keys:
-        if rows.column(name).null_count:
+        if name in rows.column_names and rows.column(name).null_count:
             raise invalid(
                 "NULL_KEY",
                 f"{spec.table}: {rows.column(name).null_count:,} rows have NULL in key {name!r}, so it cannot be said"

@@ -98,7 +98,7 @@ class Table(Snapshot):
             CommitUnknownError: It is in the table, and the disk does not say that it will stay there.
         """
         version = self._delta.transaction_version(_write_app(write_id))
-        if version is None:
+        if version is None or self.log.taken_back(version, self.version) is not None:
             return None
         note = self.log.note(version)
         # The commit may have become visible and its writer died before it was durable.
@@ -110,10 +110,15 @@ class Table(Snapshot):
 
         Raises:
             DamagedTableError: There is one, and it cannot be read.
+            ForeignTableError: A RESTORE took the table back to nobody knows which version.
         """
         version = self._delta.transaction_version(_CHECKPOINT)
         if version is None:
             return None
+        if (back := self.log.taken_back(version, self.version)) is not None:
+            # It goes back with the rows: what the next run reads from there on is what the RESTORE took.
+            before = opened(self.store.uri, self._settings, back)
+            return Table(self.ref, self.store, before, self._settings).checkpoint()
         checkpoint = self.log.note(version).get("checkpoint")
         if not isinstance(checkpoint, str) or not checkpoint:
             raise DamagedTableError(f"{self.ref}: version {version} should hold the checkpoint and does not")

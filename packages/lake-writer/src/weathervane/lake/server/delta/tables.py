@@ -13,10 +13,11 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 
 from weathervane.lake.model import InvalidNameError, TableRef, check_name, is_name
+from weathervane.lake.server.delta.features import foreign_feature
 from weathervane.lake.server.delta.log_checkpoint import opened
 from weathervane.lake.server.delta.table import Table, configuration
-from weathervane.lake.server.files import DamagedTableError, Layout, OutsideLakeError
-from weathervane.lake.server.log import commit_path
+from weathervane.lake.server.files import DamagedTableError, ForeignTableError, Layout, OutsideLakeError
+from weathervane.lake.server.log import LOG_FOLDER, commit_path
 from weathervane.lake.server.settings import LakeSettings
 from weathervane.lake.server.store import LocalStore, RemoteStore, Store
 
@@ -28,11 +29,18 @@ _REPAIR = (
     "restore _delta_log, the server's log says more. (When only its newest commit file is torn, by a power cut, then"
     " that write was never acknowledged: remove the file, and the table is as before)"
 )
+_FOREIGN = (
+    "this service makes plain Delta tables, and would read or write such a one wrongly; undo that with the tool that"
+    " did it, or move the table's folder aside and let it be filled anew"
+)
+_UNSUPPORTED = re.compile(r"Kernel error: Unsupported: (.*)", re.DOTALL)
 # A log that a new attempt will not mend; all else that deltalake raises may be the disk or the network.
 _DAMAGED_LOG = re.compile(
-    r"Kernel error: (Json error|Arrow error|Invalid Checkpoint|No table metadata|.*contiguous commit files)",
+    r"Kernel error: (Json error|Invalid protocol action|Arrow error|Invalid Checkpoint|No table metadata|"
+    r".*contiguous commit files)",
     re.DOTALL,
 )
+_LOG_CHECKPOINT = re.compile(r"Kernel error: (Invalid Checkpoint|Arrow error: Parquet)")
 
 
 class Tables:
@@ -54,6 +62,7 @@ class Tables:
 
         Raises:
             DamagedTableError: There is one, and its log cannot be read.
+            ForeignTableError: Another tool turned something on in it that changes what its files mean.
             OSError, DeltaError: The storage failed.
         """
         store = self._store(ref)
@@ -65,11 +74,17 @@ class Tables:
                     f"{ref}: there are data files, but the log is gone; restore it"
                 ) from None
             return None
-        except DeltaError as error:
-            if _DAMAGED_LOG.match(str(error)):
+        except (DeltaError, ValueError) as error:
+            if unknown := _UNSUPPORTED.match(str(error)):
+                raise ForeignTableError(f"{ref}: {unknown[1][:200]}; {_FOREIGN}") from error
+            # deltalake has a ValueError for a log whose actions contradict each other.
+            if isinstance(error, ValueError) or _DAMAGED_LOG.match(str(error)):
                 log.error("%s: damaged log", ref, exc_info=error)
-                raise DamagedTableError(f"{ref}: the table's log is damaged; {_REPAIR}") from error
+                repair = _LOG_CHECKPOINT.match(str(error)) and _without_log_checkpoint(store)
+                raise DamagedTableError(f"{ref}: the table's log is damaged; {repair or _REPAIR}") from error
             raise
+        if feature := foreign_feature(delta):
+            raise ForeignTableError(f"{ref}: the table is not plain: {feature}; {_FOREIGN}")
         table = Table(ref, store, delta, self._settings)
         for newer in range(max(0, table.version - self._settings.log_checkpoint_interval), table.version + 1):
             if store.is_empty(commit_path(newer)):
@@ -148,3 +163,16 @@ class Tables:
         if folder.resolve() != folder:
             raise OutsideLakeError(f"{ref}: the table's folder leads out of the lake")
         return LocalStore(folder)
+
+
+def _without_log_checkpoint(store: Store) -> str | None:
+    """How a table whose newest log checkpoint is torn or gone is mended: its commit files hold all of it."""
+    names = [file.path for file in store.files(LOG_FOLDER)]
+    commits = sorted(int(name[:20]) for name in names if re.fullmatch(r"\d{20}\.json", name))
+    if commits != list(range(len(commits))):
+        return None  # an older log was cleaned up: without the checkpoint it cannot be read
+    newest = max((name for name in names if ".checkpoint" in name), default="_last_checkpoint")
+    return (
+        f"its log checkpoint {LOG_FOLDER}/{newest} cannot be read; to restore the table remove it and"
+        f" {LOG_FOLDER}/_last_checkpoint, the commit files beside it hold all that it held"
+    )

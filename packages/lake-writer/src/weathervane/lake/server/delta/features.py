@@ -1,0 +1,54 @@
+"""Which tables are plain: what another tool turned on in a table changes what its files mean."""
+
+from __future__ import annotations
+
+from deltalake import DeltaTable
+
+__all__ = ["foreign_feature"]
+
+_READER, _WRITER = 1, 2
+"""What this service makes. Newer protocols have features that a reader must know to see the right rows (deletion
+vectors, column mapping), or a writer to write them (constraints, generated columns, change data)."""
+_ACTIVE = {
+    "delta.appendOnly": "append-only",
+    "delta.enableChangeDataFeed": "a change data feed",
+    "delta.enableDeletionVectors": "deletion vectors",
+    "delta.enableRowTracking": "row tracking",
+    "delta.enableInCommitTimestamps": "in-commit timestamps",
+    "delta.enableTypeWidening": "type widening",
+}
+_OF_VERSION = {3: "CHECK constraints", 4: "a change data feed or generated columns", 5: "column mapping"}
+_OF_COLUMN = (
+    "delta.generationExpression",
+    "delta.identity",
+    "delta.invariants",
+    "delta.columnMapping",
+    "CURRENT_DEFAULT",
+)
+
+
+def foreign_feature(delta: DeltaTable) -> str | None:
+    """What makes the table one that this service must neither read nor write, in a few words; None for a plain one.
+
+    A table is plain with protocol reader 1 and writer 2, without partitions, constraints, generated or otherwise
+    special columns; other settings that a table may have (retention, sizes of files) do not change what its files mean.
+    """
+    metadata, protocol = delta.metadata(), delta.protocol()
+    if metadata.partition_columns:
+        return f"partitioned by {', '.join(metadata.partition_columns)}"
+    for key, value in metadata.configuration.items():
+        if key.startswith("delta.constraints."):
+            return f"CHECK constraints ({key.removeprefix('delta.constraints.')})"
+        if key == "delta.columnMapping.mode" and value != "none":
+            return "column mapping"
+        if key in _ACTIVE and str(value).lower() == "true":
+            return _ACTIVE[key]
+    for field in delta.schema().fields:
+        if special := [key for key in field.metadata if key.startswith(_OF_COLUMN)]:
+            return f"{special[0]} of column {field.name}"
+    if features := sorted({*(protocol.reader_features or ()), *(protocol.writer_features or ())}):
+        return f"table features {', '.join(features)}"
+    if protocol.min_reader_version > _READER or protocol.min_writer_version > _WRITER:
+        named = _OF_VERSION.get(protocol.min_writer_version, "features that are not known here")
+        return f"protocol {protocol.min_reader_version}, {protocol.min_writer_version} ({named})"
+    return None

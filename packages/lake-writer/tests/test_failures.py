@@ -1,0 +1,88 @@
+"""What the libraries raise, class by class: each is told as what it is, and only what may pass asks for a retry."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+import deltalake.exceptions
+import grpc
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from weathervane.lake.server.failures import storage_failures
+from weathervane.rpc import StatusError
+
+
+def subclasses(kind: type[BaseException]) -> Iterator[type[BaseException]]:
+    """A class and all that are made of it."""
+    yield kind
+    for one in kind.__subclasses__():
+        yield from subclasses(one)
+
+
+def told(error: BaseException) -> StatusError:
+    """What a caller is told of an error."""
+    with pytest.raises(StatusError) as caught, storage_failures("acme/orders"):
+        raise error
+    assert "CANARY" not in caught.value.message, "the library's words belong in the log"
+    return caught.value
+
+
+DELTA = [
+    one for one in vars(deltalake.exceptions).values() if isinstance(one, type) and issubclass(one, Exception)
+]
+
+
+@pytest.mark.parametrize(
+    "kind", [*DELTA, OSError, ConnectionError, TimeoutError], ids=lambda kind: kind.__name__
+)
+def test_a_storage_that_fails_may_be_mended(kind: type[Exception]) -> None:
+    """And the same write be sent again."""
+    error = told(kind("CANARY"))
+    assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "STORAGE_FAILED")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *subclasses(pl.exceptions.PolarsError),
+        *(one for one in subclasses(pa.ArrowException) if not issubclass(one, MemoryError)),
+        pl.exceptions.PanicException,
+        type("PanicException", (BaseException,), {"__module__": "deltalake"}),
+    ],
+    ids=lambda kind: f"{kind.__module__}.{kind.__name__}",
+)
+def test_rows_that_cannot_be_worked_on_are_not_sent_again(kind: type[BaseException]) -> None:
+    """The same rows would meet the same error for ever."""
+    error = told(kind("CANARY"))
+    assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "ROWS_NOT_WORKABLE")
+
+
+@pytest.mark.parametrize("kind", [*subclasses(MemoryError)], ids=lambda kind: kind.__name__)
+def test_memory_may_come_back(kind: type[MemoryError]) -> None:
+    """When less is going on."""
+    assert told(kind("CANARY")).code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+REFUSALS = (
+    PermissionError(errno.EACCES, "CANARY"),
+    OSError(errno.EROFS, "CANARY"),
+    # As object_store 0.13 says it through deltalake 1.6.6, against a real S3 server.
+    OSError("The operation lacked the necessary privileges to complete for path x/t: CANARY"),
+    OSError(
+        "Generic S3 error\n Error performing list request\n Server returned non-2xx status code\n 403 Forbidden"
+    ),
+    OSError("Generic S3 error\n 404 Not Found\n <Error><Code>NoSuchBucket</Code><Message>CANARY</Message>"),
+    deltalake.exceptions.DeltaError(
+        "Failed to parse parquet: External: The operation lacked the necessary privileges"
+    ),
+)
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=str)
+def test_a_storage_that_refuses_needs_a_person(error: Exception) -> None:
+    """Another attempt has no more rights than this one."""
+    refused = told(error)
+    assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "STORAGE_REFUSED")

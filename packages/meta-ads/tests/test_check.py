@@ -53,6 +53,17 @@ def test_a_token_that_ends_soon_is_told_days_ahead(begin):
     assert "ends in 5 days" in found.message
 
 
+def test_an_app_that_is_refused_is_told_as_that(begin, monkeypatch):
+    """It is not the token that has to be made anew; the accounts are told all the same."""
+    given = {**APP, "app_id": "7", "access_token": "EAAsandbox", "api_url": begin().running.url}
+    for name, value in given.items():
+        monkeypatch.setenv(f"WEATHERVANE_META_ADS__MINE__{name.upper()}", value)
+    account, refused = check_accounts("mine")
+    assert account.reason == "ACCOUNT"
+    assert (refused.severity, refused.reason) == (Severity.ERROR, "APP_REFUSED")
+    assert refused.message.startswith("Meta refuses the app_id or the app_secret")
+
+
 def test_a_dead_token_is_an_error(begin):
     """And nothing can be said without the app's own id and secret."""
     bench = begin()

@@ -145,6 +145,18 @@ def test_what_cannot_be_made_smaller_is_an_error(begin):
     assert bench.rows("meta_ads_ad") == []
 
 
+@pytest.mark.parametrize("kind", ["poll", "results"])
+@pytest.mark.parametrize("fault", ["report_unknown", "report_inaccessible", "report_incomplete"])
+def test_a_run_that_is_not_known_yet_is_asked_for_again(bench, fault, kind):
+    """Or made anew, when that goes on: never told as missing rights, and no row is missing."""
+    bench.meta.faults.add(fault, 7, match={"kind": kind, "level": "ad"})
+    bench.run(REPORTS, level="ad", start=date(2026, 10, 25), end=date(2026, 10, 26))
+    made = [one for one in submitted(bench) if one["level"] == "ad"]
+    assert len(made) == 2
+    truth = [one for one in bench.truth("ad").values() if one["date_start"] in ("2026-10-25", "2026-10-26")]
+    assert len(bench.rows("meta_ads_ad")) == len(truth) > 0
+
+
 def test_a_run_that_never_ends_is_given_up_and_submitted_again(bench):
     """After its hour, by a clock that the test moves."""
     bench.meta.faults.add("async_stuck")

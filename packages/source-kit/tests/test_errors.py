@@ -33,6 +33,15 @@ def make(cls: type[SourceError]) -> SourceError:
     return cls("it broke", reason="IT_BROKE", tenant="acme", dataset="orders", slice="2026-11-01", **extra)
 
 
+@pytest.mark.parametrize("cls", [ThrottledError, DeferredError])
+def test_no_delay_is_longer_than_a_day(cls: type[ThrottledError | DeferredError]) -> None:
+    """Whoever read it, and from whatever: a header, a body, a bucket that never fills."""
+    for seconds, meant in [(73_473, 73_473), (86_400.0, 86_400), (999_999_999, 86_400), (1e308 * 10, 86_400)]:
+        assert cls("later", reason="THROTTLED", retry_after=seconds).retry_after == meant
+    for seconds in (-1, -1e308 * 10, float("nan"), 0):
+        assert cls("later", reason="THROTTLED", retry_after=seconds).retry_after == 0
+
+
 @pytest.mark.parametrize("cls", TREE)
 def test_an_error_is_one_line_that_says_what_who_and_next(cls: type[SourceError]) -> None:
     """Whoever reads only the log line knows what to do."""

@@ -191,6 +191,17 @@ def test_a_long_pause_reschedules_everybody_without_a_call() -> None:
             assert decode_json(client.get("/")) == {}
 
 
+def test_no_pause_is_longer_than_a_day() -> None:
+    """One absurd delay shuts out all tenants of an app for a day, not for as long as it likes."""
+    clock = Clock()
+    gate = PauseGate("the app", clock=clock, sleep=clock.sleep)
+    gate.pause(1e308 * 10)
+    with pytest.raises(DeferredError, match="86400 s"):
+        gate.before(call(1))
+    clock.now += 86_401
+    gate.before(call(1))
+
+
 def test_one_tenants_throttle_stops_the_others_before_they_call() -> None:
     """Tenant A meets the app's limit; tenant B, another client, does not even ask."""
     clock = Clock()

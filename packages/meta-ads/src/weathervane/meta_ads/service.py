@@ -12,6 +12,7 @@ from weathervane.meta_ads.flows import ingest_meta_ads
 from weathervane.meta_ads.settings import API_VERSION, API_VERSIONS
 from weathervane.meta_ads.tokens import token_findings
 from weathervane.source.definition import Finding, FlowDefinition, Severity, SourceDefinition
+from weathervane.source.errors import CredentialsError
 
 __all__ = ["META_ADS", "check_accounts"]
 
@@ -41,7 +42,11 @@ def check_accounts(tenant: str) -> list[Finding]:
         for one, error in accounts.refused.items()
     ]
     now = datetime.now(UTC)
-    return [*findings, *token_findings(credentials, now), *_version(credentials.api_version, now.date())]
+    try:
+        findings += token_findings(credentials, now)
+    except CredentialsError as error:
+        findings.append(Finding(Severity.ERROR, error.reason, error.message))
+    return [*findings, *_version(credentials.api_version, now.date())]
 
 
 def _version(version: str, today: date) -> list[Finding]:

@@ -12,7 +12,7 @@ from weathervane.meta_ads.credentials import MetaAdsCredentials
 from weathervane.meta_ads.settings import MetaAdsSettings
 from weathervane.source.decoding import decode
 from weathervane.source.definition import Finding, Severity
-from weathervane.source.errors import ContractError
+from weathervane.source.errors import ContractError, CredentialsError
 from weathervane.source.http import vendor_client
 
 __all__ = ["token_findings"]
@@ -61,7 +61,13 @@ def token_findings(credentials: MetaAdsCredentials, now: datetime) -> list[Findi
     url = f"{credentials.base_url}/{credentials.api_version}/"
     with vendor_client(url, classify=classify, headers=app) as client:
         # Meta takes the token as a parameter of a GET only; as a call of a batch that is in the body, not in a URL.
-        response = client.post("", data={"batch": msgspec.json.encode([call]).decode()})
+        try:
+            response = client.post("", data={"batch": msgspec.json.encode([call]).decode()})
+        except CredentialsError as error:
+            raise CredentialsError(
+                f"Meta refuses the app_id or the app_secret, so nothing is known of the token: {error.message}",
+                reason="APP_REFUSED",
+            ) from None
     token = _token(response.content)
     if not token.is_valid:
         return [

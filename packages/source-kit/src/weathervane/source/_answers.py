@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 import msgspec
 
+from weathervane.source.delays import bounded_delay
 from weathervane.source.errors import (
     ContractError,
     CredentialsError,
@@ -31,8 +32,6 @@ __all__ = [
     "verdict_of",
 ]
 
-_LONGEST_DELAY = 7 * 86_400.0
-"""Seconds; a longer vendor delay is a mistake or an attack, and would overflow a scheduler."""
 _MAX_DEPTH = 100
 """Containers within containers; the four vendors' documented answers stay below 20."""
 _JSON = "weathervane.json"
@@ -140,19 +139,19 @@ def verdict_of(error: SourceError) -> Verdict:
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """Seconds that the vendor asks to wait by Retry-After, 0 … 7 days; None when it does not (readably) ask.
+    """Seconds that the vendor asks to wait by Retry-After, 0 … a day; None when it does not (readably) ask.
 
     Takes whole and decimal seconds (Shopify: ``2.0``) and HTTP-dates. A date is compared with the answer's
     own Date, so that a wrong clock on our side does no harm.
     """
     value = response.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
-        return min(float(value), _LONGEST_DELAY)
+        return bounded_delay(float(value))
     until = _http_date(value)
     if until is None:
         return None
     now = _http_date(response.headers.get("date", "")) or datetime.now(UTC)
-    return min(max((until - now).total_seconds(), 0.0), _LONGEST_DELAY)
+    return bounded_delay((until - now).total_seconds())
 
 
 def _http_date(value: str) -> datetime | None:

@@ -21,6 +21,8 @@ Messages hold no URL query, header, body or token: they are written here, never 
 import re
 from typing import Any, ClassVar, Required, Self, TypedDict, Unpack
 
+from weathervane.source.delays import bounded_delay
+
 __all__ = [
     "ConfigurationError",
     "ContractError",
@@ -148,7 +150,7 @@ class RetriableError(SourceError):
 
 
 class ThrottledError(RetriableError):
-    """The vendor wants fewer calls. ``retry_after``: its own delay in seconds, None when it gave none."""
+    """The vendor wants fewer calls. ``retry_after``: its delay in seconds, at most a day; None when it gave none."""
 
     advice = "run again later; the vendor limits the rate"
 
@@ -156,7 +158,7 @@ class ThrottledError(RetriableError):
         self, message: str, *, retry_after: float | None = None, **context: Unpack[_Context]
     ) -> None:
         super().__init__(message, **context)
-        self.retry_after = retry_after
+        self.retry_after = None if retry_after is None else bounded_delay(retry_after)
 
 
 class UnavailableError(RetriableError):
@@ -172,13 +174,13 @@ class IncompleteError(RetriableError):
 
 
 class DeferredError(SourceError):
-    """The vendor's delay is longer than we sleep: reschedule the run after ``retry_after`` seconds."""
+    """The vendor's delay is longer than we sleep: reschedule the run after ``retry_after`` seconds, at most a day."""
 
     advice = "schedule the run again after the delay; do not sleep in place"
 
     def __init__(self, message: str, *, retry_after: float, **context: Unpack[_Context]) -> None:
         super().__init__(message, **context)
-        self.retry_after = retry_after
+        self.retry_after = bounded_delay(retry_after)
 
 
 class InternalError(SourceError):

@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar, cast
 import httpx
 
 from weathervane.source._answers import Verdict
+from weathervane.source.delays import bounded_delay
 from weathervane.source.errors import DeferredError
 
 __all__ = [
@@ -188,7 +189,8 @@ class PauseGate:
         self._told = None if key is None else _told_pause(key)
 
     def pause(self, seconds: float) -> None:
-        """Let nobody pass for ``seconds`` from now; a pause already set is never shortened."""
+        """Let nobody pass for ``seconds`` from now, at most a day; a pause already set is never shortened."""
+        seconds = bounded_delay(seconds)
         with self._lock:
             self._until = max(self._until, self._clock() + seconds)
             if self._told is not None:

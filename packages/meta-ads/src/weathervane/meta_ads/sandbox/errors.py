@@ -103,6 +103,9 @@ _ERRORS: dict[str, _Row] = {
     "batch_timeout": (960, None, 400, "(#960) Request aborted. A timeout occurred in a batch"),
     "incorrect_signature": (104, None, 400, "(#104) Requires valid signature"),
     "unavailable": (2, None, 503, "Service temporarily unavailable"),
+    "report_unknown": (100, 33, 400, "Unsupported get request. Object with ID '601' does not exist"),
+    "report_inaccessible": (2601, 1815107, 400, "(#2601) Error accessing adreport job."),
+    "report_incomplete": (100, None, 400, "(#100) The adreport job is not completed yet"),
     "summary_transient": (
         100,
         None,

@@ -60,6 +60,8 @@ def debug_token(meta: PretendMeta, params: Mapping[str, str]) -> dict[str, Any]:
     return {
         "data": {
             "app_id": options.app_id,
+            "application": "Sandbox app",
+            "user_id": "100011",
             "type": "USER" if expires else "SYSTEM_USER",
             "is_valid": not ended,
             **({"error": problem} if ended else {}),

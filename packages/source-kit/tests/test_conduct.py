@@ -30,8 +30,10 @@ from prefect.states import Cancelled, Cancelling, Completed, Crashed, Failed, Pe
 
 from weathervane.lake import BusyError, LakeClient, NotFoundError, RejectedError, StaleCheckpointError
 from weathervane.source import tasks
+from weathervane.source._pages import every
 from weathervane.source.conduct import EVERY_TENANT, conduct
 from weathervane.source.deploying import RESUMING
+from weathervane.source.dispatching import LeftOutError
 from weathervane.source.errors import (
     ConfigurationError,
     CredentialsError,
@@ -286,18 +288,106 @@ def test_a_deployments_run_for_every_tenant_starts_one_run_each(
         summary: Any = run_flow(ingest_pretend_things, flow_run=api.read_flow_run(parent.id))
     parent = api.read_flow_run(parent.id)
     assert parent.state is not None
-    assert (parent.state.type, parent.state.name) == (StateType.COMPLETED, "Dispatched")
+    assert (parent.state.type, parent.state.name) == (StateType.COMPLETED, "Dispatched, 1 left out")
     of_parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[parent.id]))
     (child,) = api.read_flow_runs(flow_run_filter=of_parent)
     assert (child.parameters["tenant_id"], child.deployment_id) == ("acme", parent.deployment_id)
     assert child.name.startswith("acme · pretend_things · ")
     assert summary.metadata["runs"] == {"acme": str(child.id)}
-    assert parent.state.message == "started 1 of 2 tenants: acme; still going on or waiting: busy"
+    assert waiting.expected_start_time is not None
+    stands = f"its run of {waiting.expected_start_time:%Y-%m-%d %H:%M} UTC is Scheduled since "
+    assert str(parent.state.message).startswith(f"started 1 of 2 tenants: acme; left out 1: busy ({stands}")
     assert api.read_flow_run(waiting.id).state_type is StateType.SCHEDULED
     (links,) = artifacts(api, parent).items()
     assert links[0] == "pretend-things--every-tenant"
     assert f"/runs/flow-run/{child.id})" in links[1].data
-    assert "busy: an earlier run is still going on" in links[1].data
+    assert f"busy is left out: `{stands}" in links[1].data
+
+
+def test_a_tenant_that_is_left_out_twice_fails_the_dispatch(
+    api: SyncPrefectClient, deployed: Any, acme: ListVendor, lake: LakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a row: its run was there at the dispatch before. All others have their runs, and no retry follows."""
+    for name, value in PretendSandbox(acme).environment("busy").items():
+        monkeypatch.setenv(name, value)
+    waiting = deployed("busy")
+    for number in (1, 2):
+        parent = deployed(EVERY_TENANT)
+        api.set_flow_run_state(parent.id, Pending(), force=True)
+        with contextlib.suppress(LeftOutError):
+            run_flow(ingest_pretend_things, flow_run=api.read_flow_run(parent.id))
+        ended = api.read_flow_run(parent.id)
+        assert ended.state is not None
+        assert ended.run_count == 1
+        of_parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[parent.id]))
+        (child,) = api.read_flow_runs(flow_run_filter=of_parent)
+        api.set_flow_run_state(child.id, Pending(), force=True)
+        run_flow(ingest_pretend_things, flow_run=api.read_flow_run(child.id))
+        assert api.read_flow_run(child.id).state_name in ("Loaded", "Verified empty")
+        if number == 1:
+            assert ended.state_name == "Dispatched, 1 left out"
+    assert (ended.state.type, ended.state.name) == (StateType.FAILED, "Tenants left out")
+    told = str(ended.state.message)
+    assert told.startswith(
+        "left out for the second time in a row: busy; started 1 of 2 tenants: acme; left out 1: busy"
+    )
+    assert "reason=TENANTS_LEFT_OUT" in told
+    # It ended: the next dispatch is as usual.
+    api.set_flow_run_state(waiting.id, Cancelled(), force=True)
+    parent = deployed(EVERY_TENANT)
+    api.set_flow_run_state(parent.id, Pending(), force=True)
+    run_flow(ingest_pretend_things, flow_run=api.read_flow_run(parent.id))
+    assert api.read_flow_run(parent.id).state_name == "Dispatched"
+
+
+def test_a_dispatch_resumes_the_dead_instead_of_waiting_for_them(
+    api: SyncPrefectClient, deployed: Any, acme: ListVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that died in an outage of Prefect, of which no event came: the tenant is read by it."""
+    monkeypatch.setenv("WEATHERVANE_DEAD_AFTER_RUNNING", "PT0.001S")
+    dead = deployed("acme")
+    for state in (Pending(), Running()):
+        api.set_flow_run_state(dead.id, state, force=True)
+    parent = deployed(EVERY_TENANT)
+    api.set_flow_run_state(parent.id, Pending(), force=True)
+    run_flow(ingest_pretend_things, flow_run=api.read_flow_run(parent.id))
+    now = api.read_flow_run(parent.id)
+    assert now.state is not None
+    assert now.state.name == "Dispatched, 1 left out"
+    assert " is Resuming since " in str(now.state.message)
+    died = api.read_flow_run(dead.id)
+    assert died.state is not None
+    assert (died.state_name, "gives no sign" in str(died.state.message)) == (RESUMING, True)
+
+
+def test_a_killed_dispatch_is_finished_by_the_runs_that_it_started(
+    api: SyncPrefectClient, deployed: Any, acme: ListVendor, lake: LakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resumed, it would wait for a place behind them. More tenants than Prefect makes runs of at once; each has one."""
+    tenants = [f"tenant{number}" for number in range(101)]
+    parent = deployed(EVERY_TENANT)
+    for state in (Pending(), Running()):
+        api.set_flow_run_state(parent.id, state, force=True)
+    # It died when it had started one.
+    child = deployed("acme", idempotency_key=f"{parent.id}:acme")
+    for name in tenants:
+        monkeypatch.setenv(f"WEATHERVANE_PRETEND__{name.upper()}__TOKEN", "none")
+    for state in (Crashed(), Scheduled(name=RESUMING)):
+        api.set_flow_run_state(parent.id, state, force=True)
+    api.set_flow_run_state(child.id, Pending(), force=True)
+    run_flow(ingest_pretend_things, flow_run=api.read_flow_run(child.id))
+    assert api.read_flow_run(child.id).state_name == "Loaded"
+    now = api.read_flow_run(parent.id)
+    assert now.state is not None
+    assert (now.state.type, now.state.name) == (StateType.COMPLETED, "Dispatched")
+    assert f"{api.read_flow_run(child.id).name} did what was left of it" in str(now.state.message)
+    of_deployment = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[parent.deployment_id]))
+    runs = list(every(api.read_flow_runs, flow_run_filter=of_deployment))
+    told = sorted(str(run.parameters["tenant_id"]) for run in runs)
+    assert told == sorted([EVERY_TENANT, "acme", *tenants])
+    assert {run.idempotency_key for run in runs if run.id != parent.id} == {
+        f"{parent.id}:{tenant}" for tenant in ["acme", *tenants]
+    }
 
 
 def test_after_a_downtime_the_newest_run_does_the_work_of_all(

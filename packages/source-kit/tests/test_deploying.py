@@ -19,12 +19,14 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
+from prefect.states import Pending
 
 from weathervane.source.deploying import Change, ServerError, automations, deploy
 
 from .pretend_package import PretendPackage, make_package
 
-MARK, START, RESUME = (automation.name for automation in automations())
+NAMES = [automation.name for automation in automations()]
+MARK = NAMES[0]
 
 
 @pytest.fixture
@@ -92,14 +94,12 @@ def test_the_first_time_all_is_made(
         f"created    block type {package.slug}-credentials",
         f"created    deployment {name}",
         f"created    schedule daily of deployment {name}: 0 2 * * * UTC",
-        f"created    automation {MARK!r}",
-        f"created    automation {START!r}",
-        f"created    automation {RESUME!r}",
+        *(f"created    automation {name!r}" for name in NAMES),
     ]
     assert api.read_work_pool(package.pool).type == "process"
     assert api.read_work_queue_by_name(package.slug, package.pool)
     assert api.read_block_type_by_slug(f"{package.slug}-credentials")
-    assert {one.name for one in api.read_automations()} == {MARK, START, RESUME}
+    assert {one.name for one in api.read_automations()} == set(NAMES)
     there = reading(api, package)
     assert (there.version, there.tags) == ("1.2.3", [package.slug, "weathervane"])
     assert (there.entrypoint, there.pull_steps) == (f"{package.name}.flows:read", [])
@@ -129,9 +129,33 @@ def test_the_second_time_nothing_is_written(
     register()
     before = everything(api)
     lines = register()
-    assert len(lines) == 8
+    assert len(lines) == 5 + len(NAMES)
     assert interesting(lines) == []
     assert everything(api) == before
+
+
+def test_registering_resumes_what_died_when_nobody_looked(
+    api: SyncPrefectClient,
+    package: PretendPackage,
+    register: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker registers before it works; a dry run says what would be resumed."""
+    register()
+    run = api.create_flow_run_from_deployment(reading(api, package).id, name="acme · read")
+    api.set_flow_run_state(run.id, Pending(), force=True)
+    assert interesting(register()) == []
+    monkeypatch.setenv("WEATHERVANE_DEAD_AFTER_PENDING", "PT0.001S")
+    (line,) = interesting(register(dry_run=True))
+    assert line.startswith("would be changed run acme · read: Pending since ")
+    assert api.read_flow_run(run.id).state_name == "Pending"
+    (line,) = interesting(register())
+    assert line.endswith(": a worker took it and did not start it; now Resuming")
+    assert api.read_flow_run(run.id).state_name == "Resuming"
+    assert interesting(register()) == []
+    monkeypatch.setenv("WEATHERVANE_DEAD_AFTER_PENDING", "soon")
+    with pytest.raises(ServerError, match="WEATHERVANE_DEAD_AFTER_PENDING: write a time"):
+        register()
 
 
 def test_a_dry_run_writes_nothing_and_says_what_it_would(
@@ -141,7 +165,7 @@ def test_a_dry_run_writes_nothing_and_says_what_it_would(
     before = everything(api)
     would = register(dry_run=True)
     assert everything(api) == before
-    kinds = ("work pool", "work queue", "block type", "deployment", "schedule", *["automation"] * 3)
+    kinds = ("work pool", "work queue", "block type", "deployment", "schedule", *["automation"] * len(NAMES))
     for line, kind in zip(would, kinds, strict=True):
         assert line.startswith(f"would be created {kind} ")
     assert [line.replace("would be created", "created   ") for line in would] == register()
@@ -348,7 +372,7 @@ def test_broken_off_anywhere_the_next_one_does_the_rest(
     assert interesting(register()) == []
     made = [change.thing for change in done if change.kind.value == "created"]
     # A deployment is made together with its schedules.
-    assert len(made) == len(set(made)) == 8
+    assert len(made) == len(set(made)) == 5 + len(NAMES)
     assert len(reading(api, package).schedules) == 1
 
 
@@ -374,7 +398,7 @@ def test_two_at_once_make_everything_once(
     with ThreadPoolExecutor(2) as pool:
         one, other = (future.result() for future in [pool.submit(at_once), pool.submit(at_once)])
     assert [change.thing for change in one] == [change.thing for change in other]
-    assert sorted(one.name for one in api.read_automations()) == sorted([MARK, START, RESUME])
+    assert sorted(one.name for one in api.read_automations()) == sorted(NAMES)
     assert len(reading(api, package).schedules) == 1
     assert interesting(register()) == []
 
@@ -386,7 +410,7 @@ def test_an_automation_that_is_there_twice_is_there_once_again(
     register()
     api.create_automation(automations()[2])
     assert interesting(register()) == []
-    assert sorted(one.name for one in api.read_automations()) == sorted([MARK, START, RESUME])
+    assert sorted(one.name for one in api.read_automations()) == sorted(NAMES)
 
 
 def test_a_pool_that_is_there_stays_as_it_is(

@@ -12,9 +12,10 @@ from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
-from prefect.states import Completed, Crashed, Pending, Running
+from prefect.states import Completed, Crashed, Pending, Running, Scheduled
 
 from weathervane.source.deploying import RESUMING, TAG, automations
+from weathervane.source.deploying.automations import GIVEN_UP, MAX_STARTS
 
 SILENCE, PAUSE = timedelta(seconds=20), timedelta(seconds=10)
 """Short, and still longer than the server takes to answer on a busy machine."""
@@ -71,14 +72,21 @@ def history(api: SyncPrefectClient, run: FlowRun) -> list[str | None]:
 
 @pytest.mark.slow
 def test_dead_runs_are_noticed_and_resumed_and_no_others(api: SyncPrefectClient) -> None:
-    """A silent run is crashed and scheduled again; one that ended, never ran or is not ours is left alone."""
+    """A silent run is crashed and scheduled again, and one that was killed while it started; one that ended by itself
+    while it did, or never begins, is given up; one that ended, or is not ours, is left alone.
+    """
     ended_well, never_ran, not_ours = scheduled(api), scheduled(api), scheduled(api, tags=())
     wait_for_events(api, ended_well, never_ran, not_ours)
     enter(api, ended_well, Running(), Completed(name="Loaded"))
     enter(api, never_ran, Crashed(message="no such image"))
     enter(api, not_ours, Running())
-    left_alone = {run.id: history(api, run) for run in (ended_well, never_ran, not_ours)}
+    left_alone = {run.id: history(api, run) for run in (ended_well, not_ours)}
     assert api.read_flow_run(never_ran.id).run_count == 0
+    killed, never_begins = scheduled(api), scheduled(api)
+    wait_for_events(api, killed, never_begins)
+    enter(api, killed, Pending(), Crashed(message="Process exited with status code: -9. Process was killed."))
+    for _ in range(MAX_STARTS + 1):
+        enter(api, never_begins, Pending(), Scheduled(name=RESUMING))
     # Begun later: by the time of theirs the others had the time for whatever may befall them. And more than once: on
     # SQLite, where one of two who write at once is refused, Prefect 3.8.8 now and then loses an event for good.
     for attempt in stamina.retry_context(on=AssertionError, attempts=4, timeout=None, wait_max=0.1):
@@ -93,7 +101,12 @@ def test_dead_runs_are_noticed_and_resumed_and_no_others(api: SyncPrefectClient)
                     assert history(api, lost)[:3] == ["Scheduled", "Pending", RESUMING]
     crashed = next(state for state in api.read_flow_run_states(dead.id) if state.name == "Crashed")
     assert crashed.message == "No heartbeat for 20 seconds: the run's process, worker or machine is gone."
-    assert {run.id: history(api, run) for run in (ended_well, never_ran, not_ours)} == left_alone
+    assert {run.id: history(api, run) for run in (ended_well, not_ours)} == left_alone
+    for look in stamina.retry_context(on=AssertionError, attempts=None, timeout=60, wait_max=1):
+        with look:
+            assert history(api, killed)[:4] == ["Scheduled", "Pending", "Crashed", RESUMING]
+            assert history(api, never_ran) == ["Scheduled", "Crashed", GIVEN_UP]
+            assert history(api, never_begins)[-2:] == [RESUMING, GIVEN_UP]
 
 
 def test_a_silence_that_prefect_does_not_take_is_refused() -> None:

@@ -125,4 +125,4 @@ def test_the_command_prints_a_line_for_each_thing_and_a_sum(prefect: None, packa
     assert f"\nwould be created deployment {package.name}_read/{package.slug}-reading\n" in would.stdout
     assert f"\ncreated    deployment {package.name}_read/{package.slug}-reading\n" in done.stdout
     assert would.stdout.splitlines()[-1].startswith("dry run, nothing is done yet: ")
-    assert again.stdout.splitlines()[-1] == "8 unchanged"
+    assert again.stdout.splitlines()[-1] == "11 unchanged"

@@ -4,6 +4,8 @@
 
     conduct(tenant_id, Credentials, work)
       "*"        dispatch    one run per configured tenant, each its own          Completed "Dispatched"
+                             an earlier run of a tenant goes on                   Completed "Dispatched, 1 left out"
+                             and did so at the dispatch before                    Failed "Tenants left out"
       overtaken  skip        a later scheduled run that is due covers the same    Completed "Skipped"
       a tenant   work        rows were read / the vendor said that there are none Completed "Loaded" / "Verified empty"
                              and some of them did not fit                         Completed "Loaded, 3 set aside"
@@ -13,25 +15,30 @@
                              a person must act: no retries                        Failed
       cancelled  stop        its machine died before it could stop                Cancelled
 
+Before that, every run of a deployment looks for dead ones (`weathervane.source.deploying.dead_runs`).
+
 Outside of a flow run (`flow.fn(...)`) there are no states: the summary is returned and errors are raised.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.deployments import run_deployment
-from prefect.exceptions import Pause
+from prefect.exceptions import Pause, PrefectException
 from prefect.runtime import flow_run as runtime
 from prefect.states import Cancelled, Completed, Failed, Scheduled
 
 from weathervane.lake import LakeError, StaleCheckpointError
 from weathervane.source.credentials import SourceCredentials
+from weathervane.source.deploying.dead_runs import tend
+from weathervane.source.dispatching import configured, dispatch, finish_dispatch_of, read_nothing
 from weathervane.source.errors import (
     ConfigurationError,
     DeferredError,
@@ -44,17 +51,18 @@ from weathervane.source.history import (
     check_deaths,
     end_before,
     is_cancelled,
-    occupied,
     overtaken_by,
     states_of,
 )
 from weathervane.source.incidents import contained
 from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.report_unread import failures_shown, report_dispatch, report_skipped
+from weathervane.source.report_unread import failures_shown, report_skipped
 from weathervane.source.report_words import deferred_line, state_words, summary_line
 from weathervane.source.tasks import BACKFILL
 
 __all__ = ["EVERY_TENANT", "conduct", "run_name"]
+
+log = logging.getLogger(__name__)
 
 _Credentials = TypeVar("_Credentials", bound=SourceCredentials)
 
@@ -81,10 +89,12 @@ def conduct(
     with get_client(sync_client=True) as api:
         # Its count of attempts and its policy are newer on the server than in this process.
         run = api.read_flow_run(context.flow_run.id)
+        if run.deployment_id is not None:
+            _look_around(api, run, credentials)
         if (newer := overtaken_by(api, run)) is not None:
             message = f"{newer.name} is due since {newer.expected_start_time:%Y-%m-%d %H:%M} UTC and covers this run"
             report_skipped(tenant_id, message, newer.id)
-            return _ends(Completed(name="Skipped", message=message, data=_nothing("skipped")))
+            return _ends(Completed(name="Skipped", message=message, data=read_nothing("skipped")))
         try:
             if run.run_count > 1:
                 states = states_of(api, run)
@@ -94,7 +104,10 @@ def conduct(
                     return _ends_again(api, run, end)
                 check_deaths(states)
             if tenant_id == EVERY_TENANT:
-                return _ends(_dispatch(api, run, credentials.configured_tenants()))
+                tenants = configured(credentials)
+                if run.deployment_id is None:
+                    return _ends(_one_after_the_other(run, tenants))
+                return _ends_for_good(api, run, dispatch(api, run, tenants))
             with failures_shown(tenant_id), contained():
                 summary = _named(tenant_id, lambda: work(tenant_id, credentials.load(tenant_id)))
         except DeferredError as error:
@@ -150,12 +163,38 @@ def _ends(state: State[Any]) -> IngestionSummary:
     return cast(IngestionSummary, state)
 
 
+def _look_around(api: SyncPrefectClient, run: FlowRun, credentials: type[SourceCredentials]) -> None:
+    """What died and nobody noticed, of this deployment. Whatever comes of it, this run has its own work to do."""
+    assert run.deployment_id is not None
+    try:
+        for found in tend(api, run.deployment_id, of=run):
+            log.warning("a dead run: %s", found.line())
+        if (other := finish_dispatch_of(api, run, credentials)) is not None:
+            log.warning("%s died; what was left of it is done", other.name)
+    except SourceError as error:
+        log.warning("could not look for dead runs: %s", error)
+    except (httpx.HTTPError, PrefectException) as error:
+        # Its text may hold the API's address, and that a password.
+        log.warning("could not look for dead runs (%s)", type(error).__name__)
+
+
+def _ends_for_good(api: SyncPrefectClient, run: FlowRun, state: State[IngestionSummary]) -> IngestionSummary:
+    if state.is_failed():
+        _no_more_retries(api, run)
+    return _ends(state)
+
+
+def _no_more_retries(api: SyncPrefectClient, run: FlowRun) -> None:
+    """Flow retries take no condition, so a run that shall end is told that none are left."""
+    policy = run.empirical_policy.model_copy(update={"retries": 0})
+    api.update_flow_run(run.id, empirical_policy=policy)
+
+
 def _fails(
     api: SyncPrefectClient, run: FlowRun, error: Exception, *, name: str = "Failed"
 ) -> IngestionSummary:
-    """Ends the run now, in one clear line. Flow retries take no condition, so the run is told that none are left."""
-    policy = run.empirical_policy.model_copy(update={"retries": 0})
-    api.update_flow_run(run.id, empirical_policy=policy)
+    """Ends the run now, in one clear line."""
+    _no_more_retries(api, run)
     return _ends(Failed(name=name, message=str(error), data=error))
 
 
@@ -178,35 +217,8 @@ def _defer(api: SyncPrefectClient, run: FlowRun, seconds: float, why: object) ->
 def _ends_again(api: SyncPrefectClient, run: FlowRun, end: State[Any]) -> IngestionSummary:
     if end.is_failed():
         return _fails(api, run, RuntimeError(end.message), name=str(end.name))
-    data = None if end.is_cancelled() else _nothing("skipped")
+    data = None if end.is_cancelled() else read_nothing("skipped")
     return _ends(State(type=end.type, name=end.name, message=end.message, data=data))
-
-
-def _dispatch(api: SyncPrefectClient, run: FlowRun, tenants: Iterable[str]) -> State[IngestionSummary]:
-    """Starts one run of the same deployment per tenant: its failure, delay or death is that tenant's alone."""
-    tenants = list(tenants)
-    if not tenants:
-        raise ConfigurationError("no tenant has credentials for this source", reason="NO_TENANTS")
-    started: dict[str, str] = {}
-    if run.deployment_id is None:
-        return _one_after_the_other(run, tenants)
-    busy = occupied(api, run)
-    for tenant in tenants:
-        if tenant not in busy:
-            child: Any = run_deployment(
-                run.deployment_id,
-                parameters={**run.parameters, "tenant_id": tenant},
-                flow_run_name=run.name.replace("every tenant", tenant),
-                # A retry of the dispatch finds the runs that it started.
-                idempotency_key=f"{run.id}:{tenant}",
-                timeout=0,
-            )
-            started[tenant] = str(child.id)
-    message = f"started {len(started)} of {len(tenants)} tenants: {', '.join(started) or 'none'}"
-    report_dispatch(started, busy)
-    if busy:
-        message += f"; still going on or waiting: {', '.join(sorted(busy))}"
-    return Completed(name="Dispatched", message=message, data=_nothing("dispatched", runs=started))
 
 
 def _one_after_the_other(run: FlowRun, tenants: Iterable[str]) -> State[IngestionSummary]:
@@ -223,11 +235,5 @@ def _one_after_the_other(run: FlowRun, tenants: Iterable[str]) -> State[Ingestio
         return Failed(message=f"{len(failed)} of {len(states)} tenants failed: {each}")
     message = f"{len(states)} tenants: {', '.join(states)}"
     return Completed(
-        name="Dispatched", message=message, data=_nothing("dispatched", runs=dict.fromkeys(states, ""))
+        name="Dispatched", message=message, data=read_nothing("dispatched", runs=dict.fromkeys(states, ""))
     )
-
-
-def _nothing(state: str, **more: Any) -> IngestionSummary:
-    """The summary of a run that read nothing itself."""
-    counts = {"new_rows": 0, "updated_rows": 0, "total_rows": 0, "checkpoint": None, "set_aside_rows": 0}
-    return IngestionSummary(path="", row_count=0, source="", metadata={**counts, "state": state, **more})

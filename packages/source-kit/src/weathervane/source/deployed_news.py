@@ -27,6 +27,8 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.events.schemas.events import ReceivedEvent
 
+from weathervane.source.deploying.automations import GIVEN_UP
+from weathervane.source.deploying.dead_runs import ended_by_signal
 from weathervane.source.ingestion import IngestionSummary
 from weathervane.source.report import COMMITTED, ENDED
 from weathervane.source.runs import RunEvent, RunState
@@ -118,8 +120,9 @@ class News:
             self._ended_since = (last.id, now)
         waited = now - self._ended_since[1]
         if last.is_crashed():
-            # One that never ran is not resumed: it would crash again.
-            return waited >= (self._patience.crashed if any(s.is_running() for s in states) else 0)
+            # One that never ran and ended by itself is not resumed: it would crash again.
+            resumed = ended_by_signal(last) or any(state.is_running() for state in states)
+            return waited >= (self._patience.crashed if resumed else 0)
         patience = self._patience.completed if last.is_completed() else self._patience.stopped
         return self._ending(states) is not None or waited >= patience
 
@@ -164,6 +167,8 @@ class News:
         if state.is_failed():
             if ended:
                 return ended
+            if state.name == GIVEN_UP:
+                return f"{self._what}: {state.message}"
             if state.message and _OUR_LINE.search(state.message):
                 return state.message
             return f"{self._what} failed; its log in Prefect says why"

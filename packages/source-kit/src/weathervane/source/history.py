@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -20,11 +20,13 @@ from prefect.types import DateTime
 
 from weathervane.source._pages import every
 from weathervane.source.deploying.automations import RESUMING
+from weathervane.source.deploying.dead_runs import MAX_DEATHS, deaths_of
 from weathervane.source.errors import ConfigurationError
 
 __all__ = [
     "EVERY_TENANT",
     "check_deaths",
+    "dispatched_before",
     "end_before",
     "is_cancelled",
     "occupied",
@@ -35,12 +37,8 @@ __all__ = [
 EVERY_TENANT = "*"
 """As `tenant_id`: every tenant that has credentials. No tenant can be named so."""
 
-_MAX_DEATHS = 5
-"""A run that was resumed so often and died each time (out of memory, say) is left to a person."""
-_OCCUPIED = timedelta(hours=24)
-"""A tenant's run that began within this time is taken to be alive; older ones may be left over from a lost machine."""
-_UNFINISHED = {StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING}
-_GOING_WELL = {*_UNFINISHED, StateType.COMPLETED}
+_UNFINISHED = {StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING}
+_GOING_WELL = {StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.COMPLETED}
 
 
 def states_of(api: SyncPrefectClient, run: FlowRun) -> list[State[Any]]:
@@ -76,11 +74,8 @@ def check_deaths(states: list[State[Any]]) -> None:
     Raises:
         ConfigurationError: DIED_TOO_OFTEN.
     """
-    deaths = 0
-    for state in states:
-        if state.is_final():
-            deaths = deaths + 1 if state.is_crashed() else 0
-    if deaths >= _MAX_DEATHS:
+    deaths = deaths_of(states)
+    if deaths >= MAX_DEATHS:
         raise ConfigurationError(
             f"this run's process died {deaths} times; look for what kills it (memory?) in the worker's log",
             reason="DIED_TOO_OFTEN",
@@ -88,14 +83,19 @@ def check_deaths(states: list[State[Any]]) -> None:
 
 
 def _due(
-    api: SyncPrefectClient, run: FlowRun, states: set[StateType], after: DateTime | None = None
+    api: SyncPrefectClient,
+    run: FlowRun,
+    states: set[StateType],
+    *,
+    after: DateTime | None = None,
+    before: DateTime | None = None,
 ) -> Iterator[FlowRun]:
     """Other runs of the same deployment that are due and in one of these states; the newest first."""
     assert run.deployment_id is not None
     chosen = FlowRunFilter(
         deployment_id=FlowRunFilterDeploymentId(any_=[run.deployment_id]),
         expected_start_time=FlowRunFilterExpectedStartTime(
-            after_=after, before_=cast(DateTime, datetime.now(UTC))
+            after_=after, before_=before or cast(DateTime, datetime.now(UTC))
         ),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=sorted(states))),
     )
@@ -119,15 +119,25 @@ def overtaken_by(api: SyncPrefectClient, run: FlowRun) -> FlowRun | None:
     return next(later, None)
 
 
-def occupied(api: SyncPrefectClient, run: FlowRun) -> set[str]:
-    """Tenants whose earlier run with the same parameters is yet to begin, put off or at work."""
-    since = datetime.now(UTC) - _OCCUPIED
+def occupied(api: SyncPrefectClient, run: FlowRun) -> dict[str, FlowRun]:
+    """By tenant, the earlier run with the same parameters that is yet to begin, put off or at work: the oldest."""
     return {
-        tenant
+        tenant: other
         for other in _due(api, run, _UNFINISHED)
         if isinstance(tenant := other.parameters.get("tenant_id"), str)
         and tenant != EVERY_TENANT
         and other.parameters == {**run.parameters, "tenant_id": tenant}
         and other.idempotency_key != f"{run.id}:{tenant}"
-        and (other.state_type is not StateType.RUNNING or (other.start_time and other.start_time > since))
     }
+
+
+def dispatched_before(api: SyncPrefectClient, run: FlowRun) -> FlowRun | None:
+    """The dispatch before this one: the last that was due earlier, with the same parameters, and came to its end."""
+    ended = (
+        other
+        for other in _due(api, run, {StateType.COMPLETED, StateType.FAILED}, before=run.expected_start_time)
+        if other.parameters == run.parameters
+        and other.start_time is not None
+        and other.state_name != "Skipped"
+    )
+    return next(ended, None)

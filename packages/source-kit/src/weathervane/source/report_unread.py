@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -24,17 +24,17 @@ from weathervane.source.report_words import artifact_key, became, code, guarded,
 __all__ = ["failures_shown", "report_dispatch", "report_skipped"]
 
 
-def report_dispatch(runs: Mapping[str, str], busy: Collection[str]) -> None:
+def report_dispatch(runs: Mapping[str, str], busy: Mapping[str, str]) -> None:
     """Leaves links to the runs that a run for every tenant started.
 
     Args:
         runs: Their ids, by tenant.
-        busy: Tenants whose earlier run goes on, or waits.
+        busy: By tenant that is left out, where its earlier run stands.
     """
     lines = [f"- [{tenant}]({url_for('flow-run', run) or run})" for tenant, run in runs.items()]
-    lines += [f"- {tenant}: an earlier run is still going on, or waits" for tenant in sorted(busy)]
+    lines += [f"- {tenant} is left out: {code(busy[tenant])}" for tenant in sorted(busy)]
     what = _what()
-    title = f"{what}: {len(runs)} runs started"
+    title = f"{what}: {len(runs)} runs started" + (f", {len(busy)} tenants left out" if busy else "")
     text = "\n".join([f"# {title}", "", *lines])
     guarded(what, lambda: create_markdown_artifact(text, artifact_key(what, "every-tenant"), title))
 

@@ -5,14 +5,20 @@
     a worker took a run     Pending, Submitting ─ silence ─> Scheduled "Resuming"
     a run goes on           heartbeat, Running, a retry ─ silence ─> Crashed
     a run crashed           Crashed ─ nothing else for 30 s ─> Scheduled "Resuming"
+    a run never began       Crashed ─ nothing else for 2 min ─> Failed "Given up"
+                            Resuming, for the fourth time ─> Failed "Given up"
 
 It is the same run with the same id, so the lake recognises what it writes again. Only runs tagged `weathervane` are
 covered; a deployment gives its tags to its runs. Without these, Prefect leaves a dead run Running for ever, and with it
 its place in its deployment's limit.
 
-A run that crashed before it ever ran is left alone: it would crash again at once, and for ever (an image that is not
-there, a package that does not import). One that ran is started again up to 19 times; `weathervane.source.conduct` gives
-up earlier. A run that has ended cannot be marked crashed: Prefect refuses that.
+A run that crashed before it ever ran is started again, three times, when a signal ended its process (a machine that
+stops, memory that runs out; most of a short run's time is its start). Else it would crash again at once, and for ever
+(an image that is not there, a package that does not import): it is given up, and the event `prefect.flow-run.Given up`
+is for an automation that calls a person. One that ran is started again up to 19 times; `weathervane.source.conduct`
+gives up earlier. A run that has ended cannot be marked crashed: Prefect refuses that.
+
+Automations hear events, and one that is lost is not said again: `weathervane.source.deploying.dead_runs` sees states.
 """
 
 from __future__ import annotations
@@ -24,12 +30,29 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
-__all__ = ["PAUSE", "RESUMING", "SILENCE", "TAG", "automations"]
+__all__ = ["GIVEN_UP", "MAX_STARTS", "PAUSE", "RESUMING", "SIGNALS", "SILENCE", "TAG", "automations"]
 
 TAG = "weathervane"
 """The tag of every deployment of ours, and so of every run."""
 RESUMING = "Resuming"
 """The name of the state in which a run waits to be started again."""
+GIVEN_UP = "Given up"
+"""The name of the Failed state of a run that is dead and not resumed any more: a person must look."""
+MAX_STARTS = 3
+"""So often a run that never began is started again."""
+SIGNALS = [
+    # Hangup, interrupt, kill, terminate: as a process's worker says them, and as a shell or a container does.
+    *(
+        f"*status code{colon} {code}.*"
+        for colon in (":", "")
+        for code in ("-[129]", "-15", "129", "13[07]", "143")
+    ),
+    "*aborted by a termination signal*",
+    "*aborted by an interrupt signal*",
+    "*cancelled by the runtime environment*",
+]
+"""What a Crashed state says when a signal ended the process, as patterns. Words of Prefect 3.8: of its worker, its
+runner and its engine (`workers/base.py`, `runner/_flow_run_executor.py`, `states.py`)."""
 SILENCE = timedelta(seconds=600)
 """Three of Prefect's heartbeats (PREFECT_FLOWS_HEARTBEAT_FREQUENCY, 180 s), and a minute to spare."""
 
@@ -53,13 +76,18 @@ def automations(silence: timedelta = SILENCE, pause: timedelta = PAUSE) -> list[
     """
     told = f"for {silence.total_seconds():.0f} seconds"
 
+    ours = ResourceSpecification(
+        {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"}
+    )
+
+    def runs(labels: dict[str, str | list[str]]) -> ResourceSpecification:
+        return ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*", **labels})
+
     def quiet_after(*events: str, within: timedelta, **labels: str | list[str]) -> EventTrigger:
         return EventTrigger(
             posture=Posture.Proactive,
-            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*", **labels}),
-            match_related=ResourceSpecification(
-                {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"}
-            ),
+            match=runs(labels),
+            match_related=ours,
             for_each={"prefect.resource.id"},
             # An event that is in both begins the time anew.
             after={f"prefect.flow-run.{event}" for event in events},
@@ -67,6 +95,14 @@ def automations(silence: timedelta = SILENCE, pause: timedelta = PAUSE) -> list[
             expect={"prefect.flow-run.*"},
             threshold=1,
             within=within,
+        )
+
+    def given_up(why: str) -> ChangeFlowRunState:
+        return ChangeFlowRunState(
+            state=StateType.FAILED,
+            name=GIVEN_UP,
+            message=f"{why}: look for the cause in the worker's log.",
+            force=False,
         )
 
     return [
@@ -108,5 +144,41 @@ def automations(silence: timedelta = SILENCE, pause: timedelta = PAUSE) -> list[
                     force=False,
                 )
             ],
+        ),
+        AutomationCore(
+            name="WeatherVane: start runs again that were killed while they started",
+            description="A run whose process a signal ended before it began is started again.",
+            trigger=quiet_after(
+                "Crashed", within=pause, **{"prefect.run-count": ["0"], "prefect.state-message": SIGNALS}
+            ),
+            actions=[
+                ChangeFlowRunState(
+                    state=StateType.SCHEDULED,
+                    name=RESUMING,
+                    message="A signal ended the run's process while it started.",
+                    force=False,
+                )
+            ],
+        ),
+        AutomationCore(
+            name="WeatherVane: give up runs that end while they start",
+            description="A run whose process ended by itself before it began would do so again: a person must look.",
+            # Longer than the automation above needs for what it takes.
+            trigger=quiet_after("Crashed", within=4 * pause, **{"prefect.run-count": "0"}),
+            actions=[given_up("The run's process ended by itself before it began")],
+        ),
+        AutomationCore(
+            name="WeatherVane: give up runs that never begin",
+            description=f"A run that was started again {MAX_STARTS} times and never began: a person must look.",
+            trigger=EventTrigger(
+                posture=Posture.Reactive,
+                match=runs({"prefect.run-count": "0"}),
+                match_related=ours,
+                for_each={"prefect.resource.id"},
+                expect={f"prefect.flow-run.{RESUMING}"},
+                threshold=MAX_STARTS + 1,
+                within=timedelta(days=1),
+            ),
+            actions=[given_up(f"The run was started again {MAX_STARTS} times and never began")],
         ),
     ]

@@ -24,11 +24,13 @@ from prefect.workers.utilities import get_default_base_job_template_for_infrastr
 
 from weathervane.source.deploying.automations import SILENCE, automations
 from weathervane.source.deploying.changes import Change, Kind, Write, differences
+from weathervane.source.deploying.dead_runs import tend
 from weathervane.source.deploying.definitions import Definition, read_definitions
 from weathervane.source.deploying.deployments import delete_left_over, put_deployment
 from weathervane.source.deploying.errors import ServerError
 from weathervane.source.deploying.packages import Package, installed_packages
 from weathervane.source.deploying.server import prefect_server
+from weathervane.source.errors import ConfigurationError
 
 __all__ = ["deploy"]
 
@@ -102,6 +104,21 @@ def _register(
         yield from delete_left_over(api, package, names, write if prune else None)
     for automation in automations(silence):
         yield _put_automation(api, automation, write)
+    for definition in definitions:
+        yield from _tend(api, definition, write)
+
+
+def _tend(api: SyncPrefectClient, definition: Definition, write: Write) -> Iterator[Change]:
+    """A worker registers before it works, so it begins with what died when nobody looked."""
+    try:
+        deployment = api.read_deployment_by_name(definition.name)
+    except ObjectNotFound:  # nothing is made in a dry run
+        return
+    try:
+        for found in tend(api, deployment.id, write=write):
+            yield Change(Kind.CHANGED, f"run {found.run.name}", f"{found.why}; now {found.became}")
+    except ConfigurationError as error:
+        raise ServerError(str(error)) from None
 
 
 def _put_pool(api: SyncPrefectClient, name: str, kind: str, write: Write) -> Change:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from weathervane.meta_ads.reports import _Started
 from weathervane.meta_ads.sandbox import AccountOptions
 from weathervane.source.errors import ConfigurationError, CredentialsError, IncompleteError
 from weathervane.source.ingestion import Ingestion
+from weathervane.source.progress import listening
 from weathervane.source.testing.memory import forget_peak, peak_mib
 
 from .bench import ONE_CALL, REPORTS, asked
@@ -30,6 +32,21 @@ TWO = (AccountOptions("101", "EUR", "Europe/Paris"), AccountOptions("102", "JPY"
 def submitted(bench):
     """The parameters of all report runs that were asked for."""
     return asked(bench.requests("report"))
+
+
+def test_a_wait_for_a_report_run_shows_how_far_it_is(bench):
+    """Minutes of silence look like a run that hangs."""
+    bench.meta.faults.add("async_slow", polls=12)
+    heard = []
+    with listening(heard.append):
+        bench.run(replace(REPORTS, poll_seconds=(20.0,)), clock=bench.clock, sleep=bench.clock.sleep)
+    said = [one.message for one in heard if "report run" in one.message]
+    assert 2 <= len(said) <= 6
+    for one in said:
+        assert re.match(
+            r"Meta's report run \d+ of ad account 101: Job \w+, \d+ %; waited for \d+ s so far", one
+        )
+    bench.holds_the_truth()
 
 
 @pytest.mark.parametrize(

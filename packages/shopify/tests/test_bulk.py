@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+import re
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -11,8 +13,13 @@ from datetime import timedelta
 import pytest
 
 from weathervane.shopify import bulk, bulk_orders
+from weathervane.shopify.orders import LINES as LINES_OF
+from weathervane.shopify.orders import ORDERS as ORDERS_OF
+from weathervane.shopify.orders import PARTS
+from weathervane.shopify.queries import orders_bulk_query
 from weathervane.source.errors import ConfigurationError, DeferredError, IncompleteError
 from weathervane.source.http import download
+from weathervane.source.progress import listening
 from weathervane.source.sandbox import fingerprint
 
 from .bench import BULK, LINES, ORDERS, QUICK, Once, everything_said, number, secrets_of
@@ -189,6 +196,31 @@ def test_taken_slots_are_waited_for_and_nobody_elses_operation_is_cancelled(benc
     bench.holds_the_shop()
     assert len(bench.requests("Run")) == 5
     assert bench.requests("Cancel") == []
+
+
+def test_a_wait_for_a_slot_and_for_the_operation_shows_how_far_it_is(bench):
+    """Minutes of silence look like a run that hangs; a line for each poll would be noise."""
+    bench.shop.faults.add("slots_busy", times=3)
+    bench.shop.faults.add("bulk_slow", polls=30)
+    now = itertools.count(step=10)
+    heard = []
+    query = orders_bulk_query(ORDERS_OF, LINES_OF, PARTS, "updated_at:>='2026-01-01T00:00:00Z'")
+    with (
+        listening(heard.append),
+        bench.client() as client,
+        bulk.bulk_file(client, query, sleep=lambda seconds: None, clock=lambda: float(next(now))) as file,
+    ):
+        assert file.path is not None
+    said = [one.message for one in heard]
+    assert (
+        "a bulk operation of this shop: all that Shopify runs at once for this app are taken; waited"
+        in said[0]
+    )
+    running = [
+        one for one in said if re.match(r"Shopify's bulk operation: running, \d+ objects so far; waited", one)
+    ]
+    assert 2 <= len(running) <= 8
+    assert len(running) + 1 <= len(said) <= 9
 
 
 def test_slots_that_stay_taken_defer_the_run(bench):

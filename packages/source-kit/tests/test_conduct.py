@@ -43,6 +43,7 @@ from weathervane.source.errors import (
     UnavailableError,
 )
 from weathervane.source.ingestion import IngestionSummary
+from weathervane.source.progress import Progress, listening
 from weathervane.source.report_words import summary_line
 from weathervane.source.slices import Slice
 
@@ -191,14 +192,28 @@ def test_a_flow_ends_at_once_when_no_retry_can_mend_it(
 
         return conduct("acme", PretendCredentials, work)
 
-    with pytest.raises(type(error), match=str(error.args[0])):
+    heard: list[Progress] = []
+    with listening(heard.append), pytest.raises(type(error), match=str(error.args[0])):
         failing()
     assert len(seen) == attempts
+    told = f"{error.args[0]}; the run begins again in 0 s, attempt"
+    assert [one.message for one in heard] == [f"{told} {number} of 4" for number in range(2, attempts + 1)]
     state = newest(api).state
     assert state is not None
     assert state.type is StateType.FAILED
     if attempts == 1:
         assert state.message == str(error)
+
+
+def test_by_hand_a_run_without_a_lake_ends_at_once(
+    api: SyncPrefectClient, acme: ListVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the vendor is asked, in one line with the address and the setting: whoever waits can mend it."""
+    monkeypatch.setenv("WEATHERVANE_LAKE_ADDRESS", "127.0.0.1:1")
+    acme.token = "another"  # which the vendor would refuse
+    with pytest.raises(BusyError, match=r"no lake writer at 127\.0\.0\.1:1 .*WEATHERVANE_LAKE_ADDRESS"):
+        ingest_pretend_things("acme")
+    assert newest(api).run_count == 1
 
 
 def test_a_run_that_ends_before_it_reads_leaves_a_summary_all_the_same(

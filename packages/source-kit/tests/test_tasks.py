@@ -192,8 +192,13 @@ def test_a_retry_makes_the_slice_good(
             raise UnavailableError("down", reason="VENDOR_DOWN")
 
     acme.on_read = fail
-    assert ingest_pretend_things.with_options(retries=0)("acme").row_count == 5
+    heard: list[Progress] = []
+    with listening(heard.append):
+        assert ingest_pretend_things.with_options(retries=0)("acme").row_count == 5
     assert lake_truth(lake) == acme.truth()
+    assert [one.message for one in heard if "down" in one.message] == [
+        f"down; the slice is read again in 30 s, attempt {number} of 4" for number in (2, 3)
+    ]
 
 
 def test_records_without_keys_land_once(prefect: None, lake: LakeClient) -> None:

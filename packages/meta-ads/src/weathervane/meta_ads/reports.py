@@ -18,6 +18,7 @@ from weathervane.meta_ads.client import Account, MetaAdsClient
 from weathervane.meta_ads.settings import LEVELS, WINDOWS
 from weathervane.source.decoding import decode
 from weathervane.source.errors import ContractError, IncompleteError
+from weathervane.source.waiting import LongWait
 
 __all__ = ["SPEND", "STATUSES", "InsightsRead", "Part"]
 
@@ -193,6 +194,7 @@ class InsightsRead:
         settings = self._client.settings
         deadline = self._clock() + settings.run_patience.total_seconds()
         waits = itertools.chain((0.0,), settings.poll_seconds, itertools.repeat(settings.poll_seconds[-1]))
+        wait = LongWait(f"Meta's report run {run} of ad account {self._account.id}", clock=self._clock)
         for seconds in waits:
             if seconds:
                 self._sleep(seconds)
@@ -212,6 +214,7 @@ class InsightsRead:
                 )
             if self._clock() >= deadline:
                 return f"{node.async_status[:40]} after {settings.run_patience}"
+            wait.goes_on(f"{node.async_status[:40]}, {node.async_percent_completion} %")
         raise AssertionError("unreachable: polling has no end of its own")
 
     def _split(self, part: Part) -> list[Part]:

@@ -32,6 +32,7 @@ from weathervane.source.errors import (
     UnavailableError,
 )
 from weathervane.source.http import download
+from weathervane.source.waiting import LongWait
 
 __all__ = ["BulkFile", "bulk_file"]
 
@@ -60,19 +61,23 @@ class BulkFile:
 
 @contextmanager
 def bulk_file(
-    client: ShopifyClient, query: str, *, sleep: Callable[[float], None] = time.sleep
+    client: ShopifyClient,
+    query: str,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[BulkFile]:
-    """Runs a bulk query and gives its file for the length of a `with` block.
+    """Runs a bulk query and gives its file for the length of a `with` block. A long wait is told now and then.
 
     Raises:
         IncompleteError: The operation failed, was cancelled or left less than it counted.
         DeferredError: It is not done after `bulk_patience`; come back.
         ConfigurationError: Shopify does not take the query.
     """
-    deadline = time.monotonic() + client.settings.bulk_patience.total_seconds()
-    number = _start(client, query, deadline, sleep)
+    deadline = clock() + client.settings.bulk_patience.total_seconds()
+    number = _start(client, query, deadline, sleep, clock)
     try:
-        operation = _wait(client, number, deadline, sleep)
+        operation = _wait(client, number, deadline, sleep, clock)
     except IncompleteError:
         raise  # it has ended
     except BaseException:
@@ -84,7 +89,14 @@ def bulk_file(
         yield _fetch(client, operation, Path(folder) / "bulk.jsonl")
 
 
-def _start(client: ShopifyClient, query: str, deadline: float, sleep: Callable[[float], None]) -> str:
+def _start(
+    client: ShopifyClient,
+    query: str,
+    deadline: float,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+) -> str:
+    wait = LongWait("a bulk operation of this shop", clock=clock)
     while True:
         result = client.ask(queries.BULK_RUN, {"query": query}, _Run, once=True).bulk_operation_run_query
         if result.bulk_operation is not None and not result.user_errors:
@@ -98,19 +110,27 @@ def _start(client: ShopifyClient, query: str, deadline: float, sleep: Callable[[
                 f"Shopify does not take the bulk query: {error.code or 'no code'}: {safe(error.message)}",
                 reason="BULK_REFUSED",
             )
-        if time.monotonic() > deadline:
+        if clock() > deadline:
             raise DeferredError(
                 "all bulk operations that Shopify runs at once for this app are taken",
                 reason="BULK_BUSY",
                 retry_after=900,
             )
+        wait.goes_on("all that Shopify runs at once for this app are taken")
         sleep(client.settings.bulk_slot_seconds)
 
 
-def _wait(client: ShopifyClient, number: str, deadline: float, sleep: Callable[[float], None]) -> _Operation:
+def _wait(
+    client: ShopifyClient,
+    number: str,
+    deadline: float,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+) -> _Operation:
     waits = itertools.chain(
         client.settings.bulk_poll_seconds, itertools.repeat(client.settings.bulk_poll_seconds[-1])
     )
+    wait = LongWait("Shopify's bulk operation", clock=clock)
     for seconds in waits:
         operation = client.ask(queries.BULK_POLL, {"id": number}, _Poll).bulk_operation
         if operation is None:
@@ -134,8 +154,9 @@ def _wait(client: ShopifyClient, number: str, deadline: float, sleep: Callable[[
                 " left is not used",
                 reason="BULK_" + (operation.status if operation.status.isalpha() else "STATUS"),
             )
-        if time.monotonic() > deadline:
+        if clock() > deadline:
             raise DeferredError("the bulk operation is not done", reason="BULK_SLOW", retry_after=900)
+        wait.goes_on(f"{operation.status.lower()[:40]}, {operation.object_count[:20]} objects so far")
         sleep(seconds)
     raise AssertionError("the waits are endless")
 

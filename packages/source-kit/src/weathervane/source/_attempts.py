@@ -1,5 +1,6 @@
 """How often and how long one call is tried: the bounds, and the one retry loop (stamina's)."""
 
+import logging
 import random
 import ssl
 from collections.abc import Callable
@@ -17,10 +18,14 @@ from weathervane.source.errors import (
     ThrottledError,
     UnavailableError,
 )
+from weathervane.source.waiting import tell
 
 __all__ = ["HttpLimits", "retrying", "surely_did_nothing", "verdict_of_transport"]
 
 T = TypeVar("T")
+
+# Its own word of a retry, "stamina.retry_scheduled", says neither of what nor why; `retrying` says both.
+logging.getLogger("stamina").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +50,17 @@ def retrying(
     call: Callable[[int], T | Retry],
     limits: HttpLimits,
     *,
+    what: str,
     may_repeat: Callable[[RetriableError], bool] = lambda _: True,
 ) -> T:
     """Call until it gives something else than a Retry; return that. ``call`` gets the attempt's number.
 
-    Waits what the Retry says and up to a quarter more, or 1, 2, 4, … s and up to 1 s more. Raises the Retry's
-    error once attempts are used up or ``may_repeat`` says no, DeferredError for a delay over
-    ``limits.max_wait``. What ``call`` raises is not retried.
+    Waits what the Retry says and up to a quarter more, or 1, 2, 4, … s and up to 1 s more, and tells of it, naming
+    the call by ``what``. Raises the Retry's error once attempts are used up or ``may_repeat`` says no, DeferredError
+    for a delay over ``limits.max_wait``. What ``call`` raises is not retried.
     """
     wait: float | bool = False
+    longest = min(30.0, limits.max_wait)
 
     def back_off(_: Exception) -> float | bool:
         return wait
@@ -62,9 +69,6 @@ def retrying(
         on=back_off,
         attempts=limits.attempts,
         timeout=None,
-        wait_initial=1.0,
-        wait_max=min(30.0, limits.max_wait),
-        wait_jitter=1.0,
     ):
         with attempt:
             wait = False
@@ -81,7 +85,11 @@ def retrying(
                 )
             if may_repeat(result.error):
                 # Jitter: all that were told the same delay must not come back in the same instant.
-                wait = True if after is None else after * random.uniform(1, 1.25)
+                grown = min(2.0 ** (attempt.num - 1), longest) + random.uniform(0, 1)
+                wait = grown if after is None else after * random.uniform(1, 1.25)
+                if attempt.num < limits.attempts:
+                    next_one = f"attempt {attempt.num + 1} of {limits.attempts}"
+                    tell(f"{what}: {result.error.message}; tried again in {wait:.0f} s, {next_one}")
             raise result.error
     raise AssertionError("unreachable: the last attempt raises")
 

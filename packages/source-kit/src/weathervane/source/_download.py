@@ -44,7 +44,8 @@ def download(
     link = _checked(url, expected_origins)
     _redact.install()
     with transport or WireTransport() as wire:
-        return retrying(lambda _: _fetch(wire, link, path, limits, max_bytes), limits)
+        what = f"the download from {plain_host(link)}"
+        return retrying(lambda _: _fetch(wire, link, path, limits, max_bytes), limits, what=what)
 
 
 def _checked(url: str, expected_origins: Callable[[str], bool] | None) -> httpx.URL:

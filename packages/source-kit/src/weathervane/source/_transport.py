@@ -77,7 +77,10 @@ class VendorTransport(httpx.BaseTransport):
             return response
 
         once = request.extensions.get("weathervane.once", False)
-        return retrying(attempt, self._limits, may_repeat=surely_did_nothing if once else lambda _: True)
+        path = request.url.raw_path.partition(b"?")[0].decode("ascii")
+        what = f"{request.method} {self._host}{path[:80]}"
+        may_repeat = surely_did_nothing if once else lambda _: True
+        return retrying(attempt, self._limits, what=what, may_repeat=may_repeat)
 
     def close(self) -> None:
         """Close the connections."""

@@ -33,6 +33,9 @@ __all__ = ["deploy", "source_app"]
 _Flow = Annotated[str, typer.Argument(help="The flow; a wrong one lists them.")]
 _Tenant = Annotated[str, typer.Argument(help="The tenant, e.g. acme_eu.")]
 _Verbose = Annotated[bool, typer.Option(help="Show Prefect's log and tracebacks too.")]
+_RETRIES = (1, 15)
+"""By hand a run begins again once after an error that may pass, and after so many seconds: whoever waits for it can
+start it himself. A deployment's runs begin again as their flow says."""
 _LOOK_SECONDS = 5.0
 """Between two looks at a backfill's runs."""
 _PREFECT = {
@@ -104,7 +107,8 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
             from weathervane.source.definition import Severity
             from weathervane.source.service import check_tenant
 
-            findings = check_tenant(definition, tenant)
+            with listening(_tell):
+                findings = check_tenant(definition, tenant)
         for finding in findings:
             print(f"{finding.severity.value:7} {finding.reason}: {finding.message}")
         if any(finding.severity is Severity.ERROR for finding in findings):
@@ -128,6 +132,7 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
         with _one_line(verbose=verbose):
             definition = load()
             from weathervane.source.service import run_flow, to_request
+            from weathervane.source.waiting import reach_lake
 
             found, request = to_request(
                 definition,
@@ -138,8 +143,9 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
                 request_id=str(uuid.uuid4()),
             )
             definition.credentials.load(tenant)
+            reach_lake()
             with listening(_tell):
-                summary = run_flow(found, request)
+                summary = run_flow(found, request, retries=_RETRIES)
         print(json.dumps(asdict(summary)))
         if told := aside_by_table(summary.metadata):
             print(f"{tenant}: did not fit: {told}", file=sys.stderr)

@@ -59,6 +59,7 @@ from weathervane.source.ingestion import IngestionSummary
 from weathervane.source.report_unread import failures_shown, report_skipped
 from weathervane.source.report_words import deferred_line, state_words, summary_line
 from weathervane.source.tasks import BACKFILL
+from weathervane.source.waiting import reach_lake, tell
 
 __all__ = ["EVERY_TENANT", "conduct", "run_name"]
 
@@ -85,7 +86,7 @@ def conduct(
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
-        return _named(tenant_id, lambda: work(tenant_id, credentials.load(tenant_id)))
+        return _named(tenant_id, lambda: _begun(tenant_id, credentials, work))
     with get_client(sync_client=True) as api:
         # Its count of attempts and its policy are newer on the server than in this process.
         run = api.read_flow_run(context.flow_run.id)
@@ -109,17 +110,22 @@ def conduct(
                     return _ends(_one_after_the_other(run, tenants))
                 return _ends_for_good(api, run, dispatch(api, run, tenants))
             with failures_shown(tenant_id), contained():
-                summary = _named(tenant_id, lambda: work(tenant_id, credentials.load(tenant_id)))
+                summary = _named(tenant_id, lambda: _begun(tenant_id, credentials, work))
         except DeferredError as error:
             _defer(api, run, error.retry_after, error)
             return _fails(api, run, error)
         except IncompleteError as error:
             if run.run_count > (run.empirical_policy.retries or 0):
                 return _fails(api, run, error, name="Incomplete")
+            _tell_of_next(tenant_id, run, error)
             raise
         except (SourceError, LakeError) as error:
+            if error.reason == "LAKE_NOT_THERE" and run.deployment_id is None:
+                # A person waits, who mends an address sooner than a retry does.
+                return _fails(api, run, error)
             # What a flow's retry does, beginning anew, mends a stale checkpoint, and perhaps what nobody foresaw.
             if error.retriable or isinstance(error, StaleCheckpointError | InternalError):
+                _tell_of_next(tenant_id, run, error)
                 raise
             return _fails(api, run, error)
         if (deferred := summary.metadata.get("deferred")) is not None:
@@ -145,6 +151,26 @@ def run_name() -> str:
         window = f"{BACKFILL} {window}"
     who = "every tenant" if tenant == EVERY_TENANT else str(tenant)
     return " · ".join([who, " ".join([what.removeprefix("ingest_"), *rest]), window])
+
+
+def _begun(
+    tenant: str,
+    credentials: type[_Credentials],
+    work: Callable[[str, _Credentials], IngestionSummary],
+) -> IngestionSummary:
+    found = credentials.load(tenant)
+    reach_lake()
+    return work(tenant, found)
+
+
+def _tell_of_next(tenant: str, run: FlowRun, error: SourceError | LakeError) -> None:
+    """Says that the run begins again, when, and for the how manieth time; nothing when no retry is left."""
+    policy = run.empirical_policy
+    if run.run_count > (policy.retries or 0):
+        return
+    delay = policy.retry_delay if isinstance(policy.retry_delay, int) else 0
+    again = f"attempt {run.run_count + 1} of {(policy.retries or 0) + 1}"
+    tell(f"{error.message}; the run begins again in {delay} s, {again}", tenant=tenant)
 
 
 def _named(tenant: str, work: Callable[[], IngestionSummary]) -> IngestionSummary:

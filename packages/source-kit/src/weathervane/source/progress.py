@@ -38,8 +38,9 @@ def listening(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
-def announce(progress: Progress) -> None:
-    """Tells the listener, if there is one."""
+def announce(progress: Progress) -> bool:
+    """Tells the listener; False when there is none."""
     listener = _listener.get()
     if listener is not None:
         listener(progress)
+    return listener is not None

@@ -21,6 +21,7 @@ import httpx
 from weathervane.source._answers import Verdict
 from weathervane.source.delays import bounded_delay
 from weathervane.source.errors import DeferredError
+from weathervane.source.waiting import tell
 
 __all__ = [
     "COST",
@@ -209,6 +210,8 @@ class PauseGate:
                     reason="THROTTLED",
                     retry_after=left,
                 )
+            if left > _WORTH_A_WORD:
+                tell(f"{self._what} is paused by the vendor; waits {left:.0f} s")
             self._sleep(left)
 
     def after(self, response: httpx.Response, verdict: Verdict) -> None:
@@ -218,6 +221,8 @@ class PauseGate:
             self.pause(seconds)
 
 
+_WORTH_A_WORD = 5.0
+"""Seconds of a pause from which on it is told."""
 _LONGEST_PAUSE = 48 * 3600.0
 """Seconds. What is further off was written by a clock that was wrong; vendors pause for a day at most."""
 

@@ -152,8 +152,16 @@ def check_tenant(definition: SourceDefinition, tenant: str) -> list[Finding]:
         return [Finding(Severity.ERROR, error.reason, f"{error.message}; next: {error.advice}")]
 
 
-def run_flow(flow: FlowDefinition, request: RunRequest) -> IngestionSummary:
+def run_flow(
+    flow: FlowDefinition, request: RunRequest, *, retries: tuple[int, int] | None = None
+) -> IngestionSummary:
     """Runs a flow in this thread and returns what it returned.
+
+    Args:
+        flow: The flow.
+        request: For whom, and which days.
+        retries: How often the run begins again after an error that may pass, and after how many seconds; None: as the
+            flow says.
 
     Without `PREFECT_API_URL` Prefect starts a temporary server of its own, which takes half a minute and is gone with
     the process; it is started once, whoever comes first.
@@ -162,9 +170,12 @@ def run_flow(flow: FlowDefinition, request: RunRequest) -> IngestionSummary:
         UnavailableError: Prefect's API does not answer.
         SourceError, LakeError: What ended the run.
     """
-    if isinstance(flow.flow, Flow):
+    run = flow.flow
+    if isinstance(run, Flow):
         _reach_prefect()
-    return flow.flow(tenant_id=request.tenant, start_date=request.start_date, end_date=request.end_date)
+        if retries is not None:
+            run = run.with_options(retries=retries[0], retry_delay_seconds=retries[1])
+    return run(tenant_id=request.tenant, start_date=request.start_date, end_date=request.end_date)
 
 
 def _reach_prefect() -> None:

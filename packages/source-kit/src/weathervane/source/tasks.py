@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -35,6 +36,7 @@ from weathervane.source.patching import patched_rows
 from weathervane.source.report import RunReport, reporting
 from weathervane.source.set_aside import max_set_aside
 from weathervane.source.slices import Deferring, Reader, SliceResult
+from weathervane.source.waiting import tell
 
 __all__ = [
     "BACKFILL",
@@ -52,6 +54,7 @@ _ONE_BY_ONE = 8
 """A run's first task runs are a slice each, which is easy to follow. Each later one takes twice as many as the one
 before: a task run costs, and Prefect keeps it. So 14 of them are enough for 134 slices, and 20 for 8,198.
 """
+_RETRIES, _RETRY_SECONDS = 3, 30
 BACKFILL = "backfill"
 """The tag of a run that fills in history: it moves no checkpoint."""
 
@@ -79,8 +82,8 @@ def merge_incremental(
 
 @task(
     task_run_name="{table} · {write_id}",
-    retries=3,
-    retry_delay_seconds=30,
+    retries=_RETRIES,
+    retry_delay_seconds=_RETRY_SECONDS,
     retry_condition_fn=mendable,
     cache_policy=NO_CACHE,
     persist_result=False,
@@ -91,6 +94,22 @@ def write_records(
     """Appends rows to a table without keys, in one commit, exactly once for the write id."""
     with contained():
         return lake.write(WriteSpec(table, write_id, WriteMode.APPEND, schema), batches)
+
+
+@contextmanager
+def retries_told(ingestion: Ingestion) -> Iterator[None]:
+    """Says of an error that the task is tried again after it, when, and what is then read."""
+    try:
+        yield
+    except (SourceError, LakeError) as error:
+        attempt = task_run.run_count or 0
+        if error.retriable and 0 < attempt <= _RETRIES:
+            again = f"attempt {attempt + 1} of {_RETRIES + 1}"
+            tell(
+                f"{error.message}; the slice is read again in {_RETRY_SECONDS} s, {again}",
+                tenant=ingestion.tenant,
+            )
+        raise
 
 
 def _slices_name() -> str:
@@ -104,8 +123,8 @@ def _slices_name() -> str:
 
 @task(
     task_run_name=_slices_name,
-    retries=3,
-    retry_delay_seconds=30,
+    retries=_RETRIES,
+    retry_delay_seconds=_RETRY_SECONDS,
     retry_condition_fn=mendable,
     cache_policy=NO_CACHE,
     persist_result=False,
@@ -121,7 +140,7 @@ def write_incremental(ingestion: Ingestion, report: RunReport, up_to: int = 1) -
         up_to: So many slices, or fewer when the run is complete before.
     """
     done: list[SliceResult] = []
-    with contained():
+    with retries_told(ingestion), contained():
         while len(done) < up_to and (slice := ingestion.next_slice()) is not None:
             done.append(ingestion.write(slice))
             report.add(done[-1])

@@ -125,6 +125,7 @@ def test_a_line_taken_off_an_order_vanishes_by_a_file_too(bench):
         ("bulk_url_expired", {}, "LINK_REFUSED"),
         ("bulk_truncated", {}, "BULK_SHORT"),
         ("bulk_fewer_lines", {"drop": 1}, "BULK_SHORT"),
+        ("bulk_repeated", {}, "BULK_SHORT"),
         ("cut", {"match": {"host": "storage"}}, "BODY_CUT"),
         ("status", {"match": {"host": "storage"}, "status": 503}, "BULK_FILE"),
     ],
@@ -173,7 +174,8 @@ def test_a_line_whose_order_is_not_in_the_file_makes_it_incomplete(bench, spoil,
         lines = body.splitlines(keepends=True)
         orders = [line for line in lines if b"__parentId" not in line]
         orders.sort(key=lambda line: (longest in line) is not long)
-        return b"".join([orders[1], *[line for line in lines if line != orders[0]]])
+        other = orders[0].replace(b"gid://shopify/Order/", b"gid://shopify/Order/9", 1)
+        return b"".join([other, *[line for line in lines if line != orders[0]]])
 
     spoil(swapped)
     with pytest.raises(IncompleteError, match="reason=BULK_ORPHANS"):

@@ -49,6 +49,8 @@ class BulkFile:
     """None for an operation that found nothing."""
     root_objects: int
     """How many parents the file holds, by Shopify's own count."""
+    objects: int = 0
+    """How many objects of all kinds it holds, by the same."""
 
     def chunks(self, lines: int = 5_000) -> Iterator[list[bytes]]:
         """The file's lines in bounded lists."""
@@ -186,7 +188,7 @@ def _fetch(client: ShopifyClient, operation: _Operation, path: Path) -> BulkFile
         raise IncompleteError(
             f"the bulk file has {lines:,} lines and Shopify counted {counted:,} objects", reason="BULK_SHORT"
         )
-    return BulkFile(path, roots)
+    return BulkFile(path, roots, counted)
 
 
 def _whole(text: str) -> int:

@@ -46,7 +46,7 @@ def read_bulk(
     """All orders that changed between two times, with their lines; gives Shopify's count of them beside ours.
 
     The file is read twice, in bounded chunks, because children stand anywhere in it; in memory are only the orders'
-    ids, how many lines each has, and the few columns that lines take over.
+    ids, how many lines each has, a mark of each object, and the few columns that lines take over.
 
     Raises:
         IncompleteError: The file holds not what Shopify counted, or the pages of an order less than the file.
@@ -59,8 +59,9 @@ def read_bulk(
         known = [PARENTS.schema.empty_table()]
         received = 0
         sizes: Counter[str] = Counter()
+        different: set[int] = set()
         for chunk in file.chunks():
-            records = _parents(chunk, sizes)
+            records = _parents(chunk, sizes, different)
             parents = normalise(orders, records, constants=constants)
             received += parents.received
             # An order that is set aside for an amount still has its lines.
@@ -69,6 +70,12 @@ def read_bulk(
         if received != file.root_objects:
             raise IncompleteError(
                 f"the bulk file holds {received:,} orders and Shopify counted {file.root_objects:,}",
+                reason="BULK_SHORT",
+            )
+        if len(different) < file.objects:
+            # Lines that repeat others would hide as many that are missing: equal rows are one in the lake.
+            raise IncompleteError(
+                f"the bulk file holds {len(different):,} different objects and Shopify counted {file.objects:,}",
                 reason="BULK_SHORT",
             )
         held = pa.concat_tables(known).combine_chunks()
@@ -158,6 +165,7 @@ _NULL = msgspec.Raw(b"null")
 
 
 class _Line(msgspec.Struct, rename={"parent": "__parentId"}):
+    id: str | None = None
     parent: str | None = None
     errors: msgspec.Raw = _NULL
     error: msgspec.Raw = _NULL
@@ -171,24 +179,25 @@ def _changed(record: bytes) -> datetime:
     return parse_time(decode(record, _Order, "Shopify's order").changed, "the time of change")
 
 
-def _parents(lines: list[bytes], sizes: Counter[str]) -> list[bytes]:
-    """The orders among some lines of the file; counts the others by their order."""
+def _parents(lines: list[bytes], sizes: Counter[str], different: set[int]) -> list[bytes]:
+    """The orders among some lines of the file; counts the others by their order, and notes which objects there are."""
     found = []
     for line in lines:
-        parent = _parent(line)
-        if parent is None:
+        one = _line(line)
+        different.add(hash((one.parent, one.id) if one.id else line))
+        if one.parent is None:
             found.append(line)
         else:
-            sizes[parent] += 1
+            sizes[one.parent] += 1
     return found
 
 
 def _children(lines: list[bytes], but: Collection[str]) -> list[bytes]:
     """The lines of orders among some lines of the file, `but` those of some orders."""
-    return [line for line in lines if (parent := _parent(line)) is not None and parent not in but]
+    return [line for line in lines if (parent := _line(line).parent) is not None and parent not in but]
 
 
-def _parent(line: bytes) -> str | None:
+def _line(line: bytes) -> _Line:
     try:
         found = decode(line, _Line, "a line of the bulk file")
     except UnavailableError:
@@ -200,4 +209,4 @@ def _parent(line: bytes) -> str | None:
             f"the bulk file tells of an error instead of an object: {safe(line.decode('utf-8', 'replace'))}",
             reason="BULK_ERROR_LINE",
         )
-    return found.parent
+    return found

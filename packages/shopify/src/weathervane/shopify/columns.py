@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from weathervane.source.dataset import Column
 
-__all__ = ["MONEY", "TIME", "gid_tail", "money_bag", "plain_amounts", "tenant_columns"]
+__all__ = ["MONEY", "TIME", "described", "gid_tail", "money_bag", "plain_amounts", "tenant_columns"]
 
 MONEY = pa.decimal128(20, 6)
 """Shopify's amounts have 0 to 3 decimals by currency, unit prices after discounts may have more."""
@@ -39,6 +41,14 @@ def plain_amounts(texts: pa.Array) -> pa.Array:
     for pattern, shorter in _AMOUNT_ZEROS:
         texts = pc.replace_substring_regex(texts, pattern, shorter)
     return texts
+
+
+def described(name: str, type: pa.DataType, path: str, **more: Any) -> Column:
+    """A column that only describes: a value that does not fit is set aside by itself, and the row stays.
+
+    Amounts, counts and whatever decides about revenue are none: without them the row would say something else.
+    """
+    return Column(name, type, path, on_misfit="value", **more)
 
 
 def tenant_columns() -> tuple[Column, ...]:

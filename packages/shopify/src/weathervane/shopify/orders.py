@@ -6,7 +6,15 @@ from datetime import timedelta
 
 import pyarrow as pa
 
-from weathervane.shopify.columns import MONEY, TIME, gid_tail, money_bag, plain_amounts, tenant_columns
+from weathervane.shopify.columns import (
+    MONEY,
+    TIME,
+    described,
+    gid_tail,
+    money_bag,
+    plain_amounts,
+    tenant_columns,
+)
 from weathervane.source.dataset import Column, Dataset
 
 __all__ = ["BULK_LINES", "LINES", "ORDERS", "PARENTS", "PARENT_COLUMNS", "PARTS", "SCOPES"]
@@ -37,7 +45,7 @@ ORDERS = Dataset(
     columns=(
         *tenant_columns(),
         Column("order_id", _TEXT, "id", convert=gid_tail, doc="Shopify's id, the number of the gid."),
-        Column("name", _TEXT, "name", doc="`#1001`: for people, not unique."),
+        described("name", _TEXT, "name", doc="`#1001`: for people, not unique."),
         Column("created_at", TIME, "createdAt", nullable=False),
         Column(
             "updated_at",
@@ -52,22 +60,22 @@ ORDERS = Dataset(
             "processedAt",
             doc="When the sale was made; not created_at for imported orders.",
         ),
-        Column("closed_at", TIME, "closedAt"),
+        described("closed_at", TIME, "closedAt"),
         Column("cancelled_at", TIME, "cancelledAt"),
-        Column("cancel_reason", _TEXT, "cancelReason"),
+        described("cancel_reason", _TEXT, "cancelReason"),
         Column("test", pa.bool_(), "test", doc="Made by a test payment: leave it out of revenue."),
-        Column(
+        described(
             "financial_status",
             _TEXT,
             "displayFinancialStatus",
             doc="An open list: new values arrive as text.",
         ),
-        Column("fulfillment_status", _TEXT, "displayFulfillmentStatus"),
-        Column("return_status", _TEXT, "returnStatus"),
+        described("fulfillment_status", _TEXT, "displayFulfillmentStatus"),
+        described("return_status", _TEXT, "returnStatus"),
         Column(
             "currency", _TEXT, "currencyCode", doc="The shop's currency: of every amount without a suffix."
         ),
-        Column("presentment_currency", _TEXT, "presentmentCurrencyCode", doc="The customer's currency."),
+        described("presentment_currency", _TEXT, "presentmentCurrencyCode", doc="The customer's currency."),
         *money_bag("total_price", "totalPriceSet", "As ordered", presentment=True),
         *money_bag(
             "current_total_price", "currentTotalPriceSet", "After edits and refunds", presentment=True
@@ -79,25 +87,25 @@ ORDERS = Dataset(
         *money_bag("total_shipping_price", "totalShippingPriceSet", "Shipping, as ordered"),
         *money_bag("total_refunded", "totalRefundedSet", "All refunds", presentment=True),
         *money_bag("net_payment", "netPaymentSet", "Received less refunded"),
-        Column("taxes_included", pa.bool_(), "taxesIncluded"),
-        Column("discount_codes", pa.list_(_TEXT), "discountCodes"),
-        Column("tags", pa.list_(_TEXT), "tags"),
-        Column("source_name", _TEXT, "sourceName", doc="`web`, `pos`, or the app that made the order."),
-        Column(
+        described("taxes_included", pa.bool_(), "taxesIncluded"),
+        described("discount_codes", pa.list_(_TEXT), "discountCodes"),
+        described("tags", pa.list_(_TEXT), "tags"),
+        described("source_name", _TEXT, "sourceName", doc="`web`, `pos`, or the app that made the order."),
+        described(
             "customer_id",
             _TEXT,
             "customer.id",
             convert=gid_tail,
             doc="NULL for guests; needs `read_customers`.",
         ),
-        Column("shipping_city", _TEXT, "shippingAddress.city"),
-        Column("shipping_province_code", _TEXT, "shippingAddress.provinceCode"),
-        Column("shipping_country_code", _TEXT, "shippingAddress.countryCodeV2"),
-        Column("landing_page", _TEXT, "customerJourneySummary.lastVisit.landingPage"),
-        Column("referrer_url", _TEXT, "customerJourneySummary.lastVisit.referrerUrl"),
-        Column("utm_source", _TEXT, "customerJourneySummary.lastVisit.utmParameters.source"),
-        Column("utm_medium", _TEXT, "customerJourneySummary.lastVisit.utmParameters.medium"),
-        Column("utm_campaign", _TEXT, "customerJourneySummary.lastVisit.utmParameters.campaign"),
+        described("shipping_city", _TEXT, "shippingAddress.city"),
+        described("shipping_province_code", _TEXT, "shippingAddress.provinceCode"),
+        described("shipping_country_code", _TEXT, "shippingAddress.countryCodeV2"),
+        described("landing_page", _TEXT, "customerJourneySummary.lastVisit.landingPage"),
+        described("referrer_url", _TEXT, "customerJourneySummary.lastVisit.referrerUrl"),
+        described("utm_source", _TEXT, "customerJourneySummary.lastVisit.utmParameters.source"),
+        described("utm_medium", _TEXT, "customerJourneySummary.lastVisit.utmParameters.medium"),
+        described("utm_campaign", _TEXT, "customerJourneySummary.lastVisit.utmParameters.campaign"),
         Column(
             "refunds",
             _TEXT,
@@ -132,18 +140,18 @@ LINES = Dataset(
         Column("order_updated_at", TIME, "^.updatedAt", doc="The order's version that this line is of."),
         Column("order_created_at", TIME, "^.createdAt"),
         Column("currency", _TEXT, "^.currencyCode", doc="Of every amount."),
-        Column("sku", _TEXT, "sku"),
-        Column("title", _TEXT, "title"),
+        described("sku", _TEXT, "sku"),
+        described("title", _TEXT, "title"),
         Column("quantity", pa.int64(), "quantity", doc="As ordered; counts removed and refunded units."),
         Column("current_quantity", pa.int64(), "currentQuantity", doc="Without removed and refunded units."),
-        Column(
+        described(
             "product_id",
             _TEXT,
             "product.id",
             convert=gid_tail,
             doc="NULL once deleted; needs `read_products`.",
         ),
-        Column(
+        described(
             "variant_id",
             _TEXT,
             "variant.id",
@@ -151,7 +159,13 @@ LINES = Dataset(
             doc="NULL once deleted; needs `read_products`.",
         ),
         Column("original_unit_price", MONEY, "originalUnitPriceSet.shopMoney.amount"),
-        Column("discounted_unit_price", MONEY, "discountedUnitPriceAfterAllDiscountsSet.shopMoney.amount"),
+        Column(
+            "discounted_unit_price",
+            MONEY,
+            "discountedUnitPriceAfterAllDiscountsSet.shopMoney.amount",
+            approximate=True,
+            doc="Approximate by Shopify's own word: rounded to six decimals. Exact are the line's other amounts.",
+        ),
         Column("total_discount", MONEY, "totalDiscountSet.shopMoney.amount"),
     ),
 )

@@ -75,6 +75,9 @@ class BulkFiles:
         if fewer is not None:
             lines = body.splitlines(keepends=True)
             body = b"".join(lines[: max(0, len(lines) - int(fewer.args.get("drop", 1)))])
+        if self._faults.take("bulk_repeated"):
+            lines = body.splitlines(keepends=True)
+            body = b"".join([*lines[:-1], *lines[:1]])
         put = self._faults.take("bulk_line")
         if put is not None:
             body = (

@@ -47,6 +47,7 @@ FAULTS: Mapping[str, str] = {
     "bulk_url_expired": "the storage host says that the URL has expired",
     "bulk_truncated": "the file ends in the middle of a line",
     "bulk_fewer_lines": "the file lacks lines at its end: drop (default 1)",
+    "bulk_repeated": "the file's first line stands in it again, in place of its last one",
     "bulk_line": "a line is put into the file in place of its first one: line (text)",
     "bulk_short_children": "the next bulk operation's file lacks children beyond so many of each parent, and so do"
     " its counts: keep (default 100)",

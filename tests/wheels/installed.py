@@ -1,10 +1,11 @@
 """Looks at an installed wheel from the outside: no checkout, no pytest, only what the wheel brings.
 
-`python installed.py weathervane-shopify` needs the package's menus to import and its deployments to be readable
-without any extra; with `--extras`, every module and every console script.
+`python installed.py weathervane-shopify` needs the package's menus to import, its deployments to be readable and its
+console scripts to say what they lack without any extra; with `--extras`, every module and every console script.
 """
 
 import importlib
+import subprocess
 import sys
 from importlib.metadata import Distribution, distribution
 from importlib.util import find_spec
@@ -29,6 +30,9 @@ def main(name: str, *, extras: bool) -> None:
         missing = [word for word in menu.__all__ if not hasattr(menu, word)]
         assert not missing, f"weathervane.{package}: __all__ names {missing}, which it does not have"
     deployments = [] if extras else deployments_of(wheel)
+    if not extras and name != "weathervane-lake-writer":  # its server is an extra as a whole
+        for script in wheel.entry_points.select(group="console_scripts"):
+            called(script.name, name)
     if extras:
         for file in modules:
             if file.name != "__main__.py":
@@ -40,6 +44,18 @@ def main(name: str, *, extras: bool) -> None:
         + (", scripts load" if extras else "")
         + (f", deploys {', '.join(deployments)}" if deployments else "")
     )
+
+
+def called(script: str, name: str) -> None:
+    """A script shows its help, or names in one line the extra that it needs."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name(script), "--help"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        lines = done.stderr.splitlines()
+        assert done.returncode == 2, f"{script}: exit code {done.returncode}: {done.stderr}"
+        assert len(lines) == 1, f"{script}: {done.stderr}"
+        assert f"pip install '{name}[" in lines[0], f"{script}: {done.stderr}"
 
 
 def deployments_of(wheel: Distribution) -> list[str]:

@@ -266,6 +266,11 @@ def test_a_file_can_be_cut_short_or_lack_lines(start):
         lines(operation["url"])
     shop.shop.faults.add("bulk_fewer_lines", drop=3)
     assert len(lines(operation["url"])) == int(operation["objectCount"]) - 3
+    whole = lines(operation["url"])
+    shop.shop.faults.add("bulk_repeated")
+    assert lines(operation["url"]) == [*whole[:-1], whole[0]]
+    shop.shop.faults.add("bulk_line", line='{"errors":"half"}')
+    assert lines(operation["url"]) == [{"errors": "half"}, *whole[1:]]
     shop.shop.faults.add("bulk_url_expired")
     assert httpx.get(operation["url"]).status_code == 400
     assert len(lines(operation["url"])) == int(operation["objectCount"])

@@ -22,6 +22,8 @@ ELSEWHERE = {
     "bulk_url_expired": "test_bulk",
     "bulk_truncated": "test_bulk",
     "bulk_fewer_lines": "test_bulk",
+    "bulk_line": "test_bulk",
+    "bulk_repeated": "test_bulk",
     "bulk_short_children": "test_bulk",
     "slots_busy": "test_bulk",
 }
@@ -316,6 +318,21 @@ def test_a_list_within_an_object_can_end_early_and_say_that_it_is_whole(acme, ar
     arm("nested_short", skip=1, keep=0)
     assert len(short()) == 1
     assert short() == []
+
+
+def test_members_can_be_put_into_an_answer(acme, arm):
+    """Beside its own and over them, into a list by place; the bytes of a body that is no UTF-8, too."""
+    node = {"name": "other", "more": 1}
+    members = {"errors": "half", "data": {"orders": {"nodes": {"1": node}}}, "extensions": {"cost": None}}
+    arm("merged", members=members, match={"field": "orders"})
+    answer = acme.ask(QUERY)
+    first, second = answer["data"]["orders"]["nodes"][:2]
+    assert (answer["errors"], answer["extensions"]) == ("half", {"cost": None})
+    assert "more" not in first
+    assert {**second, **node} == second
+    assert well(acme)
+    acme.shop.faults.add("wrong_content", body='{"x":"\udcff"}')
+    assert acme.post(QUERY).content == b'{"x":"\xff"}'
 
 
 def test_every_fault_is_shown():

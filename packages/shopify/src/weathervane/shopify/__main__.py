@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from weathervane.source.cli import source_app
 from weathervane.source.definition import SourceDefinition
+from weathervane.source.extras import extra_command
 
-__all__ = ["main"]
+__all__ = ["main", "sandbox"]
 
 
 def _load() -> SourceDefinition:
@@ -16,6 +17,8 @@ def _load() -> SourceDefinition:
 
 
 main = source_app("shopify", _load)
+sandbox = extra_command("weathervane.shopify.sandbox.__main__", "weathervane-shopify[sandbox]")
+"""`weathervane-shopify-sandbox`: the pretend vendor."""
 
 if __name__ == "__main__":
     main()

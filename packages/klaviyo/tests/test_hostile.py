@@ -348,6 +348,32 @@ def test_the_noise_of_floats_costs_no_row_of_a_report(reading):
     assert "32.682300" in {str(row["text_message_spend"]) for row in rows.values()}
 
 
+def test_two_rows_of_a_report_for_one_message_fail_it_by_name_unless_they_are_equal(reading):
+    """Whichever of two different ones was kept, the other's money would be gone; the old rows stay."""
+    bench, hand = reading
+    bench.run(reports=True)
+    before = bench.rows(REPORTS)
+    different = [True]
+
+    def twice(body):
+        document = json.loads(body)
+        results = document["data"]["attributes"]["results"]
+        again = json.loads(json.dumps(results[0]))
+        again["statistics"]["conversion_value"] += 1 if different[0] else 0
+        results.append(again)
+        return json.dumps(document).encode()
+
+    hand["campaign-values-reports"] = twice
+    with pytest.raises(IncompleteError, match=r"klaviyo_campaign_reports") as caught:
+        bench.run(reports=True)
+    assert caught.value.reason == "CONFLICTING_ROWS"
+    assert bench.rows(REPORTS) == before
+    different[0] = False
+    counts = bench.run(reports=True).metadata["datasets"][REPORTS]
+    assert counts["collapsed_rows"] > 0
+    assert bench.rows(REPORTS) == before
+
+
 def test_a_reader_of_an_odd_account_says_so_before_it_reads(odd):
     """An account without an attribute is none."""
     clients, hand = odd

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import threading
+import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from weathervane.lake import LakeClient, TableRef
+from weathervane.lake import LakeClient, TableRef, WriteState
+from weathervane.lake.server.turns import Turns
+from weathervane.lake.testing import running_lake
 
-from .test_exactly_once import caller, data_files, together
+from .test_exactly_once import caller, data_files, together, until
+from .writer_process import batch, spec
 
 WRITERS, TURNS = 4, 5
 ORDERS, EVENTS = TableRef("acme", "orders"), TableRef("acme", "events")
@@ -66,3 +75,127 @@ def test_four_writers_at_once_lose_nothing(served: Callable[..., Any], tmp_path:
     assert Counter((row["id"], row["value"]) for row in events) == sent
     assert described[EVENTS].version == WRITERS * TURNS
     assert data_files(tmp_path / "lake" / "acme" / "events") == described[EVENTS].file_count
+
+
+@contextmanager
+def stuck(file: Path) -> Iterator[Callable[[], None]]:
+    """Storage that does not answer whoever reads this file, until it is told to: a pipe is in the file's place."""
+    kept = file.with_name("kept")
+    file.rename(kept)
+    os.mkfifo(file)
+
+    def answer(mode: int = 0) -> None:
+        # Opens when a reader waits; who comes later finds the file.
+        with open(os.open(file, os.O_WRONLY | mode), "wb") as pipe:
+            kept.rename(file)
+            pipe.write(file.read_bytes())
+
+    try:
+        yield answer
+    finally:
+        if kept.exists():
+            answer(os.O_NONBLOCK)  # the test has failed: let it end
+
+
+def data_file(lake: Path, dataset: str = "orders") -> Path:
+    """The only data file of a table of acme's."""
+    (file,) = (lake / "acme" / dataset).glob("*.parquet")
+    return file
+
+
+def in_progress(lake: LakeClient, dataset: str, write_id: str) -> bool:
+    """What the server says of a write to a table of acme's."""
+    return lake.get_write(TableRef("acme", dataset), write_id).state is WriteState.IN_PROGRESS
+
+
+def test_twenty_writes_that_wait_for_a_table_keep_nobody_else_waiting(tmp_path: Path) -> None:
+    """They hold no thread: while their table's storage hangs, another tenant reads, writes and asks at once."""
+    with running_lake(tmp_path) as lake, ThreadPoolExecutor(20) as callers:
+        lake.write(spec("orders", "first"), [batch([[1, 0]])])
+        with stuck(data_file(tmp_path)) as answer:
+            writes = [
+                callers.submit(lake.write, spec("orders", f"w{number}"), [batch([[1, number], [number, 0]])])
+                for number in range(2, 22)
+            ]
+            until(lambda: all(in_progress(lake, "orders", f"w{number}") for number in range(2, 22)))
+            began = time.monotonic()
+            other = replace(spec("orders", "theirs"), table=TableRef("other", "orders"))
+            assert lake.checkpoint(other.table).value is None
+            assert lake.write(other, [batch([[1, 1]])], checkpoint="c").rows_inserted == 1
+            assert lake.checkpoint(other.table).value == "c"
+            assert lake.read(other.table).read_all().num_rows == 1
+            assert time.monotonic() - began < 1
+            answer()
+            receipts = [write.result(30) for write in writes]
+        assert sorted(receipt.table_version for receipt in receipts) == list(range(2, 22))
+        assert lake.describe(ORDERS).total_rows == 21
+
+
+def test_merges_at_once_are_as_many_as_the_setting_says(tmp_path: Path) -> None:
+    """More wait, of other tables too: a merge takes memory. A number that is taken is free again afterwards."""
+    with (
+        running_lake(tmp_path, max_concurrent_merges=2) as lake,
+        ThreadPoolExecutor(3) as callers,
+        ExitStack() as stack,
+    ):
+        for name in "abc":
+            lake.write(spec(name, "first"), [batch([[1, 0]])])
+        answers = [stack.enter_context(stuck(data_file(tmp_path, name))) for name in "ab"]
+        writes = [callers.submit(lake.write, spec(name, "next"), [batch([[1, 1]])]) for name in "ab"]
+        until(lambda: all(in_progress(lake, name, "next") for name in "ab"))
+        writes.append(callers.submit(lake.write, spec("c", "next"), [batch([[1, 1]])]))
+        until(lambda: in_progress(lake, "c", "next"))
+        assert not writes[2].done()
+        for answer in answers:
+            answer()
+        assert [write.result(30).rows_updated for write in writes] == [1, 1, 1]
+
+
+def test_a_turn_is_had_by_one_at_a_time_in_order() -> None:
+    """Coroutines and threads in one queue; who is cancelled leaves it, first or later, and nothing is left behind."""
+    turns, had = Turns(), list[str]()
+
+    async def wait(name: str) -> None:
+        async with turns.take(ORDERS):
+            had.append(name)
+            await asyncio.sleep(0)
+            assert had[-1] == name
+
+    def hold() -> None:
+        with turns[ORDERS]:
+            had.append("thread")
+
+    async def main() -> None:
+        async with turns.take(ORDERS):
+            async with turns.take(EVENTS):
+                had.append("another table")
+            waiting = [asyncio.ensure_future(wait(name)) for name in "abcd"]
+            await asyncio.sleep(0)
+            thread = asyncio.ensure_future(asyncio.to_thread(hold))
+            while len(turns._queues[ORDERS]) < 6:
+                await asyncio.sleep(0.001)
+            last = asyncio.ensure_future(wait("e"))
+            await asyncio.sleep(0)
+            for number in (0, 2):
+                waiting[number].cancel()
+        await asyncio.gather(*waiting, thread, last, return_exceptions=True)
+
+    asyncio.run(main())
+    assert had == ["another table", "b", "d", "thread", "e"]
+    assert not turns._queues
+
+
+def test_many_that_ask_for_a_turn_at_once_share_no_turn() -> None:
+    """The first who come to a table, all at the same instant, too."""
+    turns, inside, start = Turns(), list[int](), threading.Barrier(16)
+
+    def work(_: int) -> None:
+        start.wait()
+        for number in range(50):
+            with turns[TableRef("acme", f"t{number}")]:
+                inside.append(number)
+                assert inside.count(number) == 1
+                inside.remove(number)
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(work, range(16)))

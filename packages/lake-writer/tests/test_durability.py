@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from weathervane.lake import BusyError, LakeClient, TableRef
+from weathervane.lake import BusyError, LakeClient, MaintenanceClient, TableRef
+from weathervane.lake.testing import running_lake
 
 from .test_exactly_once import until, values
 from .writer_process import batch, spec
@@ -43,6 +46,64 @@ def test_an_upload_under_way_may_end_and_a_new_one_is_refused(
     with served() as server, LakeClient(server.address) as client:
         assert values(client) == [(1, 1), (2, 2)]
         assert client.checkpoint(TableRef("acme", "orders")).value == "c-1"
+
+
+IMPATIENT = """
+import sys
+from weathervane.lake.server import LakeSettings, lake_services
+from weathervane.rpc import ServerSettings, run_server
+settings = ServerSettings(grace_seconds=0.3, exit_seconds=0.3)
+services = lake_services(LakeSettings(root=sys.argv[1]))
+run_server(services, settings, domain="weathervane.lake", on_ready=lambda server: print(server.address, flush=True))
+"""
+EVENTS = TableRef("acme", "events")
+HANGING: dict[str, Callable[[str], object]] = {
+    "a merge": lambda target: LakeClient(target).write(spec("orders", "w"), [batch([[1, 2]])]),
+    "a read": lambda target: LakeClient(target).read(EVENTS).read_all(),
+    "a compaction": lambda target: MaintenanceClient(target).compact(EVENTS),
+    "an open": lambda target: LakeClient(target).checkpoint(EVENTS),
+}
+
+
+@pytest.mark.parametrize("what", HANGING)
+def test_a_server_ends_in_bounded_time_whatever_hangs(what: str, tmp_path: Path) -> None:
+    """Storage that never answers holds its thread for ever; the process ends by itself, and says where it hung."""
+    lake = tmp_path / "lake"
+    with running_lake(lake) as client:
+        client.write(spec("orders", "first"), [batch([[1, 1]])])
+        for number in range(2):
+            client.write(spec("events", f"w{number}", "append"), [batch([[number, number]])])
+    folder = lake / "acme" / ("orders" if what == "a merge" else "events")
+    # Rust opens the second, for each version that is looked for; Python the first.
+    file = folder / "_delta_log" / "_last_checkpoint" if what == "an open" else next(folder.glob("*.parquet"))
+    kept = file.rename(tmp_path / "kept") if file.exists() else None
+    os.mkfifo(file)
+    command = [sys.executable, "-c", IMPATIENT, str(lake)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+        ThreadPoolExecutor(1) as caller,
+    ):
+        try:
+            assert process.stdout is not None
+            call = caller.submit(HANGING[what], process.stdout.readline().strip())
+            until(lambda: waits_for_a_pipe(process.pid))
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=15)
+            assert call.exception(timeout=60) is not None
+        finally:
+            process.kill()
+    assert process.returncode == 1
+    assert "Timeout" in said
+    assert "most recent call first" in said
+    file.unlink() if kept is None else kept.rename(file)
+    with running_lake(lake) as client:
+        assert values(client, EVENTS) == [(0, 0), (1, 1)]
+
+
+def waits_for_a_pipe(pid: int) -> bool:
+    """Whether a thread of the process has opened a pipe which nobody has opened from the other side."""
+    waits = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/wchan")]
+    return "wait_for_partner" in waits
 
 
 def start(*arguments: str) -> tuple[int, str]:

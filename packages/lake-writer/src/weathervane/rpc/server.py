@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import signal
@@ -42,6 +43,9 @@ class ServerSettings:
     """Calls beyond it are refused at once with RESOURCE_EXHAUSTED instead of queueing without bound."""
     grace_seconds: float = 20.0
     """How long running calls may go on after a stop was asked for."""
+    exit_seconds: float = 5.0
+    """How long after that the process may still be there, for `run_server`. Then it ends by force with code 1, whatever
+    hangs (storage that does not answer holds its thread for ever), and says on stderr where each thread was."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,8 @@ def run_server(
     domain: str,
     on_ready: Callable[[RunningServer], None],
 ) -> None:
-    """Serves in this thread until SIGTERM or SIGINT, then drains and returns.
+    """Serves in this thread until SIGTERM or SIGINT, then drains and returns, for the process to end: if it is still
+    there `settings.exit_seconds` after the grace, it is ended.
 
     Args:
         services: What to host, beside health and reflection.
@@ -130,12 +135,21 @@ def run_server(
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+
+        def asked(number: int, frame: object) -> None:
+            # Not in the loop, which may be what hangs, and by a thread that needs no Python. (2 is stderr.)
+            seconds = settings.grace_seconds + settings.exit_seconds
+            faulthandler.dump_traceback_later(seconds, exit=True, file=2)
+
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+            signal.signal(number, asked)
         server = _Server(services, settings, domain)
         on_ready(await server.start())
         await stop.wait()
-        log.info("draining for at most %s s", settings.grace_seconds)
+        log.info(
+            "draining for at most %g s; by force %g s later", settings.grace_seconds, settings.exit_seconds
+        )
         await server.stop()
 
     asyncio.run(main())

@@ -86,7 +86,8 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
                 "PREFECT_API_URL is not set: the first run starts a temporary Prefect server, which takes half a minute"
             )
         runs = Runs(RunSettings(max_concurrent_runs=max_runs))
-        settings = ServerSettings(host=host, port=port)
+        # Once the calls have ended, the runs may go on for as long as those could.
+        settings = ServerSettings(host=host, port=port, exit_seconds=ServerSettings.grace_seconds + 3)
 
         def ready(server: RunningServer) -> None:
             print(json.dumps({"event": "ready", "address": server.address, "source": name}), flush=True)

@@ -27,6 +27,12 @@ def serve(
     port: Annotated[
         int, typer.Option(envvar="WEATHERVANE_LAKE_PORT", min=0, max=65535, help="0 takes a free one.")
     ] = 50051,
+    merges: Annotated[
+        int,
+        typer.Option(
+            envvar="WEATHERVANE_LAKE_MERGES", min=1, help="Writes merged at the same time, 0.3 GiB each."
+        ),
+    ] = LakeSettings.max_concurrent_merges,
 ) -> None:
     """Serve the lake writer until SIGTERM. Prints one JSON line when it accepts calls."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -38,7 +44,7 @@ def serve(
 
     try:
         run_server(
-            lake_services(LakeSettings(root=lake)),
+            lake_services(LakeSettings(root=lake, max_concurrent_merges=merges)),
             ServerSettings(host=host, port=port),
             domain="weathervane.lake",
             on_ready=ready,

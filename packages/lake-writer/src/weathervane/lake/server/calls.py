@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from typing import NoReturn, TypeVar
 
 import grpc
@@ -16,9 +17,9 @@ __all__ = ["named", "off_loop", "page", "refuse"]
 _T = TypeVar("_T")
 
 
-async def off_loop(work: Callable[[], _T]) -> _T:
-    """Runs it in a thread."""
-    return await asyncio.to_thread(work)
+async def off_loop(work: Callable[[], _T], threads: Executor | None = None) -> _T:
+    """Runs it in a thread: of those for short work, or of others for what may take long."""
+    return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
 def named(work: Callable[[], _T]) -> _T:

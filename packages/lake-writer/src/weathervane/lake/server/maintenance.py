@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,6 +22,7 @@ from weathervane.lake.server.files import (
     NewFile,
 )
 from weathervane.lake.server.settings import LakeSettings
+from weathervane.lake.server.turns import Turns
 from weathervane.rpc import StatusError
 
 __all__ = ["LakeMaintenance"]
@@ -44,10 +44,12 @@ class LakeMaintenance:
 
     Args:
         settings: The lake's.
-        turns: Those of the writer of this process: whoever holds a table's commits.
+        turns: Those of the writer of this process.
     """
 
-    def __init__(self, settings: LakeSettings, turns: Mapping[TableRef, threading.Lock]) -> None:
+    def __init__(
+        self, settings: LakeSettings, turns: Turns | Mapping[TableRef, AbstractContextManager[object]]
+    ) -> None:
         self._settings = settings
         self._tables = Tables(settings)
         self._turns = turns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import grpc
@@ -27,6 +28,7 @@ class LakeMaintenanceServicer(pb_grpc.LakeMaintenanceServiceServicer):
         self._maintenance = maintenance
         # Upkeep shall leave the machine's cores, memory and threads to the writes: who comes second waits.
         self._turn = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "lake-upkeep")
 
     async def ListTenants(self, request: pb.ListTenantsRequest, context: _Context) -> pb.ListTenantsResponse:
         """Lists the tenants."""
@@ -53,7 +55,7 @@ class LakeMaintenanceServicer(pb_grpc.LakeMaintenanceServiceServicer):
 
     async def _alone(self, work: Callable[[], _T]) -> _T:
         async with self._turn:
-            working = asyncio.ensure_future(off_loop(work))
+            working = asyncio.ensure_future(off_loop(work, self._thread))
             try:
                 return await asyncio.shield(working)
             finally:

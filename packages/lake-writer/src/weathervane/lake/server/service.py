@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import pyarrow as pa
@@ -16,6 +17,7 @@ from weathervane.lake import convert
 from weathervane.lake.arrow import MAX_READ_BYTES, encode_batches, encode_schema
 from weathervane.lake.model import (
     QUARANTINE_SCHEMA,
+    CommitRequest,
     WriteResult,
     WriteSpec,
     check_name,
@@ -32,7 +34,6 @@ from weathervane.lake.v1 import lake_writer_pb2_grpc as pb_grpc
 from weathervane.rpc import StatusError
 
 _Context = grpc.aio.ServicerContext[Any, Any]
-_T = TypeVar("_T")
 
 
 class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
@@ -42,6 +43,7 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
         self._writer = writer
         self._settings = settings
         self._receiving = 0
+        self._merges = ThreadPoolExecutor(settings.max_concurrent_merges, "lake-merge")
 
     async def Write(
         self, requests: AsyncIterator[pb.WriteRequest], context: _Context
@@ -54,15 +56,16 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
                 f"{self._receiving} writes are in progress here, which is this server's limit; come back",
             )
         self._receiving += 1
-        try:
-            with ExitStack() as stack:
-                async for response in self._write(requests, stack):
-                    yield response
-        finally:
-            self._receiving -= 1
+        async with AsyncExitStack() as held:
+            held.callback(self._received)
+            async for response in self._write(requests, held):
+                yield response
+
+    def _received(self) -> None:
+        self._receiving -= 1
 
     async def _write(
-        self, requests: AsyncIterator[pb.WriteRequest], stack: ExitStack
+        self, requests: AsyncIterator[pb.WriteRequest], held: AsyncExitStack
     ) -> AsyncIterator[pb.WriteResponse]:
         first = await self._next(requests)
         if not first.HasField("header"):
@@ -70,7 +73,10 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
         spec = await off_loop(lambda: self._spec(first.header))
         committed = await off_loop(lambda: self._writer.admit(spec))
         # Before the answer: an acknowledged header means that there is room for the frames.
-        upload = _Upload(spec, self._settings, stack)
+        files = ExitStack()
+        # In a thread too: that a disk hangs must not be felt by other calls.
+        held.push_async_callback(off_loop, files.close)
+        upload = await off_loop(lambda: _Upload(spec, self._settings, files))
         yield _acknowledge(-1, committed)
         while True:
             request = await self._next(requests)
@@ -83,10 +89,17 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
         commit = convert.commit_from_wire(request.commit)
         received = await off_loop(lambda: upload.finish(request.commit))
         # The commit must end even when the caller is gone: the outcome is then asked for.
-        result: WriteResult = await asyncio.shield(
-            _held(stack, lambda: self._writer.commit(spec, received, commit))
-        )
+        result = await asyncio.shield(self._commit(held.pop_all(), spec, received, commit))
         yield pb.WriteResponse(receipt=convert.result_to_wire(result))
+
+    async def _commit(
+        self, held: AsyncExitStack, spec: WriteSpec, received: Received, commit: CommitRequest
+    ) -> WriteResult:
+        """Commits when it is this write's turn at its table; until then it keeps the staged rows, and its place."""
+        async with held:
+            with self._writer.in_progress(spec):
+                async with self._writer.turns.take(spec.table):
+                    return await off_loop(lambda: self._writer.commit(spec, received, commit), self._merges)
 
     async def GetWrite(self, request: pb.GetWriteRequest, context: _Context) -> pb.GetWriteResponse:
         """Tells what became of a write."""
@@ -223,12 +236,6 @@ class _Upload:
             values.table(),
             changes.num_rows,
         )
-
-
-async def _held(stack: ExitStack, work: Callable[[], _T]) -> _T:
-    """Runs the commit in a thread and keeps the staged rows until it has ended, whoever is still waiting."""
-    with stack.pop_all():
-        return await off_loop(work)
 
 
 def _acknowledge(sequence: int, already_committed: bool = False) -> pb.WriteResponse:

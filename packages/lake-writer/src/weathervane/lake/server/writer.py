@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -46,6 +45,7 @@ from weathervane.lake.server.files import (
 )
 from weathervane.lake.server.receipts import first_answer, note_of, receipt_of
 from weathervane.lake.server.settings import LakeSettings
+from weathervane.lake.server.turns import Turns
 from weathervane.lake.server.upsert import Change, Received, append, upsert
 from weathervane.rpc import StatusError
 
@@ -59,16 +59,15 @@ _QUARANTINE_TABLE = pa.schema(
 
 
 class LakeWriter:
-    """One lake. Thread-safe: writes of one table take turns, writes of different tables run side by side.
-
-    Other processes may write the same lake; whoever commits second plans again on what the first one left.
+    """One lake. Thread-safe, and other processes may write the same lake: of two writes of one table, whoever commits
+    second plans again on what the first one left. `turns` spares that, where it is taken before `commit` is called.
     """
 
     def __init__(self, settings: LakeSettings) -> None:
         self._settings = settings
         self._tables = Tables(settings)
-        self.turns: defaultdict[TableRef, threading.Lock] = defaultdict(threading.Lock)
-        """One lock a table: whoever holds it commits."""
+        self.turns = Turns()
+        """Whose turn it is to commit to a table."""
         # By delivery: the same write may be in progress twice, and the first to end must not hide the other.
         self._in_progress: dict[object, tuple[TableRef, str]] = {}
 
@@ -105,11 +104,16 @@ class LakeWriter:
             _check_keys(spec, received.members)
         if spec.refuse_conflicting_rows:
             refuse_conflicts(spec, received.rows.slice(0, received.rows.num_rows - received.changes))
+        with self.in_progress(spec), storage_failures(spec.table):
+            return self._retrying(spec.table, lambda: self._try_commit(spec, layout, received, request))
+
+    @contextmanager
+    def in_progress(self, spec: WriteSpec) -> Iterator[None]:
+        """For so long `status` says that the write is in progress, be it that it waits for its turn."""
         delivery = object()
         self._in_progress[delivery] = (spec.table, spec.write_id)
         try:
-            with storage_failures(spec.table), self.turns[spec.table]:
-                return self._retrying(spec.table, lambda: self._try_commit(spec, layout, received, request))
+            yield
         finally:
             del self._in_progress[delivery]
 

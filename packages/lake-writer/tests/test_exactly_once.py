@@ -14,9 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pyarrow as pa
 import pytest
 
-from weathervane.lake import BusyError, LakeClient, LakeError, RejectedError, TableRef, WriteState
+from weathervane.lake import (
+    QUARANTINE_SCHEMA,
+    BusyError,
+    ColumnRange,
+    LakeClient,
+    LakeError,
+    RejectedError,
+    ReplaceWindow,
+    TableRef,
+    WriteMode,
+    WriteResult,
+    WriteSpec,
+    WriteState,
+)
 from weathervane.lake.convert import spec_to_wire
 from weathervane.lake.testing import running_lake
 from weathervane.lake.v1 import lake_writer_pb2 as pb
@@ -64,19 +78,67 @@ def data_files(folder: Path) -> int:
 
 @pytest.mark.parametrize("mode", ["append", "upsert"])
 def test_a_write_that_is_sent_again_is_answered_and_not_applied(lake: LakeClient, mode: str) -> None:
-    """The repeat gets the first answer; so does a caller who, told that it is there, commits without the rows. Other
-    rows under the same id are refused, not dropped.
-    """
+    """The repeat gets the first answer; other rows under the same id are refused, not dropped."""
     header = spec("orders", "run-1", mode)
     first = lake.write(header, [batch([[1, 1], [2, 2]])], checkpoint="c-1")
     assert not first.repeat
     assert lake.write(header, [batch([[1, 1], [2, 2]])], checkpoint="c-1") == replace(first, repeat=True)
-    assert lake.write(header, [], checkpoint="c-1") == replace(first, repeat=True)
     with pytest.raises(RejectedError, match="with other rows") as caught:
         lake.write(header, [batch([[3, 3]])], checkpoint="c-9")
     assert caught.value.reason == "WRITE_ID_REUSED"
     assert values(lake) == [(1, 1), (2, 2)]
     assert lake.checkpoint(ORDERS).value == "c-1"
+
+
+KEYED = pa.schema([*SCHEMA, pa.field("day", pa.int64(), nullable=False), pa.field("version", pa.int64())])
+WINDOWED = WriteSpec(
+    ORDERS,
+    "w",
+    WriteMode.REPLACE_WINDOW,
+    KEYED,
+    unique_keys=("id", "day"),
+    cluster_by="day",
+    version_column="version",
+    window=ReplaceWindow((ColumnRange("day", "1", "9"),), ("id",)),
+)
+OTHERS: dict[str, dict[str, Any]] = {
+    "mode": {"mode": WriteMode.UPSERT, "window": None},
+    "keys": {"unique_keys": ("day",)},
+    "cluster_by": {"cluster_by": "id"},
+    "version_column": {"version_column": None},
+    "window": {"window": ReplaceWindow((ColumnRange("day", "1", "8"),), ("id",))},
+    "schema": {"schema": pa.schema([*KEYED, pa.field("more", pa.string())])},
+    "checkpoint": {"checkpoint": "c-2"},
+    "rows": {"rows": [[1, 2]]},
+    "no rows": {"rows": []},
+    "no checkpoint": {"checkpoint": None},
+    "counts of rows": {"aside": "values"},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_write_under_an_id_that_is_there_is_refused(other: str, lake: LakeClient) -> None:
+    """Taken for a repeat, it would be lost: a window that was not replaced, a checkpoint that did not move."""
+
+    def send(
+        *, rows: Any = ((1, 1),), checkpoint: str | None = "c-1", aside: str = "quarantine", **how: Any
+    ) -> WriteResult:
+        header = replace(WINDOWED, **how)
+        reject = dict.fromkeys(QUARANTINE_SCHEMA.names, "x")
+        with lake.begin(header) as upload:
+            if rows:
+                frame = [{"id": i, "value": v, "day": 1, "version": 1} for i, v in rows]
+                upload.rows(pa.RecordBatch.from_pylist(frame, schema=header.schema))
+            getattr(upload, aside)(pa.RecordBatch.from_pylist([reject], schema=QUARANTINE_SCHEMA))
+            return upload.commit(checkpoint=checkpoint)
+
+    first = send()
+    version = lake.describe(ORDERS).version
+    with pytest.raises(RejectedError, match=f"with other .*{other.split()[-1]}") as caught:
+        send(**OTHERS[other])
+    assert caught.value.reason == "WRITE_ID_REUSED"
+    assert send(check_checkpoint=True, expected_checkpoint="c-1") == replace(first, repeat=True)
+    assert lake.describe(ORDERS).version == version
 
 
 def test_a_receipt_that_had_to_be_asked_for_may_be_anothers(

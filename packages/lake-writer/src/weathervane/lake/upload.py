@@ -76,7 +76,7 @@ class Upload:
         self._committing = False
         self._unacknowledged = 0
         self.already_committed = False
-        """The write is in the table already: commit at once, the receipt is the first one."""
+        """The write is in the table already: `get_write` has its receipt. The same write, sent whole, gets it too."""
         try:
             self.already_committed = self._next().acknowledgement.already_committed
         except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from weathervane.lake.model import CommitRequest, ControlTotal, WriteResult, WriteSpec
@@ -23,22 +24,55 @@ def first_answer(table: Table, spec: WriteSpec, request: CommitRequest) -> Write
     note = table.written(spec.write_id)
     if note is None:
         return None
-    # A client that was told so may commit at once, without the frames.
-    if request.frame_count and note.get("sha256", "") not in ("", request.sha256.hex()):
+    differs = [name for name, value in _asked(spec, request).items() if note.get(name, value) != value]
+    if differs:
+        listed = ", ".join(_WORDS.get(name, name) for name in differs)
         raise precondition(
             "WRITE_ID_REUSED",
-            f"{spec.table}: write {spec.write_id} is in the table with other rows, which would be lost were they taken"
-            " for a repeat; give what was read anew an id of its own",
+            f"{spec.table}: write {spec.write_id} is in the table with other {listed}; what comes now would be lost"
+            " were it taken for a repeat: give what was read anew an id of its own",
+            differs=listed,
         )
     return replace(receipt_of(table, spec.write_id, note), repeat=True)
 
 
+_WORDS = {"sha256": "rows", "sent": "counts of rows", "new_checkpoint": "checkpoint", "unique_keys": "keys"}
+
+
+def _asked(spec: WriteSpec, request: CommitRequest) -> dict[str, Any]:
+    """What makes two deliveries the same write, by the names of a commit's note (which older servers left out in part).
+
+    Not the checkpoint that was expected: an attempt that comes after the first one's commit reads another. Nor the
+    control totals: they were compared before this, over the same rows.
+    """
+    window = spec.window
+    columns = "\n".join(f"{column.name} {column.type} {column.nullable}" for column in spec.schema)
+    return {
+        "sha256": request.sha256.hex(),
+        "sent": [request.row_count, request.quarantined_count, request.value_count],
+        "mode": spec.mode.value,
+        "unique_keys": list(spec.unique_keys),
+        "cluster_by": spec.cluster_by,
+        "version_column": spec.version_column,
+        "window": window
+        and [[[r.column, r.lower, r.upper] for r in window.ranges], list(window.member_columns)],
+        "schema": sha256(columns.encode()).hexdigest(),
+        "new_checkpoint": request.checkpoint,
+    }
+
+
 def note_of(
-    table: Table, request: CommitRequest, received: Received, change: Change, current: str | None
+    table: Table,
+    spec: WriteSpec,
+    request: CommitRequest,
+    received: Received,
+    change: Change,
+    current: str | None,
 ) -> dict[str, Any]:
     """What the commit of a write notes; `current` is the table's checkpoint before it."""
     counts = change.counts
     return {
+        **_asked(spec, request),
         **counts,
         "received": received.rows.num_rows + received.quarantined.num_rows,
         "quarantined": received.quarantined.num_rows,
@@ -47,7 +81,6 @@ def note_of(
         "bytes_written": sum(file.size for file in change.added),
         "bytes_removed": sum(file.size for file in change.removed),
         "checkpoint_after": request.checkpoint if request.checkpoint is not None else current,
-        "sha256": request.sha256.hex(),
         "committed_at": datetime.now(UTC).isoformat(),
         "control_totals": [[total.name, total.expected, total.actual] for total in request.control_totals],
     }

@@ -211,7 +211,7 @@ class LakeWriter:
                 append(table, received.rows, self._settings, change)
             else:
                 upsert(table, spec, layout, received, self._settings, change)
-            note = note_of(table, request, received, change, current)
+            note = note_of(table, spec, request, received, change, current)
             # What is refused leaves nothing, in the quarantine neither; and were it second, a kill between the two
             # would lose the rows set aside.
             aside = pa.concat_tables([received.quarantined, received.values])

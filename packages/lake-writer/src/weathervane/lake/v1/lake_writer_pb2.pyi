@@ -201,8 +201,8 @@ class WriteHeader(_message.Message):
     write_id: _builtins.str
     """Names this write for ever: the same id is applied at most once for at least 30 days.
     1-128 characters of `A-Z a-z 0-9 . _ : -`; derive it from the run and the slice, never from the clock.
-    Other frames under an id that is in the table are refused (FAILED_PRECONDITION, WRITE_ID_REUSED): what was
-    read anew, and may differ, needs an id of its own.
+    Other frames (or none), another mode, window, schema or checkpoint, or other keys under an id that is in the table
+    are refused (FAILED_PRECONDITION, WRITE_ID_REUSED): what was read anew, and may differ, needs an id of its own.
     """
     mode: Global___WriteMode.ValueType
     """How rows are merged."""
@@ -495,8 +495,8 @@ class Acknowledgement(_message.Message):
     sequence: _builtins.int
     """The frame's sequence, or -1 for the header."""
     already_committed: _builtins.bool
-    """Set on the header's acknowledgement when this write is already committed: send the commit at once or
-    go on, the receipt is the first one either way.
+    """Set on the header's acknowledgement when this write is already committed: `GetWrite` has its receipt. The same
+    write, sent whole, gets it too.
     """
     def __init__(
         self,

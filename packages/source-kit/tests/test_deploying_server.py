@@ -1,12 +1,8 @@
-"""A server that is not there, is none, or refuses: one line each, without the URL's password, and exit code 2."""
+"""A server that is not there, is none, or refuses: one line each, without the URL's password."""
 
 from __future__ import annotations
 
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from weathervane.source.deploying.command import main
 
+from .answering import answering
 from .pretend_package import PretendPackage, make_package
 
 PASSWORD = "canary-f2c5a1"
@@ -29,37 +26,15 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PretendPackage:
     return package
 
 
-@contextmanager
-def answering(status: int, body: str) -> Iterator[str]:
-    """A server that answers whatever it is asked with this; its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *arguments: object) -> None:
-            """Says nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
 def register(package: PretendPackage, address: str, *arguments: str) -> Result:
     """Runs the command with a password in its URL."""
     url = f"http://operator:{PASSWORD}@{address}/api"
     return CliRunner().invoke(main, ["--server-url", url, "--package", package.slug, *arguments])
 
 
-def only_line(result: Result) -> str:
+def only_line(result: Result, exit_code: int = 2) -> str:
     """What it said, seen to be one line without the password."""
-    assert (result.exit_code, result.stdout) == (2, "")
+    assert (result.exit_code, result.stdout) == (exit_code, "")
     (line,) = result.stderr.splitlines()
     assert PASSWORD not in line
     assert "operator" not in line
@@ -82,8 +57,9 @@ def test_a_server_that_does_not_do_as_asked(
 ) -> None:
     """Told with its address."""
     with answering(status, body) as address:
-        line = only_line(register(package, address))
-        assert line == f"error: the Prefect server at http://{address}/api {told}"
+        line = only_line(register(package, address), 3 if status == 500 else 2)
+        assert line.startswith(f"error: the Prefect server at http://{address}/api {told} [reason=PREFECT_")
+        assert "vendor" not in line
 
 
 def test_a_server_that_is_not_there(package: PretendPackage) -> None:
@@ -91,9 +67,9 @@ def test_a_server_that_is_not_there(package: PretendPackage) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused, and nobody else's
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        line = only_line(register(package, address))
+        line = only_line(register(package, address), 3)
     assert line.startswith(
-        f"error: the Prefect server at http://{address}/api does not answer (ConnectError); "
+        f"error: the Prefect server at http://{address}/api does not answer (ConnectError) [reason=PREFECT_API]; "
     )
 
 
@@ -112,8 +88,8 @@ def test_a_url_that_is_none(package: PretendPackage, url: str) -> None:
     """Told without the URL."""
     given = url.format(who=f"operator:{PASSWORD}@")
     line = only_line(CliRunner().invoke(main, ["--server-url", given, "--package", package.slug]))
-    assert line.startswith("error: the server's URL ")
-    assert line.endswith("write e.g. http://127.0.0.1:4200/api")
+    assert line.startswith("error: the Prefect server's URL ")
+    assert "; write e.g. http://127.0.0.1:4200/api [reason=PREFECT_URL]; next: " in line
 
 
 def test_the_command_prints_a_line_for_each_thing_and_a_sum(prefect: None, package: PretendPackage) -> None:

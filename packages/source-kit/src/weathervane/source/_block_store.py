@@ -1,13 +1,15 @@
 """Block documents of the configured Prefect API, by type and name. Without an API there are none.
 
-Every function raises UnavailableError when an API is configured and does not do as asked. Prefect is imported
-only inside: importing it takes seconds.
+Every function raises PrefectUnavailableError or PrefectSetupError when an API is configured and does not do as asked.
+Prefect is imported only inside: importing it takes seconds.
 """
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from weathervane.source.errors import UnavailableError
+import httpx
+
+from weathervane.source.prefect_api import no_such_api, prefect_fault
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -56,7 +58,8 @@ def names(block_type: str) -> list[str]:
                 if len(page) < _PAGE:
                     return found
         except PrefectHTTPStatusError as error:
-            if error.response.status_code != 404:  # the block type was never registered
+            # The block type was never registered; or whoever answers is no Prefect API.
+            if error.response.status_code != httpx.codes.NOT_FOUND or no_such_api(error):
                 raise
             return found
 
@@ -68,7 +71,9 @@ def _find(api: "SyncPrefectClient", block_type: str, name: str) -> tuple[Any, di
 
     try:
         document = api.read_block_document_by_name(name, block_type_slug=block_type, include_secrets=True)
-    except ObjectNotFound:  # neither the type nor the document need exist
+    except ObjectNotFound as error:  # neither the type nor the document need exist
+        if no_such_api(error):
+            raise
         return None
     return document.id, document.data
 
@@ -78,15 +83,13 @@ def _ask(question: "Callable[[SyncPrefectClient], T]") -> T | None:
 
     if not get_current_settings().api.url:  # or Prefect would start a temporary server of its own
         return None
-    import httpx
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectException
 
     try:
         with get_client(sync_client=True) as api:
             return question(api)
-    except (httpx.HTTPError, PrefectException) as error:
-        failed = type(error).__name__
+    except (httpx.HTTPError, httpx.InvalidURL, PrefectException, ValueError) as error:
+        fault = prefect_fault(error)
     # Raised out here, without them as its context: they hold the client's request, its auth header too.
-    told = f"the Prefect API that keeps the credentials does not answer ({failed})"
-    raise UnavailableError(told, reason="CREDENTIALS_STORE")
+    raise fault

@@ -180,7 +180,6 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
         with _one_line(verbose=verbose):
             definition = load()
             from weathervane.source import backfilling
-            from weathervane.source.deploying import ServerError
 
             try:
                 whole = backfilling.backfill(
@@ -198,8 +197,6 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
                     pause=_look,
                     tell=lambda line: print(line, flush=True),
                 )
-            except ServerError as error:
-                _fail(str(error), ExitCode.UNAVAILABLE)
             except KeyboardInterrupt:
                 raise typer.Exit(ExitCode.STOPPED) from None
         if not whole:

@@ -27,11 +27,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
-import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.exceptions import Pause, PrefectException
+from prefect.exceptions import Pause
 from prefect.runtime import flow_run as runtime
 from prefect.states import Cancelled, Completed, Failed, Scheduled
 
@@ -56,6 +55,7 @@ from weathervane.source.history import (
 )
 from weathervane.source.incidents import contained
 from weathervane.source.ingestion import IngestionSummary
+from weathervane.source.prefect_api import prefect_asked
 from weathervane.source.report_unread import failures_shown, report_skipped
 from weathervane.source.report_words import deferred_line, state_words, summary_line
 from weathervane.source.tasks import BACKFILL
@@ -87,7 +87,7 @@ def conduct(
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return _named(tenant_id, lambda: _begun(tenant_id, credentials, work))
-    with get_client(sync_client=True) as api:
+    with prefect_asked(), get_client(sync_client=True) as api:
         # Its count of attempts and its policy are newer on the server than in this process.
         run = api.read_flow_run(context.flow_run.id)
         if run.deployment_id is not None:
@@ -193,15 +193,13 @@ def _look_around(api: SyncPrefectClient, run: FlowRun, credentials: type[SourceC
     """What died and nobody noticed, of this deployment. Whatever comes of it, this run has its own work to do."""
     assert run.deployment_id is not None
     try:
-        for found in tend(api, run.deployment_id, of=run):
-            log.warning("a dead run: %s", found.line())
-        if (other := finish_dispatch_of(api, run, credentials)) is not None:
-            log.warning("%s died; what was left of it is done", other.name)
+        with prefect_asked():
+            for found in tend(api, run.deployment_id, of=run):
+                log.warning("a dead run: %s", found.line())
+            if (other := finish_dispatch_of(api, run, credentials)) is not None:
+                log.warning("%s died; what was left of it is done", other.name)
     except SourceError as error:
         log.warning("could not look for dead runs: %s", error)
-    except (httpx.HTTPError, PrefectException) as error:
-        # Its text may hold the API's address, and that a password.
-        log.warning("could not look for dead runs (%s)", type(error).__name__)
 
 
 def _ends_for_good(api: SyncPrefectClient, run: FlowRun, state: State[IngestionSummary]) -> IngestionSummary:

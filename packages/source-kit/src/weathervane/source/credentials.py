@@ -80,7 +80,7 @@ class SourceCredentials(BaseSettings):
 
         A document that exists is the only place looked at: with both, the environment is likely the older.
         Raises ConfigurationError that names the missing variables and the block (never a value), and
-        UnavailableError when a Prefect API is configured but does not answer.
+        PrefectUnavailableError or PrefectSetupError when a Prefect API is configured but does not answer as it should.
         """
         _check_tenant(tenant)
         document = _block_store.read(*_block(cls, tenant))
@@ -100,7 +100,7 @@ class SourceCredentials(BaseSettings):
     def configured_tenants(cls) -> list[str]:
         """List the tenants that have a variable or, if a Prefect API is configured, a block document; sorted.
 
-        Raises UnavailableError as `load` does.
+        Raises as `load` does about Prefect.
         """
         found = set(_tenants_of_environment(cls))
         names = _block_store.names(_block_type(cls))
@@ -115,7 +115,7 @@ class SourceCredentials(BaseSettings):
         such document: a process cannot write its own environment, and what the vendor rotated is lost with
         it. So sources with rotating tokens need a block. The last of two writers wins: refresh in one process
         at a time, and on a refusal `load` again before giving up.
-        Raises UnavailableError when the Prefect API does not answer: whether they are kept is unknown then.
+        Raises PrefectUnavailableError when the Prefect API does not answer: whether they are kept is unknown then.
         """
         _check_tenant(tenant)
         if _block_store.update(*_block(type(self), tenant), self._revealed()):

@@ -38,6 +38,7 @@ from weathervane.source.definition import SourceDefinition
 from weathervane.source.deployed_news import News, Patience
 from weathervane.source.deploying import TAG
 from weathervane.source.deploying.choice import candidates, meant
+from weathervane.source.prefect_api import no_such_api, prefect_fault
 from weathervane.source.report import COMMITTED, ENDED
 from weathervane.source.runs import RunEvent, RunRequest
 
@@ -127,6 +128,7 @@ class DeployedRuns:
 
         Raises:
             StatusError: NOT_FOUND: `start` did not start it. UNAVAILABLE: Prefect's API does not answer.
+                FAILED_PRECONDITION: what answers is no Prefect API, or refuses.
         """
         settings = self._settings
         async with self._api() as api:
@@ -158,7 +160,9 @@ class DeployedRuns:
             raise not_found(run_id) from None
         try:
             run = await api.read_flow_run(number)
-        except ObjectNotFound:
+        except ObjectNotFound as error:
+            if no_such_api(error):
+                raise
             raise not_found(run_id) from None
         if not (run.idempotency_key or "").startswith(self._key("")):
             raise not_found(run_id)
@@ -186,15 +190,9 @@ class DeployedRuns:
             async with made as api:
                 yield api
         except _NO_ANSWER as error:
-            # Its text may hold the API's address, and that a password.
-            told = type(error).__name__
-            if isinstance(error, PrefectHTTPStatusError):
-                told = f"HTTP status {error.response.status_code}"
-            raise StatusError(
-                grpc.StatusCode.UNAVAILABLE,
-                "PREFECT_API",
-                f"Prefect's API does not do as asked ({told}); look at the server at PREFECT_API_URL, then ask again",
-            ) from None
+            fault = prefect_fault(error)
+            code = grpc.StatusCode.UNAVAILABLE if fault.retriable else grpc.StatusCode.FAILED_PRECONDITION
+            raise StatusError(code, fault.reason, str(fault)) from None
 
 
 async def _events(api: PrefectClient, run: UUID, known: set[UUID]) -> list[ReceivedEvent]:

@@ -11,11 +11,12 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import grpc
 from prefect import Flow
 from prefect.client.orchestration import get_client
+from prefect.settings import get_current_settings
 
 from weathervane.lake import InvalidNameError
 from weathervane.lake.model import check_name
@@ -24,8 +25,14 @@ from weathervane.source import service_convert as convert
 from weathervane.source.days import parse_days
 from weathervane.source.definition import Finding, FlowDefinition, Severity, SourceDefinition
 from weathervane.source.deployed_runs import DeployedRuns, WatchSettings, not_found
-from weathervane.source.errors import DeferredError, SourceError, UnavailableError
+from weathervane.source.errors import DeferredError, SourceError
 from weathervane.source.ingestion import IngestionSummary
+from weathervane.source.prefect_api import (
+    PrefectUnavailableError,
+    check_prefect,
+    prefect_asked,
+    prefect_fault,
+)
 from weathervane.source.runs import RunRequest, Runs, RunSettings, RunsFullError
 from weathervane.source.v1 import source_pb2 as pb
 from weathervane.source.v1 import source_pb2_grpc as pb_grpc
@@ -167,27 +174,30 @@ def run_flow(
     the process; it is started once, whoever comes first.
 
     Raises:
-        UnavailableError: Prefect's API does not answer.
+        PrefectUnavailableError, PrefectSetupError: Prefect's API does not do as asked, at the begin or later.
         SourceError, LakeError: What ended the run.
     """
-    run = flow.flow
-    if isinstance(run, Flow):
+    days = {"start_date": request.start_date, "end_date": request.end_date}
+    run: Any = flow.flow
+    if not isinstance(run, Flow):
+        return cast(IngestionSummary, run(tenant_id=request.tenant, **days))
+    with prefect_asked():
         _reach_prefect()
         if retries is not None:
             run = run.with_options(retries=retries[0], retry_delay_seconds=retries[1])
-    return run(tenant_id=request.tenant, start_date=request.start_date, end_date=request.end_date)
+        return cast(IngestionSummary, run(tenant_id=request.tenant, **days))
 
 
 def _reach_prefect() -> None:
     try:
         # One at a time: two temporary servers on one fresh database stumble over each other.
         with _api_lock, get_client(sync_client=True) as api:
-            api.hello()
+            check_prefect(api)
     except Exception as error:
-        # Its text may hold the API's address, and that a password.
-        raise UnavailableError(
-            f"Prefect's API does not answer ({type(error).__name__}); set PREFECT_API_URL to one that does, or unset it"
-            " and allow a temporary server",
+        if get_current_settings().api.url:
+            raise prefect_fault(error) from None
+        raise PrefectUnavailableError(
+            f"PREFECT_API_URL is not set, and a temporary Prefect server does not start ({type(error).__name__})",
             reason="PREFECT_API",
         ) from None
 

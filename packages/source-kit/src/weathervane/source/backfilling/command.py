@@ -60,7 +60,7 @@ def backfill(
 
     Raises:
         StatusError, SourceError: The request cannot be, or the vendor refuses to say what it will take.
-        ServerError: The Prefect server does not do as asked. What was started goes on.
+        PrefectUnavailableError, PrefectSetupError: The Prefect server does not do as asked. What was started goes on.
         KeyboardInterrupt: It was stopped, and that was told.
     """
     found, wanted = to_request(

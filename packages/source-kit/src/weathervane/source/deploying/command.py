@@ -13,6 +13,8 @@ from weathervane.source.deploying.automations import SILENCE
 from weathervane.source.deploying.changes import Kind
 from weathervane.source.deploying.errors import DeployError, ServerError
 from weathervane.source.deploying.registering import deploy
+from weathervane.source.errors import SourceError
+from weathervane.source.exit_codes import ExitCode, exit_code
 
 __all__ = ["main"]
 
@@ -52,7 +54,8 @@ def _deploy(
 ) -> None:
     """Register what the installed packages deploy: pool, queues, block types, deployments, schedules, automations.
 
-    Doing it again changes nothing. What an operator paused stays paused. Exit code 2 when something is not right.
+    Doing it again changes nothing. What an operator paused stays paused. Exit code 2 when something is not right, 3
+    when the server is down.
     """
     try:
         changes = deploy(
@@ -66,7 +69,7 @@ def _deploy(
         )
     except (DeployError, ServerError) as error:
         print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
-        raise typer.Exit(2) from None
+        raise typer.Exit(exit_code(error) if isinstance(error, SourceError) else ExitCode.USAGE) from None
     counts = Counter(change.kind for change in changes)
     told = ", ".join(f"{counts[kind]} {kind.value}" for kind in Kind if counts[kind])
     print(f"dry run, nothing is done yet: {told}" if dry_run else told)

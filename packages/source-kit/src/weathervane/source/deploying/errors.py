@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from weathervane.source.prefect_api import ServerError
+
 __all__ = ["DeployError", "ServerError"]
 
 
@@ -17,7 +19,3 @@ class DeployError(Exception):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
-
-
-class ServerError(Exception):
-    """The Prefect server did not do as asked. One line, which never holds the URL's password."""

@@ -1,0 +1,127 @@
+"""What is said when Prefect does not answer as it should: the same, whoever asked it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import grpc
+import pytest
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+    temporary_settings,
+)
+
+from weathervane.rpc import StatusError
+from weathervane.source.backfilling import backfill
+from weathervane.source.deployed_runs import DeployedRuns
+from weathervane.source.deploying import deploy
+from weathervane.source.errors import SourceError
+from weathervane.source.exit_codes import ExitCode, exit_code
+from weathervane.source.runs import RunRequest
+from weathervane.source.service import run_flow
+
+from .answering import answering
+from .pretend_flows import PRETEND, PretendCredentials
+from .pretend_package import PretendPackage, make_package
+
+PASSWORD = "canary-77ab10"
+PAGE = "<!doctype html><title>Sign in</title>"
+REQUEST = RunRequest("one", "acme", "ingest_pretend_things")
+SICK = {
+    "another path": (404, '{"detail": "Not Found"}', "PREFECT_URL"),
+    "another server's 404": (404, "404 page not found", "PREFECT_URL"),
+    "a login page": (200, PAGE, "PREFECT_URL"),
+    "other JSON": (200, '{"hello": 1}', "PREFECT_URL"),
+    "refused": (401, '{"exception_message": "Unauthorized"}', "PREFECT_REFUSED"),
+    "forbidden": (403, PAGE, "PREFECT_REFUSED"),
+    "broken": (500, '{"exception_message": "Internal Server Error"}', "PREFECT_API"),
+    "overloaded": (503, PAGE, "PREFECT_API"),
+    "slowed down": (429, "slower", "PREFECT_API"),
+    "gone": (0, "", "PREFECT_API"),
+}
+"""What answers: a status (0: nobody), a text, and the reason that is told."""
+
+
+async def _watched() -> None:
+    await anext(DeployedRuns(PRETEND).watch(str(uuid.uuid4())))
+
+
+def _backfill() -> None:
+    backfill(
+        PRETEND,
+        "ingest_pretend_things",
+        "acme",
+        start="2026-11-01",
+        end="2026-11-02",
+        every=31,
+        concurrency=1,
+        parameters={},
+        agree=lambda: False,
+        pause=lambda: None,
+        tell=lambda line: None,
+    )
+
+
+ASKING: dict[str, Callable[[PretendPackage], object]] = {
+    "credentials": lambda package: PretendCredentials.load("acme"),
+    "tenants": lambda package: PretendCredentials.configured_tenants(),
+    "StartIngest": lambda package: asyncio.run(DeployedRuns(PRETEND).start(REQUEST)),
+    "WatchIngest": lambda package: asyncio.run(_watched()),
+    "ingest": lambda package: run_flow(PRETEND.flows[0], REQUEST),
+    "backfill": lambda package: _backfill(),
+    "weathervane-deploy": lambda package: deploy(PREFECT_API_URL.value(), found=[package.point]),
+}
+
+
+@pytest.fixture
+def package(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> PretendPackage:
+    """A package to deploy."""
+    return make_package(tmp_path, monkeypatch)
+
+
+@pytest.fixture(params=SICK)
+def sick(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """Prefect's address leads there; the address, and the reason to be told."""
+    status, body, reason = SICK[request.param]
+    with ExitStack() as stack:
+        if status:
+            address = stack.enter_context(answering(status, body))
+        else:
+            taken = stack.enter_context(socket.socket())
+            taken.bind(("127.0.0.1", 0))  # bound and not listening: refused, and nobody else's
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+        settings: Any = {
+            PREFECT_API_URL: f"http://operator:{PASSWORD}@{address}/api",
+            PREFECT_CLIENT_MAX_RETRIES: 0,
+            PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
+        }
+        stack.enter_context(temporary_settings(settings))
+        yield address, reason
+
+
+@pytest.mark.parametrize("asking", ASKING)
+def test_whoever_asks_says_the_same(asking: str, sick: tuple[str, str], package: PretendPackage) -> None:
+    """Whether to wait or to correct something, which server, and what next; never the password, nor the vendor."""
+    address, reason = sick
+    with pytest.raises((SourceError, StatusError)) as caught:
+        ASKING[asking](package)
+    error, passing = caught.value, reason == "PREFECT_API"
+    assert error.reason == reason
+    if isinstance(error, StatusError):
+        wanted = grpc.StatusCode.UNAVAILABLE if passing else grpc.StatusCode.FAILED_PRECONDITION
+        assert error.code is wanted
+    else:
+        assert error.retriable is passing
+        assert exit_code(error) is (ExitCode.UNAVAILABLE if passing else ExitCode.USAGE)
+    told = error.message if isinstance(error, StatusError) else str(error)
+    assert f"the Prefect server at http://{address}/api " in told
+    assert "next: " in told
+    for word in (PASSWORD, "operator", "vendor", "\n"):
+        assert word not in told

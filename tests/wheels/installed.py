@@ -30,7 +30,7 @@ def main(name: str, *, extras: bool) -> None:
         missing = [word for word in menu.__all__ if not hasattr(menu, word)]
         assert not missing, f"weathervane.{package}: __all__ names {missing}, which it does not have"
     deployments = [] if extras else deployments_of(wheel)
-    if not extras and name != "weathervane-lake-writer":  # its server is an extra as a whole
+    if not extras:
         for script in wheel.entry_points.select(group="console_scripts"):
             called(script.name, name)
     if extras:

@@ -7,14 +7,19 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from weathervane.lake import BusyError, LakeClient, MaintenanceClient, TableRef
+from weathervane.lake.server import LakeSettings
+from weathervane.lake.server.delta import UnusableRootError, check_root
 from weathervane.lake.testing import running_lake
 
 from .test_exactly_once import until, values
@@ -130,6 +135,69 @@ def test_a_port_in_use_is_said(tmp_path: Path) -> None:
     assert code == 2
     assert f"cannot listen on 127.0.0.1:{port}" in said_once(text)
     assert "--port" in said_once(text)
+
+
+@pytest.mark.parametrize(
+    ("lake", "words"),
+    [
+        ("", "no folder or URL"), (" ", "no folder or URL"), ("s3:/bucket", "is no URL"), ("s3:bucket", "is no URL"),
+        ("file:/x", "is no URL"), ("foo://", "Unknown scheme: foo"), ("http://127.0.0.1/x", "Unknown scheme: http"),
+        ("s3://", "Unable to recognise URL"), ("s3://nobucket", "NoSuchBucket"), ("s3://nobucket/lake", "NoSuchBucket"),
+        ("az://nobucket", "Account must be specified"), ("file:///nowhere/lake", "does not exist"),
+        ("/sys/lake", "cannot be written"), ("/proc/self", "cannot be written"), ("a\0b", "cannot be written"),
+    ],
+)  # fmt: skip
+def test_a_root_that_cannot_be_used_is_said_at_the_start(
+    lake: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line without colours or a traceback, whatever the libraries say beside it."""
+    if "\0" in lake:
+        with pytest.raises(UnusableRootError, match=words):
+            check_root(LakeSettings(lake))
+        return
+    with refusing_store() as address:
+        for name, value in {"ENDPOINT_URL": address, "ACCESS_KEY_ID": "k", "SECRET_ACCESS_KEY": "s"}.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        code, text = start("--lake", lake, "--port", "0")
+    assert code == 2
+    assert words in said_once(text)
+    assert text.count("\n") == 1
+    assert "\x1b" not in text
+
+
+def test_a_store_without_credentials_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names none, and no machine's own service does."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    code, text = start("--lake", "s3://bucket", "--port", "0")
+    assert (code, text.count("\n"), "\x1b" in text) == (2, 1, False)
+    assert "credentials" in said_once(text)
+
+
+@contextmanager
+def refusing_store() -> Iterator[str]:
+    """A store without a single bucket."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = b"<Error><Code>NoSuchBucket</Code><Message>There is no such bucket</Message></Error>"
+            self.send_response(404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_PUT  # noqa: N815 - the base class's name
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:

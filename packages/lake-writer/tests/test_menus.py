@@ -44,6 +44,16 @@ def test_the_namespace_belongs_to_nobody() -> None:
     assert {"lake", "rpc"} <= {module.name for module in pkgutil.iter_modules(weathervane.__path__)}
 
 
+def test_the_command_without_its_extra_names_it() -> None:
+    """The package by itself is the client; its command is the server's."""
+    code = "import sys; sys.modules['deltalake'] = None; from weathervane.lake.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "deltalake" in done.stderr
+    assert "pip install 'weathervane-lake-writer[server]'" in done.stderr
+
+
 def test_a_client_loads_no_engine() -> None:
     """A source that only writes needs neither deltalake nor polars installed."""
     code = "import sys, weathervane.lake, weathervane.rpc; print(*sys.modules)"

@@ -1,16 +1,18 @@
-"""`weathervane-lake-writer` (or `python -m weathervane.lake.server`): serve one lake."""
+"""`weathervane-lake-writer` (or `python -m weathervane.lake`): serve one lake."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
-import tempfile
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
+from weathervane.lake.server.delta import UnusableRootError, check_root
 from weathervane.lake.server.services import lake_services
 from weathervane.lake.server.settings import LakeSettings
 from weathervane.rpc import AddressInUseError, RunningServer, ServerSettings, run_server
@@ -36,15 +38,19 @@ def serve(
 ) -> None:
     """Serve the lake writer until SIGTERM. Prints one JSON line when it accepts calls."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if "://" not in lake:
-        _check_folder(Path(lake))
+    settings = LakeSettings(root=lake, max_concurrent_merges=merges)
+    try:
+        with _libraries_hushed():
+            check_root(settings)
+    except UnusableRootError as error:
+        _fail(str(error))
 
     def ready(server: RunningServer) -> None:
         print(json.dumps({"event": "ready", "address": server.address, "lake": lake}), flush=True)
 
     try:
         run_server(
-            lake_services(LakeSettings(root=lake, max_concurrent_merges=merges)),
+            lake_services(settings),
             ServerSettings(host=host, port=port),
             domain="weathervane.lake",
             on_ready=ready,
@@ -53,13 +59,17 @@ def serve(
         _fail(str(error))
 
 
-def _check_folder(folder: Path) -> None:
+@contextmanager
+def _libraries_hushed() -> Iterator[None]:
+    """What Rust's own log writes to stderr would bury the one line that says what is wrong."""
+    stderr = os.dup(2)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        _fail(f"the lake folder {folder} cannot be written: {error.strerror}; choose another with --lake")
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _fail(message: str) -> None:

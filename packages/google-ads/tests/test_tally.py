@@ -94,6 +94,24 @@ def test_one_odd_row_costs_itself(begin, path, value):
     assert len(bench.rows()) == len(list(bench.vendor.truth("campaign"))) - 1
 
 
+@pytest.mark.parametrize(
+    ("path", "column"), [("campaign.name", "campaign_name"), ("customer.timeZone", "time_zone")]
+)
+@pytest.mark.parametrize("value", [7, {}, ["x"]], ids=repr)
+def test_what_only_describes_is_set_aside_by_itself(begin, path, column, value):
+    """Its row stays, with its money."""
+    bench = begin(days=3)
+    spoil(bench, CAMPAIGNS, lambda chunks: put(chunks[0]["results"][0], path, value))
+    bench.run()
+    rows = bench.rows()
+    assert len(rows) == len(list(bench.vendor.truth("campaign")))
+    assert [row[column] for row in rows].count(None) == 1
+    assert all(row["spend"] is not None for row in rows)
+    (aside,) = bench.rows("google_ads_quarantine")
+    assert aside["column_name"] == column
+    assert aside["reason"].startswith("value set aside, row kept: ")
+
+
 def test_figures_that_are_null_are_none(begin):
     """As those that Google leaves out; its own sum does not have them either."""
     bench = begin(days=5)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from functools import cache
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
+import httpx
 import msgspec
 
 from weathervane.google_ads.answers import classifier
@@ -22,6 +24,13 @@ __all__ = ["GoogleAdsClient"]
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+
+
+@cache
+def _chunks(row: Any) -> Any:
+    """The type of an answer whose rows are of a type; each is made once, since decoders are kept by type."""
+    results: Any = ("results", list[row], msgspec.field(default_factory=list))
+    return list[msgspec.defstruct("Chunk", [results])]  # type: ignore[misc]
 
 
 class _Accessible(msgspec.Struct, rename="camel"):
@@ -97,17 +106,18 @@ class GoogleAdsClient:
             SourceError: As its kind says.
         """
         setting = "SUMMARY_ROW_WITH_RESULTS" if summary else "NO_SUMMARY_ROW"
-        return self._http.post(
+        response = self._http.post(
             f"/customers/{customer}/googleAds:searchStream",
             json={"query": query, "summaryRowSetting": setting},
             headers={"login-customer-id": login} if login else {},
             extensions={CUSTOMER: customer, MAX_BODY: max_body or self.settings.max_body},
-        ).content
+        )
+        # httpx's response and its stream hold each other, so that the answer would stay until garbage is collected.
+        response.stream = httpx.ByteStream(b"")
+        return response.content
 
     def rows(self, customer: str, query: str, row: type[_T], *, login: str | None = None) -> list[_T]:
         """A small answer's rows as structs; for lists of accounts and the like, not for reports."""
-        chunk: Any = msgspec.defstruct("Chunk", [("results", list[row], msgspec.field(default_factory=list))])  # type: ignore[valid-type]
-        chunks: Any = decode(
-            self.stream(customer, query, login=login), list[chunk], f"the answer of {customer}"
-        )
+        body = self.stream(customer, query, login=login)
+        chunks: Any = decode(body, _chunks(cast(Any, row)), f"the answer of {customer}")
         return [one for chunk in chunks for one in chunk.results]

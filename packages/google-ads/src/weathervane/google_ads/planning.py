@@ -66,8 +66,8 @@ def active_days(client: GoogleAdsClient, customer: Customer, first: date, last: 
     """
     tally = Tally(CUSTOMERS)
     body = client.stream(customer.id, CUSTOMERS.query(first, last), login=customer.login, summary=True)
-    for _, chunk in chunks_of(body):
-        tally.add(chunk)
+    for records, chunk in chunks_of(body):
+        tally.add(records, chunk)
     tally.end()
     tally.verify()
     if tally.undated:

@@ -117,12 +117,14 @@ class MetricsReader:
             tally = tallies[report.dataset.name]
             for body, first, last in self._answers(report, customer, window.first, window.last):
                 for records, chunk in chunks_of(body):
-                    tally.add(chunk)
+                    tally.add(records, chunk)
                     if records:
                         rows = normalise(
                             report.dataset, records, constants={"tenant_id": self._client.tenant}
                         )
                         yield Piece(report.dataset.name, rows=rows)
+                # It is large, and the next one comes before its name is given to that.
+                del body
                 if not tally.end() and report.channels:
                     self._believe_nothing(report, customer, first, last, window)
         # The levels hold each other: what one of them shows of a day, all that must have that day show.
@@ -140,8 +142,8 @@ class MetricsReader:
         """
         campaigns = Tally(CHANNELS)
         for body, _, _ in self._answers(CHANNELS, customer, first, last):
-            for _, chunk in chunks_of(body):
-                campaigns.add(chunk)
+            for records, chunk in chunks_of(body):
+                campaigns.add(records, chunk)
             campaigns.end()
         campaigns.totals([day for day in window.active if first <= day <= last])
         campaigns.verify()

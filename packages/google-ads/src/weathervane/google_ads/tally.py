@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -26,15 +26,14 @@ _ODD = object()
 
 
 class Chunk(msgspec.Struct, rename="camel"):
-    """A part of searchStream's array."""
+    """A part of searchStream's array, beside its rows."""
 
-    results: list[msgspec.Raw] | None = None
-    summary_row: msgspec.Raw = msgspec.Raw(b"null")
+    summary_row: Any = None
     """The sums of the metrics, of nothing else."""
 
 
 def chunks_of(body: bytes) -> Iterator[tuple[list[bytes], Chunk]]:
-    """An answer's chunks, one after the other: the rows as sent, and what is counted of them.
+    """An answer's chunks, one after the other: the rows as sent, and what stands beside them.
 
     Taken apart one by one, so that only the answer itself is in memory whole.
 
@@ -43,7 +42,7 @@ def chunks_of(body: bytes) -> Iterator[tuple[list[bytes], Chunk]]:
         ContractError: It has another shape.
     """
     for part in decode(body, list[msgspec.Raw], "the answer"):
-        yield split_records(bytes(part), "results", Chunk, missing_ok=True)
+        yield split_records(part, "results", Chunk, missing_ok=True)
 
 
 def is_busy(row: Mapping[str, Any]) -> bool:
@@ -109,19 +108,19 @@ class Tally:
         """The days on which the account was shown, clicked or charged."""
         return {day for day, busy in self.days.items() if busy}
 
-    def add(self, chunk: Chunk) -> None:
+    def add(self, records: Sequence[bytes], chunk: Chunk) -> None:
         """Count a chunk of an answer; rows that will be set aside count as well, since they were received."""
-        for sent in chunk.results or ():
-            self._add(readable(bytes(sent), dict[str, Any]))
-        summary = readable(bytes(chunk.summary_row), dict[str, Any])
-        if summary is not None:
+        for sent in records:
+            self._add(readable(sent, dict[str, Any]))
+        summary = chunk.summary_row
+        if isinstance(summary, dict):
             for name, path in self._paths.items():
                 told = whole(summary, path)
                 if told is None:
                     self._unsaid.add(name)
                 self._theirs[name] += told or 0
-        self._received |= bool(chunk.results)
-        self._summed |= summary is not None
+        self._received |= bool(records)
+        self._summed |= isinstance(summary, dict)
 
     def _add(self, row: dict[str, Any] | None) -> None:
         # What is no object at all has nothing that could be counted.

@@ -96,7 +96,8 @@ class VendorTransport(httpx.BaseTransport):
             response = self._exchange(request)
             verdict = self._judge(response)
         except SourceError as error:
-            verdict = verdict_of(error)
+            # The frames of its traceback hold what was read of an answer, and this one holds the error: a cycle.
+            verdict = verdict_of(error.with_traceback(None))
         except httpx.TransportError as error:
             verdict = verdict_of_transport(error)
         if response is not None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -171,6 +172,22 @@ def test_a_late_repeat_is_still_a_repeat(tmp_path: Path) -> None:
         assert again == replace(first, repeat=True)
         assert lake.get_write(ORDERS, "run-0").result == first
         assert len(values(lake)) == 51
+
+
+@pytest.mark.parametrize("days", [-40, 40])
+def test_a_clock_that_is_weeks_wrong_forgets_no_write(
+    days: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wrote it was in the past; or everybody else is, for whom it must be no less known."""
+    real = time.time
+    with running_lake(tmp_path / "lake", log_checkpoint_interval=1) as lake:
+        with monkeypatch.context() as wrong:
+            wrong.setattr(time, "time", lambda: real() + days * 86_400)
+            first = lake.write(spec("orders", "run-1", "append"), [batch([[1, 1]])])
+        lake.write(spec("orders", "run-2", "append"), [batch([[2, 2]])])
+        again = lake.write(spec("orders", "run-1", "append"), [batch([[1, 1]])])
+        assert again == replace(first, repeat=True)
+        assert values(lake) == [(1, 1), (2, 2)]
 
 
 def test_beyond_the_horizon_a_write_is_new(tmp_path: Path) -> None:

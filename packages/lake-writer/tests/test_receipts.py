@@ -21,10 +21,12 @@ from hypothesis import strategies as st
 from weathervane.lake import (
     QUARANTINE_SCHEMA,
     BusyError,
+    ColumnRange,
     ControlTotal,
     CorruptedError,
     LakeClient,
     RejectedError,
+    ReplaceWindow,
     StaleCheckpointError,
     TableRef,
     WriteMode,
@@ -342,6 +344,58 @@ def test_rows_set_aside_are_kept_and_counted(lake: LakeClient) -> None:
     kept = lake.read(TableRef("acme", "orders_quarantine")).read_all().to_pylist()
     assert [{name: row[name] for name in aside} for row in kept] == [aside]
     assert kept[0]["write_id"] == "w"
+
+
+REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "LAYOUT_MISMATCH": ({"unique_keys": ("note",)}, {}),
+    "SCHEMA_MISMATCH": ({"schema": pa.schema([SCHEMA.field(0), pa.field("note", pa.int64())])}, {}),
+    "STALE_CHECKPOINT": ({"check_checkpoint": True, "expected_checkpoint": None}, {}),
+    "CONFLICTING_ROWS": ({"refuse_conflicting_rows": True}, {}),
+    "NULL_KEY": ({"schema": pa.schema([pa.field("id", pa.int64()), SCHEMA.field(1)])}, {}),
+    "WRITE_ID_REUSED": ({"write_id": "overtaking"}, {}),
+    "CONTROL_TOTAL": ({}, {"control_totals": [ControlTotal("orders", "2", "1")]}),
+    "BAD_CHECKPOINT": ({}, {"checkpoint": "two\nlines"}),
+    "BAD_RANGE": (
+        {"mode": WriteMode.REPLACE_WINDOW, "window": ReplaceWindow((ColumnRange("id", "9", "0"),))},
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+@pytest.mark.parametrize("when", ["before its header", "while it is sent"])
+def test_a_write_that_is_refused_leaves_nothing_in_the_quarantine(
+    reason: str, when: str, lake: LakeClient
+) -> None:
+    """Whatever it is refused for, and be it that another write of the same moment is the cause."""
+    how, with_it = REFUSED[reason]
+    spec = WriteSpec(ORDERS, "refused", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
+    overtaking = replace(spec, write_id="overtaking")
+    header = replace(spec, **how)
+    rows = [{"id": 1, "note": "a"}, {"id": 1, "note": "b"}]
+    if reason == "NULL_KEY":
+        rows[0]["id"] = None
+    elif reason == "SCHEMA_MISMATCH":
+        rows = [{"id": 1, "note": 1}]
+
+    def overtake() -> None:
+        lake.write(overtaking, [batch([{"id": 5, "note": "n"}])], checkpoint="further")
+
+    def send() -> None:
+        with lake.begin(header) as upload:
+            upload.rows(batch(rows, header.schema))
+            upload.quarantine(batch([dict.fromkeys(QUARANTINE_SCHEMA.names, "x")], QUARANTINE_SCHEMA))
+            if when == "while it is sent":
+                overtake()
+            upload.commit(**{"checkpoint": "behind", **with_it})
+
+    if when == "before its header":
+        overtake()
+    with pytest.raises((RejectedError, CorruptedError)) as caught:
+        send()
+    # A key that may be NULL is another schema, where there is one.
+    assert caught.value.reason in ({reason, "SCHEMA_MISMATCH"} if reason == "NULL_KEY" else {reason})
+    assert "orders_quarantine" not in [table.dataset for table in lake.tables("acme")]
 
 
 def test_single_values_set_aside_are_kept_and_are_no_rows(lake: LakeClient) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from threading import Barrier
@@ -13,7 +14,15 @@ import grpc
 import pyarrow as pa
 import pytest
 
-from weathervane.lake import LakeClient, RejectedError, TableRef, WriteMode, WriteSpec
+from weathervane.lake import (
+    ColumnRange,
+    LakeClient,
+    RejectedError,
+    ReplaceWindow,
+    TableRef,
+    WriteMode,
+    WriteSpec,
+)
 from weathervane.lake.server import LakeSettings
 from weathervane.lake.server.delta import Tables
 from weathervane.lake.server.files import Layout
@@ -234,6 +243,30 @@ def test_a_header_that_makes_no_sense_is_refused(fields: dict[str, Any], words: 
     assert refusal.code() is grpc.StatusCode.INVALID_ARGUMENT, refusal.details()
     with pytest.raises(grpc.RpcError, match=words):
         raise refusal
+
+
+REVERSED = [
+    ("9", "0", "clicks"),
+    ("b", "a", "name"),
+    ("nan", "nan", "ratio"),
+    ("2026-02-01", "2026-01-31", "day"),
+]
+
+
+@pytest.mark.parametrize(("lower", "upper", "column"), REVERSED)
+def test_a_range_that_holds_nothing_is_refused(lower: str, upper: str, column: str, lake: LakeClient) -> None:
+    """Of a window: nothing would be replaced, and the checkpoint moves on. Of a read: as if there were no rows."""
+    schema = SCHEMA.append(pa.field("ratio", pa.float64())).append(pa.field("day", pa.date32()))
+    reversed_range = ColumnRange(column, lower, upper)
+    window = ReplaceWindow((reversed_range,))
+    spec = WriteSpec(ORDERS, "w", WriteMode.REPLACE_WINDOW, schema, ("id",), window=window)
+    with pytest.raises(RejectedError, match=f"range of '{column}'.*holds nothing") as caught:
+        lake.write(spec, [], checkpoint="moved")
+    assert caught.value.reason == "BAD_RANGE"
+    assert list(lake.tables("acme")) == []
+    lake.write(replace(spec, mode=WriteMode.UPSERT, window=None), [])
+    with pytest.raises(RejectedError, match="holds nothing"):
+        lake.read(ORDERS, ranges=[reversed_range])
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def range_bounds(column_range: ColumnRange, schema: pa.Schema) -> tuple[pa.Scala
     """The range's bounds in its column's type.
 
     Raises:
-        StatusError: INVALID_ARGUMENT when the column is unknown or a bound is not of its type.
+        StatusError: INVALID_ARGUMENT when the column is unknown, a bound is not of its type, or they are reversed.
     """
     if column_range.column not in schema.names:
         raise invalid("UNKNOWN_COLUMN", f"{column_range.column[:80]!r} is not a column of the table")
@@ -190,4 +190,10 @@ def range_bounds(column_range: ColumnRange, schema: pa.Schema) -> tuple[pa.Scala
             f"range of {column_range.column!r}: {column_range.lower[:40]!r} to {column_range.upper[:40]!r} is not"
             f" {kind}",
         ) from None
+    if not lower.as_py() <= upper.as_py():
+        raise invalid(
+            "BAD_RANGE",
+            f"range of {column_range.column!r}: {column_range.lower[:40]!r} to {column_range.upper[:40]!r} holds"
+            " nothing: its end is before its beginning",
+        )
     return lower, upper

@@ -110,7 +110,9 @@ class Tables:
                 mode="ignore",
                 configuration={
                     **configuration(layout),
-                    "delta.setTransactionRetentionDuration": days,
+                    # Whoever writes an id dates it, and whoever asks for it judges its age, each by a clock of its own:
+                    # those may be wrong by what is added here, twice the promise, and no id is forgotten too early.
+                    "delta.setTransactionRetentionDuration": f"interval {3 * self._settings.history_days} days",
                     "delta.logRetentionDuration": days,
                     "delta.enableExpiredLogCleanup": "false",
                     "delta.checkpointInterval": str(self._settings.log_checkpoint_interval),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
+import stamina
+from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.filters import (
@@ -18,15 +22,20 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
 )
-from prefect.client.schemas.objects import Artifact, FlowRun, StateType
+from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.context import FlowRunContext
+from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNameFilter, EventOccurredFilter
 from prefect.exceptions import ParameterTypeError
 from prefect.flow_engine import run_flow
-from prefect.states import Pending
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.states import Cancelling, Pending, Running
+from prefect.types import DateTime
 
 from weathervane.lake import QUARANTINE_SCHEMA, LakeClient, TableRef, WriteMode, WriteSpec
 from weathervane.lake.flows import check_freshness, compact_lake, freshness, tenants, upkeep, vacuum_lake
+from weathervane.lake.flows.dead_runs import end_dead
 from weathervane.lake.flows.tenants import UpkeepError
 from weathervane.lake.testing import running_lake
 
@@ -254,9 +263,9 @@ def test_a_tenant_that_is_none_is_one_clear_line(
     api: SyncPrefectClient, lake: LakeClient, tenant: str, line: str
 ) -> None:
     """Whoever typed it reads what is wrong."""
-    for flow in (compact_lake, vacuum_lake, check_freshness):
+    for one in (compact_lake, vacuum_lake, check_freshness):
         with pytest.raises((UpkeepError, ValueError)):
-            flow(tenant)
+            one(tenant)
         assert ended(api)[0] is StateType.FAILED
         assert ended(api)[2].startswith(line)
 
@@ -280,6 +289,77 @@ def test_a_lake_that_is_not_there_is_said(api: SyncPrefectClient, monkeypatch: p
         compact_lake()
     assert ended(api)[0] is StateType.FAILED
     assert ended(api)[2].startswith("the lake writer did not answer (UNAVAILABLE")
+
+
+def test_the_dead_do_no_work_that_a_run_could_leave_to_them(api: SyncPrefectClient, lake: LakeClient) -> None:
+    """Of each state in which a run can die: ended when it is old enough, and no earlier; one that gives signs lives."""
+    deployment = api.create_deployment(flow_id=api.create_flow(compact_lake), name="nightly")
+
+    def run(*states: State[Any]) -> FlowRun:
+        made = api.create_flow_run_from_deployment(deployment)
+        for state in states:
+            api.set_flow_run_state(made.id, state, force=True)
+        return api.read_flow_run(made.id)
+
+    looks, alive = run(), run(Running())
+    dead = [run(Running()), run(Pending()), run(Running(), Cancelling())]
+    beat = {
+        "id": str(uuid.uuid4()),
+        "occurred": (datetime.now(UTC) + timedelta(minutes=2)).isoformat(),
+        "event": "prefect.flow-run.heartbeat",
+        "resource": {"prefect.resource.id": f"prefect.flow-run.{alive.id}"},
+    }
+    api._client.post("/events", json=[beat]).raise_for_status()
+    heard = EventFilter(
+        any_resource=EventAnyResourceFilter(id=[f"prefect.flow-run.{alive.id}"]),
+        event=EventNameFilter(name=["prefect.flow-run.heartbeat"]),
+        occurred=EventOccurredFilter(until=cast(DateTime, datetime.now(UTC) + timedelta(days=1))),
+    )
+    for attempt in stamina.retry_context(on=AssertionError, attempts=None, timeout=60, wait_max=0.2):
+        with attempt:  # the server writes events a moment later
+            assert api.read_events(heard, limit=1).events
+    now = datetime.now(UTC)
+    assert end_dead(api, looks, now=now + timedelta(minutes=29)) == []
+    assert [one.id for one in end_dead(api, dead[0], now=now + timedelta(minutes=31))]
+    found = end_dead(api, looks, now=now + timedelta(minutes=91))
+    assert [one.id for one in found] == [dead[0].id]
+    states = [api.read_flow_run(one.id).state_type for one in (*dead, alive, looks)]
+    assert states == [
+        StateType.CRASHED,
+        StateType.CRASHED,
+        StateType.CANCELLED,
+        StateType.RUNNING,
+        StateType.SCHEDULED,
+    ]
+
+
+def test_a_prefect_that_does_not_answer_is_one_clear_line(api: SyncPrefectClient) -> None:
+    """Without its address, which may hold a password."""
+    canary = "canary-9d1e"
+
+    @flow
+    def looks() -> None:
+        context = FlowRunContext.get()
+        assert context is not None
+
+        def elsewhere() -> None:  # a thread of its own: here Prefect has its client already
+            settings: Any = {
+                PREFECT_API_URL: f"http://user:{canary}@127.0.0.1:9/api",
+                PREFECT_CLIENT_MAX_RETRIES: 0,
+            }
+            with temporary_settings(settings), context.model_copy():
+                tenants._look_around()
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(elsewhere).result()
+
+    deployment = api.create_deployment(flow_id=api.create_flow(looks), name="looks")
+    run = api.create_flow_run_from_deployment(deployment)
+    api.set_flow_run_state(run.id, Pending(), force=True)
+    with pytest.raises(UpkeepError, match=r"the Prefect server did not do as asked \(ConnectError\)") as told:
+        run_flow(looks, flow_run=api.read_flow_run(run.id))
+    assert told.value.retriable
+    assert canary not in str(told.value)
 
 
 def test_after_a_downtime_one_run_does_the_work_of_all(api: SyncPrefectClient, lake: LakeClient) -> None:

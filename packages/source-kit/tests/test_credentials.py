@@ -219,5 +219,11 @@ def test_a_block_is_read_updated_and_masked(variables: None) -> None:
             shown = api.read_block_document_by_name(
                 "acme-ads-acme-eu", block_type_slug="acme-ads-credentials", include_secrets=False
             )
-        assert shown.data["shop"] == "three"
-        assert CANARY not in repr(shown)
+            assert shown.data["shop"] == "three"
+            assert CANARY not in repr(shown)
+            # docs/running.md says so: masked unless asked otherwise, and then given to whoever may ask the API at all.
+            one = "/block_types/slug/acme-ads-credentials/block_documents/name/acme-ads-acme-eu"
+            for include in (False, True):
+                some = api._client.post("/block_documents/filter", json={"include_secrets": include})
+                it = api._client.get(one, params={"include_secrets": include})
+                assert [CANARY in answer.text for answer in (some, it)] == [include, include]

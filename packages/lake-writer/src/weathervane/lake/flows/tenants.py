@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
@@ -37,6 +37,7 @@ from weathervane.lake import (
     TableRef,
     lake_address,
 )
+from weathervane.lake.flows.dead_runs import end_dead
 from weathervane.lake.flows.report import Row, RunReport, show_tables
 from weathervane.lake.model import check_name
 
@@ -135,7 +136,10 @@ def _all_done(
     end: Callable[[Reports], State[Reports]],
 ) -> State[Reports]:
     """Fills `states` with what became of each tenant; the state in which the run ends."""
-    newer = _overtaken_by()
+    try:
+        newer = _look_around()
+    except UpkeepError as error:
+        return Failed(message=str(error), data=error)
     if newer is not None:
         return Completed(name="Skipped", message=f"{newer.name} is due as well and does it all", data={})
     report.begin()
@@ -223,13 +227,32 @@ def _why(state: State[Any]) -> str:
     return str(error) if known else f"{type(error).__name__}, see the task's log"
 
 
-def _overtaken_by() -> FlowRun | None:
+def _look_around() -> FlowRun | None:
+    """Ends what is dead of this deployment; the run that does the work of this one, if there is one."""
+    context = FlowRunContext.get()
+    run = context.flow_run if context is not None else None
+    if run is None or run.deployment_id is None:
+        return None
+    try:
+        with get_client(sync_client=True) as api:
+            end_dead(api, run)
+            return _overtaken_by(api, run)
+    except Exception as error:
+        # Its text may hold the API's address, and that a password.
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        told = type(error).__name__ if status is None else f"HTTP status {status}"
+        raise UpkeepError(
+            f"the Prefect server did not do as asked ({told}); nothing was done yet; look at the server that"
+            " PREFECT_API_URL names, its log and its database, then run again",
+            retriable=True,
+        ) from None
+
+
+def _overtaken_by(api: SyncPrefectClient, run: FlowRun) -> FlowRun | None:
     """The newest scheduled run of the same deployment that is due later than this one, and already due: after a
     downtime there are many, each of which would do the same.
     """
-    context = FlowRunContext.get()
-    run = context.flow_run if context is not None else None
-    if run is None or run.deployment_id is None or not run.auto_scheduled or run.expected_start_time is None:
+    if run.deployment_id is None or not run.auto_scheduled or run.expected_start_time is None:
         return None
     later = FlowRunFilter(
         deployment_id=FlowRunFilterDeploymentId(any_=[run.deployment_id]),
@@ -238,8 +261,7 @@ def _overtaken_by() -> FlowRun | None:
         ),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_GOING_WELL)),
     )
-    with get_client(sync_client=True) as api:
-        found = api.read_flow_runs(flow_run_filter=later, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=20)
+    found = api.read_flow_runs(flow_run_filter=later, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=20)
     return next(
         (
             other

@@ -17,6 +17,8 @@ import pytest
 from deltalake import DeltaTable
 
 from weathervane.lake import ColumnRange, MaintenanceClient, TableRef, WriteMode, WriteSpec
+from weathervane.lake.server.delta import Tables
+from weathervane.lake.server.settings import LakeSettings
 from weathervane.lake.testing import running_lake
 
 from .test_readers import connect
@@ -163,6 +165,23 @@ def test_a_key_of_before_is_not_inserted_twice(tmp_path: Path) -> None:
         told = lake.write(spec("second"), [pa.RecordBatch.from_pylist(news, schema=SCHEMA)])
         assert (told.rows_updated, told.rows_inserted) == (1, 1)
         assert lake.read(TABLE).read_all().num_rows == 2
+
+
+def test_what_is_mended_is_joined_by_its_true_place(tmp_path: Path) -> None:
+    """Two small files whose bounds were doubtful, with others between them: the files do not come to lie over each
+    other, or every later write would read them all.
+    """
+    customers = ["𠮷a", "𠮷b", "\ue000a", "\ue000b", "\U00030000a", "\U00030000b"]
+    with running_lake(tmp_path, target_file_rows=1) as lake:
+        lake.write(
+            spec("first"), [pa.RecordBatch.from_pylist([{"id": one} for one in customers], schema=SCHEMA)]
+        )
+    as_it_was_written_before(tmp_path / "acme" / "t")
+    with running_lake(tmp_path, target_file_rows=4) as lake, MaintenanceClient(lake.target) as upkeep:
+        upkeep.compact(TABLE)
+        assert lake.read(TABLE).read_all().num_rows == 6
+    files = Tables(LakeSettings(str(tmp_path))).open(TABLE).files().sort("lower")
+    assert (files["lower"][1:] > files["upper"][:-1]).all()
 
 
 def test_compaction_takes_what_it_mends_in_turns(tmp_path: Path) -> None:

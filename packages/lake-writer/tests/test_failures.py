@@ -30,8 +30,15 @@ def told(error: BaseException) -> StatusError:
     return caught.value
 
 
+# Another attempt meets the same table, or the same rows.
+FINAL = {
+    deltalake.exceptions.DeltaProtocolError: "TABLE_FEATURE",
+    deltalake.exceptions.SchemaMismatchError: "ROWS_NOT_WORKABLE",
+}
 DELTA = [
-    one for one in vars(deltalake.exceptions).values() if isinstance(one, type) and issubclass(one, Exception)
+    one
+    for one in vars(deltalake.exceptions).values()
+    if isinstance(one, type) and issubclass(one, Exception) and one not in FINAL
 ]
 
 
@@ -60,6 +67,13 @@ def test_rows_that_cannot_be_worked_on_are_not_sent_again(kind: type[BaseExcepti
     assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "ROWS_NOT_WORKABLE")
 
 
+@pytest.mark.parametrize(("kind", "reason"), FINAL.items(), ids=str)
+def test_what_deltalake_will_not_do_is_final(kind: type[Exception], reason: str) -> None:
+    """It knows no more of the table tomorrow."""
+    error = told(kind("CANARY"))
+    assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, reason)
+
+
 @pytest.mark.parametrize("kind", [*subclasses(MemoryError)], ids=lambda kind: kind.__name__)
 def test_memory_may_come_back(kind: type[MemoryError]) -> None:
     """When less is going on."""
@@ -74,7 +88,12 @@ REFUSALS = (
     OSError(
         "Generic S3 error\n Error performing list request\n Server returned non-2xx status code\n 403 Forbidden"
     ),
-    OSError("Generic S3 error\n 404 Not Found\n <Error><Code>NoSuchBucket</Code><Message>CANARY</Message>"),
+    OSError(
+        "Generic S3 error\n  \x1b[31m↳\x1b[0m Error performing GET - Server returned non-2xx status code\n"
+        "  \x1b[31m↳\x1b[0m 404 Not Found\n  \x1b[31m↳\x1b[0m <Error><Code>NoSuchBucket</Code>"
+    ),
+    OSError("Generic MicrosoftAzure error\n          \x1b[31m↳\x1b[0m Account must be specified\n"),
+    deltalake.exceptions.DeltaError("Generic LocalFileSystem error: CANARY: Permission denied (os error 13)"),
     deltalake.exceptions.DeltaError(
         "Failed to parse parquet: External: The operation lacked the necessary privileges"
     ),

@@ -87,6 +87,16 @@ def column_metadata(key: str, value: Any) -> Callable[[Path], None]:
     return with_log(change)
 
 
+def nested_invariant(action: dict[str, Any]) -> None:
+    """A column more, with something that a field in its list's structs says of itself."""
+    if "metaData" in action:
+        schema = json.loads(action["metaData"]["schemaString"])
+        inner = {"name": "n", "type": "long", "nullable": True, "metadata": {"delta.invariants": "{}"}}
+        items = {"type": "array", "elementType": {"type": "struct", "fields": [inner]}, "containsNull": True}
+        schema["fields"].append({"name": "items", "type": items, "nullable": True, "metadata": {}})
+        action["metaData"]["schemaString"] = json.dumps(schema)
+
+
 def partitioned(folder: Path) -> None:
     """Another table in its place, with a folder for each key."""
     whole = DeltaTable(folder)
@@ -104,6 +114,7 @@ FOREIGN: dict[str, tuple[Callable[[Path], None], str]] = {
     "generated": (column_metadata("delta.generationExpression", "1"), "delta.generationExpression of column id"),
     "identity": (column_metadata("delta.identity.start", 1), "delta.identity.start of column id"),
     "invariant": (column_metadata("delta.invariants", "{}"), "delta.invariants of column id"),
+    "invariant within": (with_log(nested_invariant), "delta.invariants of column n"),
     "default": (column_metadata("CURRENT_DEFAULT", "1"), "CURRENT_DEFAULT of column id"),
     "writer 3": (protocol(1, 3), "CHECK constraints"),
     "writer 4": (protocol(1, 4), "generated columns"),
@@ -116,9 +127,10 @@ FOREIGN: dict[str, tuple[Callable[[Path], None], str]] = {
         for name in ("clustering", "allowColumnDefaults", "inCommitTimestamp", "rowTracking", "domainMetadata")
     },
     **{name: (protocol(3, 7, name), f"table features {name}") for name in ("typeWidening", "vacuumProtocolCheck")},
+    "TimestampNanos": (protocol(3, 7, "timestampNanos", "timestampNtz"), "timestampNanos"),
     **{
         name: (with_feature(name), "table features ")
-        for name in ("ColumnMapping", "DeletionVectors", "TimestampWithoutTimezone", "V2Checkpoint", "IcebergCompatV1")
+        for name in sorted(name for name in vars(TableFeatures) if name[0].isupper() and name != "TimestampNanos")
     },
 }  # fmt: skip
 
@@ -165,14 +177,16 @@ def test_a_restore_takes_receipts_and_the_checkpoint_back_too(tmp_path: Path, ur
     """A retry of a write whose rows were taken back writes them, and a run begins where the table stands."""
     root = tmp_path / "lake"
     root.mkdir()
-    folder = root / "acme" / "orders"
+    folder, written = root / "acme" / "orders", []
     with running_lake(f"file://{root}" if url else root) as lake:
         for number in (1, 2, 3):
             receipt = lake.write(
                 spec("orders", f"w{number}"), [batch([[number, number]])], checkpoint=f"c-{number}"
             )
+            written.append(lake.describe(ORDERS).last_write_at)
         DeltaTable(folder).restore(receipt.table_version - 1)
         assert values(lake) == [(1, 1), (2, 2)]
+        assert lake.describe(ORDERS).last_write_at == written[1]
         assert lake.checkpoint(ORDERS).value == "c-2"
         again = lake.write(spec("orders", "w3"), [batch([[3, 3]])], checkpoint="c-3")
         assert (again.repeat, again.rows_inserted) == (False, 1)
@@ -319,3 +333,14 @@ def test_our_own_tables_are_plain_for_other_writers_too(lake: LakeClient, tmp_pa
     lake.write(spec("orders", "first"), [batch([[1, 1]])])
     write_deltalake(tmp_path / "lake" / "acme" / "orders", pa.table([[2], [2]], schema=SCHEMA), mode="append")
     assert values(lake) == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.int64()), pa.struct([pa.field("n", pa.int64())])], ids=["list", "struct"]
+)
+def test_a_version_without_an_order_is_refused_by_name(lake: LakeClient, kind: pa.DataType) -> None:
+    """Before any row is taken, and not as rows that could not be worked on."""
+    schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("version", kind)])
+    with pytest.raises(RejectedError, match=r"'version' is .* which has no order") as caught:
+        lake.write(WriteSpec(ORDERS, "w", WriteMode.UPSERT, schema, ("id",), None, "version"), [])
+    assert caught.value.reason == "BAD_KEYS"

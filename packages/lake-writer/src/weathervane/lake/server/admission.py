@@ -86,6 +86,12 @@ def layout_of(spec: WriteSpec) -> Layout:
             raise invalid(
                 "BAD_KEYS", f"{spec.table}: {name!r} is {spec.schema.field(name).type}, which is no key"
             )
+    if spec.version_column and pa.types.is_nested(spec.schema.field(spec.version_column).type):
+        raise invalid(
+            "BAD_KEYS",
+            f"{spec.table}: {spec.version_column!r} is {spec.schema.field(spec.version_column).type}, which has no"
+            " order",
+        )
     if spec.cluster_by and spec.cluster_by not in spec.unique_keys:
         raise invalid("BAD_KEYS", f"{spec.table}: cluster_by must be one of the unique keys")
     cluster = spec.cluster_by or (spec.unique_keys[0] if spec.unique_keys else None)

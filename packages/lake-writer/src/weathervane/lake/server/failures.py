@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -16,7 +14,7 @@ import stamina
 
 from weathervane.lake.model import TableRef
 from weathervane.lake.server.admission import precondition
-from weathervane.lake.server.delta import STORAGE_ERRORS
+from weathervane.lake.server.delta import PROTOCOL_ERRORS, SCHEMA_ERRORS, STORAGE_ERRORS, refusal
 from weathervane.lake.server.files import (
     CommitConflictError,
     CommitUnknownError,
@@ -29,13 +27,6 @@ from weathervane.rpc import StatusError
 __all__ = ["no_table", "storage_failures", "until_first"]
 
 log = logging.getLogger(__name__)
-
-_REFUSED = re.compile(
-    r"lacked the necessary privileges|401 Unauthorized|403 Forbidden|NoSuchBucket|InvalidAccessKeyId"
-    r"|SignatureDoesNotMatch|AccessDenied"
-)
-"""What a store says through object_store that only a person can mend (seen against a real S3 server)."""
-_REFUSING = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 _T = TypeVar("_T")
 
@@ -74,15 +65,21 @@ def storage_failures(what: object, *, again: str = "send the write again") -> It
             f"{what}: the lake writer has no memory left for this; nothing was committed; {again} when"
             " less is going on, or give it more",
         ) from error
-    except (pl.exceptions.PolarsError, pa.ArrowException) as error:
+    except PROTOCOL_ERRORS as error:
+        log.error("%s: another tool's table", what, exc_info=error)
+        raise precondition(
+            "TABLE_FEATURE",
+            f"{what}: the table has a feature that is not known here; the server's log names it",
+        ) from error
+    except (pl.exceptions.PolarsError, pa.ArrowException, *SCHEMA_ERRORS) as error:
         raise _not_workable(what, error) from error
     except STORAGE_ERRORS as error:
         log.error("%s: storage failed", what, exc_info=error)
         number = getattr(error, "errno", None)
-        if number in _REFUSING or _REFUSED.search(str(error)):
+        if how := refusal(error):
             raise precondition(
                 "STORAGE_REFUSED",
-                f"{what}: the lake's storage refuses this server ({_told(error)}); nothing was committed. Correct its"
+                f"{what}: the lake's storage refuses this server ({how}); nothing was committed. Correct its"
                 " credentials, its rights or the bucket's name; the server's log has the details",
             ) from error
         raise StatusError(
@@ -108,13 +105,6 @@ def _not_workable(what: object, error: BaseException) -> StatusError:
         f"{what}: the rows and the table could not be worked on together ({type(error).__name__}); nothing was"
         " committed, and the same call would fail again. The server's log has the details: report them",
     )
-
-
-def _told(error: BaseException) -> str:
-    """What a store answered, without its words: they hold addresses."""
-    found = _REFUSED.search(str(error))
-    number = getattr(error, "errno", None)
-    return found[0] if found else errno.errorcode.get(number or 0, type(error).__name__)
 
 
 def no_table(ref: TableRef) -> StatusError:

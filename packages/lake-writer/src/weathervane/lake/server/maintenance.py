@@ -137,9 +137,19 @@ class LakeMaintenance:
         return table
 
     def _join(self, table: Table, joined: list[_Joined]) -> bool:
-        """Writes new files until there is no more to join or to mend, or enough for one call; tells which."""
+        """Writes files with doubtful bounds anew, or joins small ones, as many as a call may; tells if that is all."""
         order = table.layout.order
         rewritten = 0
+        # First, and in a call of its own: where a file lies among the others is known when its bounds are.
+        for part in (
+            DataFile(*row) for row in table.doubtful_files().select("path", "size", "rows").iter_rows()
+        ):
+            if rewritten >= self._settings.compaction_rows:
+                break
+            joined.append(_Joined([part], table.write_file(table.read_rows(part.path))))
+            rewritten += part.rows
+        if joined:
+            return False
         for run in small_runs(table.files(), self._settings):
             for parts, rows in packed(run, table.read_rows, self._settings):
                 if rewritten >= self._settings.compaction_rows:
@@ -147,16 +157,6 @@ class LakeMaintenance:
                 ordered = rows.sort_by([(name, "ascending") for name in order]) if order else rows
                 joined.append(_Joined(parts, table.write_file(ordered.combine_chunks())))
                 rewritten += rows.num_rows
-        done = {part.path for one in joined for part in one.parts}
-        for part in (
-            DataFile(*row) for row in table.doubtful_files().select("path", "size", "rows").iter_rows()
-        ):
-            if part.path in done:
-                continue
-            if rewritten >= self._settings.compaction_rows:
-                return False
-            joined.append(_Joined([part], table.write_file(table.read_rows(part.path))))
-            rewritten += part.rows
         return True
 
     def _commit(self, ref: TableRef, joined: list[_Joined]) -> bool:

@@ -165,7 +165,9 @@ class Snapshot:
         """Tells a data file that cannot be read from a storage that failed: its bytes are here when it is parsed."""
         try:
             yield
-        except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
+        except MemoryError:  # Arrow's is an ArrowException too
+            raise
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError) as error:
             log.error("%s: the data file %s cannot be read", self.ref, path, exc_info=error)
             raise DamagedTableError(
                 f"{self.ref}: the data file {path.rsplit('/', 1)[-1]} of version {self.version} cannot be read, it is"

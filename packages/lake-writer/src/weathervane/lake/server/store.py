@@ -209,8 +209,7 @@ class RemoteStore:
 
     def is_empty(self, path: str) -> bool:
         """See `Store`."""
-        # Objects are put whole; only a power cut makes empty files, and only on a disk.
-        return False
+        return bool(self._filesystem.get_file_info(path).size == 0)
 
     def delete(self, paths: Iterable[str]) -> None:
         """See `Store`."""

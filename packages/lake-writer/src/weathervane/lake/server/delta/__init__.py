@@ -13,8 +13,18 @@ What deltalake 1.6.6 does not do by itself, and this package therefore does (eac
   exception, so its words tell them apart.
 """
 
+from weathervane.lake.server.delta.refusals import refusal
 from weathervane.lake.server.delta.root import UnusableRootError, check_root
-from weathervane.lake.server.delta.table import STORAGE_ERRORS, Table
+from weathervane.lake.server.delta.table import PROTOCOL_ERRORS, SCHEMA_ERRORS, STORAGE_ERRORS, Table
 from weathervane.lake.server.delta.tables import Tables
 
-__all__ = ["STORAGE_ERRORS", "Table", "Tables", "UnusableRootError", "check_root"]
+__all__ = [
+    "PROTOCOL_ERRORS",
+    "SCHEMA_ERRORS",
+    "STORAGE_ERRORS",
+    "Table",
+    "Tables",
+    "UnusableRootError",
+    "check_root",
+    "refusal",
+]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
 from deltalake import DeltaTable
 
 __all__ = ["foreign_feature"]
@@ -43,12 +47,24 @@ def foreign_feature(delta: DeltaTable) -> str | None:
             return "column mapping"
         if key in _ACTIVE and str(value).lower() == "true":
             return _ACTIVE[key]
-    for field in delta.schema().fields:
-        if special := [key for key in field.metadata if key.startswith(_OF_COLUMN)]:
-            return f"{special[0]} of column {field.name}"
+    if special := next(_special(json.loads(delta.schema().to_json())), None):
+        return special
     if features := sorted({*(protocol.reader_features or ()), *(protocol.writer_features or ())}):
         return f"table features {', '.join(features)}"
     if protocol.min_reader_version > _READER or protocol.min_writer_version > _WRITER:
         named = _OF_VERSION.get(protocol.min_writer_version, "features that are not known here")
         return f"protocol {protocol.min_reader_version}, {protocol.min_writer_version} ({named})"
     return None
+
+
+def _special(part: Any) -> Iterator[str]:
+    """What columns, and the fields within them, say of themselves that a writer must obey; `part` is of the schema."""
+    if isinstance(part, list):
+        for one in part:
+            yield from _special(one)
+    elif isinstance(part, dict):
+        for key in part.get("metadata") or ():
+            if key.startswith(_OF_COLUMN):
+                yield f"{key} of column {part['name']}"
+        for inner in ("fields", "type", "elementType", "keyType", "valueType"):
+            yield from _special(part.get(inner))

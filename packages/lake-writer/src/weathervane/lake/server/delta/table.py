@@ -13,12 +13,13 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import DeltaError, DeltaProtocolError, SchemaMismatchError
 from deltalake.transaction import AddAction, RemoveAction
 
 from weathervane.lake.arrow import plain_schema
 from weathervane.lake.model import TableRef
 from weathervane.lake.server.delta.log_checkpoint import checkpoint_aside, opened
+from weathervane.lake.server.delta.refusals import refusal
 from weathervane.lake.server.files import (
     CommitConflictError,
     CommitUnknownError,
@@ -32,7 +33,7 @@ from weathervane.lake.server.settings import LakeSettings
 from weathervane.lake.server.snapshot import Snapshot
 from weathervane.lake.server.store import LocalStore, Store
 
-__all__ = ["STORAGE_ERRORS", "Table", "configuration"]
+__all__ = ["PROTOCOL_ERRORS", "SCHEMA_ERRORS", "STORAGE_ERRORS", "Table", "configuration"]
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,10 @@ _LAST_WRITE = "weathervane.lastWrite"
 _KEYS, _CLUSTER, _VERSION = "weathervane.uniqueKeys", "weathervane.clusterBy", "weathervane.versionColumn"
 STORAGE_ERRORS = (OSError, DeltaError, pa.ArrowException)
 """What a failing disk or store raises through the libraries here."""
+PROTOCOL_ERRORS = (DeltaProtocolError,)
+"""What deltalake raises where another tool turned on what it does not know either."""
+SCHEMA_ERRORS = (SchemaMismatchError,)
+"""What deltalake raises for rows that are not of the table."""
 
 
 def configuration(layout: Layout) -> dict[str, str | None]:
@@ -115,10 +120,9 @@ class Table(Snapshot):
         version = self._delta.transaction_version(_CHECKPOINT)
         if version is None:
             return None
-        if (back := self.log.taken_back(version, self.version)) is not None:
+        if (before := self._restored(version)) is not None:
             # It goes back with the rows: what the next run reads from there on is what the RESTORE took.
-            before = opened(self.store.uri, self._settings, back)
-            return Table(self.ref, self.store, before, self._settings).checkpoint()
+            return before.checkpoint()
         checkpoint = self.log.note(version).get("checkpoint")
         if not isinstance(checkpoint, str) or not checkpoint:
             raise DamagedTableError(f"{self.ref}: version {version} should hold the checkpoint and does not")
@@ -131,7 +135,18 @@ class Table(Snapshot):
             DamagedTableError: There was one, and its commit's file cannot be read.
         """
         version = self._delta.transaction_version(_LAST_WRITE)
-        return None if version is None else datetime.fromisoformat(self.log.note(version)["committed_at"])
+        if version is None:
+            return None
+        if (before := self._restored(version)) is not None:
+            return before.last_write_at()
+        return datetime.fromisoformat(self.log.note(version)["committed_at"])
+
+    def _restored(self, version: int) -> Table | None:
+        """The table as a RESTORE took it back to from this version; None when none did."""
+        back = self.log.taken_back(version, self.version)
+        if back is None:
+            return None
+        return Table(self.ref, self.store, opened(self.store.uri, self._settings, back), self._settings)
 
     def commit(
         self,
@@ -216,7 +231,8 @@ class Table(Snapshot):
                 f" there ({type(unreadable).__name__})"
             ) from error
         if note is None:
-            if self.store.folder is None:
+            # What the store has refused does not arrive there later.
+            if self.store.folder is None and refusal(error) is None:
                 raise CommitUnknownError(
                     f"{self.ref}: the store failed during the commit, which may still arrive there"
                 ) from error

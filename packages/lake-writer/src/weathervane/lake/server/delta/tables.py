@@ -13,11 +13,12 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 
 from weathervane.lake.model import InvalidNameError, TableRef, check_name, is_name
+from weathervane.lake.server.delta.damage import REPAIR, damage
 from weathervane.lake.server.delta.features import foreign_feature
 from weathervane.lake.server.delta.log_checkpoint import opened
 from weathervane.lake.server.delta.table import Table, configuration
 from weathervane.lake.server.files import DamagedTableError, ForeignTableError, Layout, OutsideLakeError
-from weathervane.lake.server.log import LOG_FOLDER, commit_path
+from weathervane.lake.server.log import commit_path
 from weathervane.lake.server.settings import LakeSettings
 from weathervane.lake.server.store import LocalStore, RemoteStore, Store
 
@@ -25,10 +26,6 @@ __all__ = ["Tables"]
 
 log = logging.getLogger(__name__)
 
-_REPAIR = (
-    "restore _delta_log, the server's log says more. (When only its newest commit file is torn, by a power cut, then"
-    " that write was never acknowledged: remove the file, and the table is as before)"
-)
 _FOREIGN = (
     "this service makes plain Delta tables, and would read or write such a one wrongly; undo that with the tool that"
     " did it, or move the table's folder aside and let it be filled anew"
@@ -40,7 +37,6 @@ _DAMAGED_LOG = re.compile(
     r".*contiguous commit files)",
     re.DOTALL,
 )
-_LOG_CHECKPOINT = re.compile(r"Kernel error: (Invalid Checkpoint|Arrow error: Parquet)")
 
 
 class Tables:
@@ -48,6 +44,8 @@ class Tables:
 
     def __init__(self, settings: LakeSettings) -> None:
         self._settings = settings
+        self._whole: dict[TableRef, int] = {}
+        """Up to which version no commit file of a table was empty."""
         self._local = None if "://" in settings.root else Path(settings.root).resolve()
         # Over the whole lake: a handler of its own for each table would ask a file:// URL for a folder that the first
         # write has yet to make.
@@ -80,15 +78,20 @@ class Tables:
             # deltalake has a ValueError for a log whose actions contradict each other.
             if isinstance(error, ValueError) or _DAMAGED_LOG.match(str(error)):
                 log.error("%s: damaged log", ref, exc_info=error)
-                repair = _LOG_CHECKPOINT.match(str(error)) and _without_log_checkpoint(store)
-                raise DamagedTableError(f"{ref}: the table's log is damaged; {repair or _REPAIR}") from error
+                raise DamagedTableError(f"{ref}: the table's log is damaged; {damage(store)}") from error
             raise
         if feature := foreign_feature(delta):
             raise ForeignTableError(f"{ref}: the table is not plain: {feature}; {_FOREIGN}")
         table = Table(ref, store, delta, self._settings)
-        for newer in range(max(0, table.version - self._settings.log_checkpoint_interval), table.version + 1):
+        oldest = max(0, table.version - self._settings.log_checkpoint_interval)
+        if self._local is None:
+            # A request for each: what was whole stays so, for nobody writes a commit file twice.
+            oldest = max(oldest, min(self._whole.get(ref, -1), table.version) + 1)
+        for newer in range(oldest, table.version + 1):
             if store.is_empty(commit_path(newer)):
-                raise DamagedTableError(f"{ref}: the commit file {commit_path(newer)} is empty; {_REPAIR}")
+                raise DamagedTableError(f"{ref}: the commit file {commit_path(newer)} is empty; {REPAIR}")
+        if version is None:
+            self._whole[ref] = table.version
         return table
 
     def for_write(self, ref: TableRef, schema: pa.Schema, layout: Layout) -> Table:
@@ -165,16 +168,3 @@ class Tables:
         if folder.resolve() != folder:
             raise OutsideLakeError(f"{ref}: the table's folder leads out of the lake")
         return LocalStore(folder)
-
-
-def _without_log_checkpoint(store: Store) -> str | None:
-    """How a table whose newest log checkpoint is torn or gone is mended: its commit files hold all of it."""
-    names = [file.path for file in store.files(LOG_FOLDER)]
-    commits = sorted(int(name[:20]) for name in names if re.fullmatch(r"\d{20}\.json", name))
-    if commits != list(range(len(commits))):
-        return None  # an older log was cleaned up: without the checkpoint it cannot be read
-    newest = max((name for name in names if ".checkpoint" in name), default="_last_checkpoint")
-    return (
-        f"its log checkpoint {LOG_FOLDER}/{newest} cannot be read; to restore the table remove it and"
-        f" {LOG_FOLDER}/_last_checkpoint, the commit files beside it hold all that it held"
-    )

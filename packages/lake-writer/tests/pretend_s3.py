@@ -1,0 +1,245 @@
+"""A store that speaks S3 over a socket: what object_store asks of one, and refusals as S3 says them.
+
+By the S3 API reference: ListObjectsV2, GetObject, HeadObject, PutObject (with If-None-Match), DeleteObject,
+DeleteObjects and multipart uploads, of one bucket, without a look at signatures.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape, unescape
+
+import httpx
+
+BUCKET = "lake"
+METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # An answer in one piece, at once: in two it waits for the other end's acknowledgement, 40 ms each time.
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: Any
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+    def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", headers.get("length") or str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _refuse(self, status: int, code: str) -> None:
+        self._answer(status, f"<Error><Code>{code}</Code><Message>canary</Message></Error>".encode())
+
+    def _handle(self) -> None:
+        url = urlsplit(self.path)
+        _, bucket, *rest = unquote(url.path).split("/", 2)
+        key, query = (rest or [""])[0], parse_qs(url.query, keep_blank_values=True)
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        store = self.server.store
+        with store.lock:
+            if url.path == "/":
+                store.refusing = tuple(json.loads(body))
+                return self._answer(200)
+            refused = store.refuse(self.command)
+            if refused is None and bucket != BUCKET:
+                refused = (404, "NoSuchBucket")
+            if refused is not None:
+                return self._refuse(*refused)
+            if self.command == "GET" and "list-type" in query:
+                return self._list(store.objects, {name: value[0] for name, value in query.items()})
+            if self.command == "POST":
+                return self._post(store, key, query, body)
+            if self.command == "PUT":
+                return self._put(store, key, query, body)
+            if self.command == "DELETE":
+                store.objects.pop(key, None)
+                return self._answer(204)
+            return self._get(store.objects, key)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
+
+    def _get(self, objects: dict[str, Any], key: str) -> None:
+        if key not in objects:
+            return self._refuse(404, "NoSuchKey")
+        data, etag, made = objects[key]
+        headers = {"ETag": etag, "Last_Modified": format_datetime(made, usegmt=True)}
+        if self.command == "HEAD":
+            return self._answer(200, length=str(len(data)), **headers)
+        if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("range") or ""):
+            first = int(wanted[1])
+            last = min(int(wanted[2] or len(data)), len(data) - 1)
+            return self._answer(
+                206,
+                data[first : last + 1],
+                Content_Range=f"bytes {first}-{last}/{len(data)}",
+                **headers,
+            )
+        return self._answer(200, data, **headers)
+
+    def _put(self, store: Any, key: str, query: dict[str, list[str]], body: bytes) -> None:
+        if "uploadId" in query:
+            store.uploads[query["uploadId"][0]][int(query["partNumber"][0])] = body
+            return self._answer(200, ETag='"part"')
+        if self.headers.get("if-none-match") == "*" and key in store.objects:
+            return self._refuse(412, "PreconditionFailed")
+        self._answer(200, ETag=store.keep(key, body))
+        return None
+
+    def _post(self, store: Any, key: str, query: dict[str, list[str]], body: bytes) -> None:
+        if "delete" in query:
+            for found in re.findall(r"<Key>(.*?)</Key>", body.decode()):
+                store.objects.pop(unescape(found), None)
+            return self._answer(200, b"<DeleteResult></DeleteResult>")
+        if "uploads" in query:
+            name = uuid.uuid4().hex
+            store.uploads[name] = {}
+            answer = (
+                f"<InitiateMultipartUploadResult><UploadId>{name}</UploadId></InitiateMultipartUploadResult>"
+            )
+            return self._answer(200, answer.encode())
+        parts = store.uploads.pop(query["uploadId"][0])
+        etag = store.keep(key, b"".join(parts[number] for number in sorted(parts)))
+        answer = f"<CompleteMultipartUploadResult><ETag>{escape(etag)}</ETag></CompleteMultipartUploadResult>"
+        return self._answer(200, answer.encode())
+
+    def _list(self, objects: dict[str, Any], query: dict[str, str]) -> None:
+        prefix, delimiter = query.get("prefix", ""), query.get("delimiter")
+        found, folders = [], set()
+        for key in sorted(objects):
+            if not key.startswith(prefix) or key <= query.get("start-after", ""):
+                continue
+            rest = key.removeprefix(prefix)
+            if delimiter and delimiter in rest:
+                folders.add(prefix + rest.split(delimiter)[0] + delimiter)
+                continue
+            data, etag, made = objects[key]
+            found.append(
+                f"<Contents><Key>{escape(key)}</Key><LastModified>{made:%Y-%m-%dT%H:%M:%S.000Z}</LastModified>"
+                f"<ETag>{escape(etag)}</ETag><Size>{len(data)}</Size></Contents>"
+            )
+        found += [f"<CommonPrefixes><Prefix>{escape(one)}</Prefix></CommonPrefixes>" for one in folders]
+        self._answer(
+            200,
+            f"<ListBucketResult><IsTruncated>false</IsTruncated>{''.join(found)}</ListBucketResult>".encode(),
+        )
+
+
+class _Objects:
+    """One bucket in memory."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.objects: dict[str, tuple[bytes, str, datetime]] = {}
+        self.uploads: dict[str, dict[int, bytes]] = {}
+        self.refusing: tuple[list[str], int, str] = ([], 0, "")
+
+    def refuse(self, method: str) -> tuple[int, str] | None:
+        """Status and S3's code, or None to let it pass."""
+        methods, status, code = self.refusing
+        return (status, code) if method in methods else None
+
+    def keep(self, key: str, data: bytes) -> str:
+        """Puts an object there, whole; returns its ETag."""
+        etag = f'"{uuid.uuid4().hex}"'
+        self.objects[key] = (data, etag, datetime.now(UTC))
+        return etag
+
+
+class PretendS3:
+    """The store as a test sees it.
+
+    Args:
+        address: Where it is.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.options = {
+            "aws_endpoint": address,
+            "aws_allow_http": "true",
+            "aws_region": "eu-central-1",
+            "aws_access_key_id": "canary-id",
+            "aws_secret_access_key": "canary-secret",
+            "max_retries": "0",
+        }
+        """For `LakeSettings.storage_options`."""
+        self._client = httpx.Client(base_url=address, trust_env=False)
+
+    def refuse(self, status: int, code: str, *methods: str) -> None:
+        """Turns requests of these methods (none: all) away from now on."""
+        self._control([list(methods or METHODS), status, code])
+
+    def allow(self) -> None:
+        """Lets all pass again."""
+        self._control([[], 0, ""])
+
+    def clear(self) -> None:
+        """An empty bucket, that lets all pass."""
+        self.allow()
+        for key in self.names():
+            self.delete(key)
+
+    def close(self) -> None:
+        """Closes the test's own connection."""
+        self._client.close()
+
+    def _control(self, refusing: list[object]) -> None:
+        self._client.post("/", json=refusing).raise_for_status()
+
+    def get(self, key: str) -> bytes:
+        """An object."""
+        return self._client.get(f"/{BUCKET}/{key}").raise_for_status().content
+
+    def put(self, key: str, data: bytes) -> None:
+        """Puts an object there, whatever there was."""
+        self._client.put(f"/{BUCKET}/{key}", content=data).raise_for_status()
+
+    def delete(self, key: str) -> None:
+        """Removes an object."""
+        self._client.delete(f"/{BUCKET}/{key}").raise_for_status()
+
+    def names(self, prefix: str = "") -> list[str]:
+        """The objects that there are, sorted."""
+        answer = self._client.get(
+            f"/{BUCKET}", params={"list-type": "2", "prefix": prefix}
+        ).raise_for_status()
+        return re.findall(r"<Key>(.*?)</Key>", answer.text)
+
+
+@contextmanager
+def pretend_s3() -> Iterator[PretendS3]:
+    """A store on a free port, in a process of its own: deltalake 1.6.6 holds Python's lock while it asks a store."""
+    with subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            store = PretendS3(process.stdout.readline().strip())
+            with closing(store):
+                yield store
+        finally:
+            process.kill()
+
+
+if __name__ == "__main__":
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    vars(server)["store"] = _Objects()
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever()

@@ -1,0 +1,218 @@
+"""A lake on a store that speaks S3: it works like one in a folder, and what the store refuses is told as that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weathervane.lake import (
+    BusyError,
+    CorruptedError,
+    LakeClient,
+    LakeError,
+    MaintenanceClient,
+    NotFoundError,
+    RejectedError,
+    TableRef,
+)
+from weathervane.lake.testing import running_lake
+
+from .pretend_s3 import PretendS3, pretend_s3
+from .test_exactly_once import values
+from .writer_process import batch, spec
+
+ORDERS = TableRef("acme", "orders")
+LOG = "acme/orders/_delta_log"
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[PretendS3]:
+    """One store for all tests here."""
+    with pretend_s3() as made:
+        yield made
+
+
+@pytest.fixture
+def store(s3: PretendS3) -> PretendS3:
+    """An empty bucket."""
+    s3.clear()
+    return s3
+
+
+@pytest.fixture
+def lake(store: PretendS3) -> Iterator[LakeClient]:
+    """A lake in it."""
+    with running_lake("s3://lake", storage_options=store.options, log_checkpoint_interval=3) as client:
+        yield client
+
+
+def test_a_lake_on_a_store_works_as_one_in_a_folder(lake: LakeClient, store: PretendS3) -> None:
+    """Upserts, a log checkpoint, a repeat, lists and upkeep."""
+    for number in range(5):
+        lake.write(
+            spec("orders", f"w{number}"), [batch([[number, 1], [9, number]])], checkpoint=f"c-{number}"
+        )
+    assert values(lake) == [*((number, 1) for number in range(5)), (9, 4)]
+    assert lake.write(spec("orders", "w4"), [batch([[4, 1], [9, 4]])], checkpoint="c-4").repeat
+    assert any(key.endswith(".checkpoint.parquet") for key in store.names())
+    assert list(lake.tables("acme")) == [ORDERS]
+    with MaintenanceClient(lake.target) as upkeep:
+        assert list(upkeep.tenants()) == ["acme"]
+        assert upkeep.compact(ORDERS).commits == 0
+        assert upkeep.vacuum(ORDERS).files_kept == 5
+
+
+REFUSALS = [
+    (403, "AccessDenied"), (403, "InvalidAccessKeyId"), (403, "SignatureDoesNotMatch"), (403, "RequestTimeTooSkewed"),
+    (401, "Unauthorized"), (400, "ExpiredToken"), (400, "InvalidBucketName"), (404, "NoSuchBucket"),
+    (301, "PermanentRedirect"),
+]  # fmt: skip
+MAY_PASS = [(503, "SlowDown"), (500, "InternalError"), (429, "TooManyRequests"), (400, "RequestTimeout")]
+
+
+def told(lake: LakeClient, *asked: str) -> list[tuple[str, LakeError]]:
+    """What each call is told, or those that are asked for."""
+    with MaintenanceClient(lake.target) as upkeep:
+        calls: dict[str, Any] = {
+            "write": lambda: lake.write(spec("orders", "second"), [batch([[2, 2]])], checkpoint="c-2"),
+            "checkpoint": lambda: lake.checkpoint(ORDERS),
+            "status": lambda: lake.get_write(ORDERS, "first"),
+            "read": lambda: lake.read(ORDERS).read_all(),
+            "tables": lambda: list(lake.tables("acme")),
+            "tenants": lambda: list(upkeep.tenants()),
+            "compact": lambda: upkeep.compact(ORDERS),
+            "vacuum": lambda: upkeep.vacuum(ORDERS),
+        }
+        found = []
+        for name, call in calls.items():
+            if asked and name not in asked:
+                continue
+            with pytest.raises(LakeError) as caught:
+                call()
+            assert "canary" not in f"{caught.value} {caught.value.metadata}"
+            assert "127.0.0.1" not in str(caught.value)
+            found.append((name, caught.value))
+        return found
+
+
+@pytest.mark.parametrize("answer", REFUSALS, ids=str)
+def test_what_only_a_person_can_mend_is_not_sent_again(
+    lake: LakeClient, store: PretendS3, answer: tuple[int, str]
+) -> None:
+    """The status and the store's own code are told, for every call."""
+    lake.write(spec("orders", "first"), [batch([[1, 1]])], checkpoint="c-1")
+    store.refuse(*answer)
+    for name, error in told(lake):
+        assert (type(error), error.reason) == (RejectedError, "STORAGE_REFUSED"), name
+        assert str(answer[0]) in str(error) or "privileges" in str(error) or "region" in str(error), name
+
+
+@pytest.mark.parametrize("answer", MAY_PASS, ids=str)
+def test_what_may_pass_is_sent_again(lake: LakeClient, store: PretendS3, answer: tuple[int, str]) -> None:
+    """A store that is busy, or fails."""
+    lake.write(spec("orders", "first"), [batch([[1, 1]])], checkpoint="c-1")
+    store.refuse(*answer)
+    # Others are asked again by the client, with pauses.
+    for name, error in told(lake, "read", "vacuum"):
+        assert (type(error), error.reason) == (BusyError, "STORAGE_FAILED"), name
+
+
+def test_rights_to_read_alone_make_no_unknown_outcome(lake: LakeClient, store: PretendS3) -> None:
+    """A commit that the store refused does not arrive there later; nor does a data file, or a new table."""
+    lake.write(spec("orders", "first"), [batch([[1, 1]])], checkpoint="c-1")
+    before = store.names()
+    store.refuse(403, "AccessDenied", "PUT", "POST")
+    for table, rows in (("orders", []), ("orders", [batch([[2, 2]])]), ("others", [batch([[2, 2]])])):
+        with pytest.raises(RejectedError, match=r"403 Forbidden, AccessDenied|privileges") as caught:
+            lake.write(spec(table, "second"), rows, checkpoint="c-2")
+        assert caught.value.reason == "STORAGE_REFUSED"
+    assert store.names() == before
+    store.allow()
+    assert not lake.write(spec("orders", "second"), [batch([[2, 2]])], checkpoint="c-2").repeat
+
+
+def test_a_bucket_that_is_not_there_is_no_empty_lake(store: PretendS3) -> None:
+    """Neither `no checkpoint yet` nor a table that no write has made."""
+    with running_lake("s3://nowhere", storage_options=store.options) as lake:
+        for name, error in told(lake):
+            assert (type(error), error.reason) == (RejectedError, "STORAGE_REFUSED"), name
+            assert "404 Not Found, NoSuchBucket" in str(error)
+
+
+def test_a_log_that_is_gone_is_damage(lake: LakeClient, store: PretendS3) -> None:
+    """A table whose data files are still there is not begun anew over them; one of which nothing is there is none."""
+    lake.write(spec("orders", "first"), [batch([[1, 1]])], checkpoint="c-1")
+    for key in store.names(LOG):
+        store.delete(key)
+    for call in (
+        lambda: lake.checkpoint(ORDERS),
+        lambda: lake.describe(ORDERS),
+        lambda: lake.write(spec("orders", "second"), [batch([[2, 2]])], checkpoint="c-2"),
+    ):
+        with pytest.raises(CorruptedError, match="there are data files, but the log is gone") as caught:
+            call()
+        assert caught.value.reason == "DAMAGED_TABLE"
+    assert lake.checkpoint(TableRef("acme", "none")).value is None
+    with pytest.raises(NotFoundError):
+        lake.describe(TableRef("acme", "none"))
+
+
+def v(version: int) -> str:
+    """A commit file's name."""
+    return f"{version:020d}.json"
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "gone": lambda data: None,
+    "cut": lambda data: data[: len(data) // 2],
+    "empty": lambda data: b"",
+    "no actions": lambda data: b"[1, 2]\n",
+}
+
+
+CHECKPOINT = f"{3:020d}.checkpoint.parquet"
+
+
+@pytest.mark.parametrize("where", ["folder", "store"])
+def test_a_damaged_log_is_told_by_the_name_of_the_file(tmp_path: Path, store: PretendS3, where: str) -> None:
+    """On a store as on a disk, for every way in which a file that the newest version needs may be spoiled.
+
+    But for a newest commit that is gone: without it a table is what it was before, and nothing tells of another.
+    """
+    root, options = (str(tmp_path), {}) if where == "folder" else ("s3://lake", store.options)
+    settings: dict[str, Any] = {"log_checkpoint_interval": 3, "storage_options": options}
+    with running_lake(root, **settings) as lake:
+        for number in range(1, 6):
+            lake.write(spec("orders", f"w{number}"), [batch([[number, number]])], checkpoint=f"c-{number}")
+
+    def put(name: str, data: bytes | None) -> None:
+        if where == "store":
+            store.put(f"{LOG}/{name}", data) if data is not None else store.delete(f"{LOG}/{name}")
+        else:
+            path = tmp_path / LOG / name
+            path.write_bytes(data) if data is not None else path.unlink()
+
+    for name, how in product((v(4), v(5), CHECKPOINT), DAMAGES):
+        if (name, how) == (v(5), "gone"):
+            continue
+        data = store.get(f"{LOG}/{name}") if where == "store" else (tmp_path / LOG / name).read_bytes()
+        put(name, DAMAGES[how](data))
+        named = "_last_checkpoint" if (name, how) == (CHECKPOINT, "gone") else name
+        with running_lake(root, **settings) as lake, MaintenanceClient(lake.target) as upkeep:
+            calls: tuple[Callable[[], Any], ...] = (
+                partial(lake.checkpoint, ORDERS),
+                partial(lake.write, spec("orders", "new"), [batch([[9, 9]])], checkpoint="c-9"),
+                partial(upkeep.vacuum, ORDERS),
+            )
+            for call in calls:
+                with pytest.raises(CorruptedError, match=f"_delta_log/{named}") as caught:
+                    call()
+                assert caught.value.reason == "DAMAGED_TABLE", (name, how)
+        put(name, data)
+    with running_lake(root, **settings) as lake:
+        assert lake.checkpoint(ORDERS).value == "c-5"

@@ -83,7 +83,6 @@ def test_neighbours_are_joined_and_nothing_else_changes(scattered: Path, url: bo
         assert before.committed_at is not None
         assert after.committed_at > before.committed_at
         assert lake.get_write(ORDERS, "all") == receipt
-        assert lake.write(spec("orders", "all"), []).repeat
         assert values(lake) == [(key, 0) for key in range(100)]
         assert lake.read(ORDERS, version=before.version).read_all().num_rows == 100
         again = upkeep.compact(ORDERS)

@@ -355,7 +355,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "WRITE_ID_REUSED": ({"write_id": "overtaking"}, {}),
     "CONTROL_TOTAL": ({}, {"control_totals": [ControlTotal("orders", "2", "1")]}),
     "BAD_CHECKPOINT": ({}, {"checkpoint": "two\nlines"}),
-    "BAD_RANGE": (
+    "BAD_WINDOW": (
         {"mode": WriteMode.REPLACE_WINDOW, "window": ReplaceWindow((ColumnRange("id", "9", "0"),))},
         {},
     ),

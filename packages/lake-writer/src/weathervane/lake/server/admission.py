@@ -73,7 +73,13 @@ def layout_of(spec: WriteSpec) -> Layout:
         named += [*(r.column for r in window.ranges), *window.member_columns]
         for column_range in window.ranges:
             if column_range.column in columns:
-                range_bounds(column_range, spec.schema)
+                lower, upper = (bound.as_py() for bound in range_bounds(column_range, spec.schema))
+                if not lower <= upper:
+                    raise invalid(
+                        "BAD_WINDOW",
+                        f"{spec.table}: the window's range of {column_range.column!r}, {column_range.lower[:40]!r} to"
+                        f" {column_range.upper[:40]!r}, holds nothing: its end is before its beginning",
+                    )
     for name in named:
         if name not in columns:
             raise invalid(
@@ -183,7 +189,7 @@ def range_bounds(column_range: ColumnRange, schema: pa.Schema) -> tuple[pa.Scala
     """The range's bounds in its column's type.
 
     Raises:
-        StatusError: INVALID_ARGUMENT when the column is unknown, a bound is not of its type, or they are reversed.
+        StatusError: INVALID_ARGUMENT when the column is unknown or a bound is not of its type.
     """
     if column_range.column not in schema.names:
         raise invalid("UNKNOWN_COLUMN", f"{column_range.column[:80]!r} is not a column of the table")
@@ -196,10 +202,4 @@ def range_bounds(column_range: ColumnRange, schema: pa.Schema) -> tuple[pa.Scala
             f"range of {column_range.column!r}: {column_range.lower[:40]!r} to {column_range.upper[:40]!r} is not"
             f" {kind}",
         ) from None
-    if not lower.as_py() <= upper.as_py():
-        raise invalid(
-            "BAD_RANGE",
-            f"range of {column_range.column!r}: {column_range.lower[:40]!r} to {column_range.upper[:40]!r} holds"
-            " nothing: its end is before its beginning",
-        )
     return lower, upper

@@ -13,7 +13,9 @@ import pytest
 
 from weathervane.google_ads.sandbox import RunningGoogleAds, running_google_ads
 from weathervane.google_ads.service import GOOGLE_ADS
-from weathervane.source.testing import CHECKS, Check, Fault, staged
+from weathervane.source.dataset import Dataset
+from weathervane.source.sandbox.faults import Fault as SandboxFault
+from weathervane.source.testing import CHECKS, Check, Fault, declared_paths, staged
 
 from .bench import LEVELS, expected, lately
 
@@ -92,6 +94,14 @@ class Accounts:
             metrics=metrics,
         )
         return {"google_ads": 1, "google_ads_customers": 1}
+
+    def unfit(self, **args: Any) -> SandboxFault:
+        """A value that nobody declared."""
+        return self._vendor.faults.add("unfit", None, **args)
+
+    def on_the_wire(self, dataset: Dataset) -> Mapping[str, str]:
+        """As declared."""
+        return declared_paths(dataset)
 
     def break_down(self, fault: Fault) -> None:
         """In Google's own ways."""

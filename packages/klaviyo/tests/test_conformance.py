@@ -14,11 +14,37 @@ import pytest
 
 from weathervane.klaviyo.sandbox import RunningKlaviyo, running_klaviyo
 from weathervane.klaviyo.service import KLAVIYO
-from weathervane.source.testing import CHECKS, Check, Fault, staged
+from weathervane.source.dataset import Dataset
+from weathervane.source.sandbox.faults import Fault as SandboxFault
+from weathervane.source.testing import CHECKS, Check, Fault, declared_paths, staged
 
 KEY = "pk_canary_7f31b"
 METRIC = "RESQ6t"
 PARIS = ZoneInfo("Europe/Paris")
+
+
+ON_THE_WIRE = {
+    "klaviyo_campaigns": {
+        "name": "definition.name",
+        "builder": "definition.builder",
+        "archived": "definition.archived",
+        "send_strategy": "definition.send_settings.send_strategy",
+        "created_at": "created_at",
+        "updated_at": "updated_at",
+    },
+    "klaviyo_campaign_messages": {
+        "name": "definition.name",
+        "status": "definition.status",
+        "send_time": "definition.send_options.send_time",
+        "send_strategy": "definition.send_options.send_strategy",
+        "created_at": "created",
+        "updated_at": "updated",
+    },
+    "klaviyo_campaign_variations": {
+        "channel": "definition.details.channel",
+        "template_id": "definition.details.template_id",
+    },
+}
 
 
 class PretendKlaviyo:
@@ -74,6 +100,18 @@ class Account:
         for one in sorted(self._account.world.records["campaign"])[:3]:
             self._account.change("update", id=one, set={"archived": "perhaps"})
         return {"klaviyo_campaigns": 3}
+
+    def unfit(self, **args: Any) -> SandboxFault:
+        """A value that nobody declared."""
+        return self._account.faults.add("unfit", None, **args)
+
+    def on_the_wire(self, dataset: Dataset) -> Mapping[str, str]:
+        """Rows are put together from several resources; what of each stands in one of them as it is."""
+        if dataset.name not in ON_THE_WIRE:
+            return declared_paths(dataset)
+        return {name: f"attributes.{path}" for name, path in ON_THE_WIRE[dataset.name].items()} | {
+            dataset.unique_keys[-1]: "id"
+        }
 
     def break_down(self, fault: Fault) -> None:
         """Klaviyo's own ways of it."""

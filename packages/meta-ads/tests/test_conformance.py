@@ -13,7 +13,9 @@ import pytest
 
 from weathervane.meta_ads.sandbox import AccountOptions, RunningMeta, running_meta
 from weathervane.meta_ads.service import META_ADS
-from weathervane.source.testing import CHECKS, Check, Fault, staged
+from weathervane.source.dataset import Dataset
+from weathervane.source.sandbox.faults import Fault as SandboxFault
+from weathervane.source.testing import CHECKS, Check, Fault, declared_paths, staged
 
 TOKEN, SECRET = "EAAcanary4e1d7", "secret-canary-77a1"
 ACCOUNTS = (
@@ -84,6 +86,16 @@ class World:
             spoilt = {"impressions": "a great many"}
             self._meta.change("spoil", level="adset", id=row["adset_id"], day=row["date_start"], set=spoilt)
         return {"meta_ads": 2}
+
+    def unfit(self, **args: Any) -> SandboxFault:
+        """A value that nobody declared."""
+        return self._meta.faults.add("unfit", None, **args)
+
+    def on_the_wire(self, dataset: Dataset) -> Mapping[str, str]:
+        """As declared, but for what is put together from lists of actions."""
+        if dataset.explode is not None:
+            return {}
+        return {name: path for name, path in declared_paths(dataset).items() if not path.startswith("_")}
 
     def break_down(self, fault: Fault) -> None:
         """In Meta's own ways."""

@@ -13,7 +13,9 @@ import pytest
 
 from weathervane.shopify.sandbox import RunningShopify, running_shopify
 from weathervane.shopify.service import SHOPIFY
-from weathervane.source.testing import CHECKS, Check, Fault, staged
+from weathervane.source.dataset import Dataset
+from weathervane.source.sandbox.faults import Fault as SandboxFault
+from weathervane.source.testing import CHECKS, Check, Fault, declared_paths, staged
 
 TOKEN = "shpat_canary_4e1d7"
 
@@ -87,6 +89,14 @@ class Shop:
         for order in list(self._shop.world.orders.values())[:2]:
             self._shop.change("update", id=order["id"], set={"totalPriceSet": both})
         return {"shopify_orders": 2}
+
+    def unfit(self, **args: Any) -> SandboxFault:
+        """A value that nobody declared."""
+        return self._shop.faults.add("unfit", None, **args)
+
+    def on_the_wire(self, dataset: Dataset) -> Mapping[str, str]:
+        """As declared."""
+        return declared_paths(dataset)
 
     def break_down(self, fault: Fault) -> None:
         """In Shopify's own ways."""

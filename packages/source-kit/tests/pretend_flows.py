@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from weathervane.source.conduct import conduct, run_name
 from weathervane.source.credentials import SourceCredentials
+from weathervane.source.dataset import Dataset
 from weathervane.source.definition import (
     Days,
     Estimate,
@@ -24,9 +25,10 @@ from weathervane.source.definition import (
 )
 from weathervane.source.errors import CredentialsError, ThrottledError
 from weathervane.source.ingestion import IngestionSummary
+from weathervane.source.sandbox.faults import Fault as SandboxFault
 from weathervane.source.slices import Slice
 from weathervane.source.tasks import ingest, parse_days
-from weathervane.source.testing import Fault
+from weathervane.source.testing import Fault, declared_paths
 
 from .pretend_source import CANARY, PARTS, THINGS, ListReader, ListVendor
 
@@ -114,9 +116,21 @@ class PretendSandbox:
         self.vendor.put("new")
 
     def spoil(self) -> Mapping[str, int]:
-        """One thing's value is no number."""
+        """One thing's value is no number, and one that fits is read with it."""
+        self.vendor.size = 9
+        self.vendor.put("fits")
         self.vendor.put("odd", "not a number")
         return {THINGS.name: 1}
+
+    def unfit(self, **args: Any) -> SandboxFault:
+        """On its way to the reader; five things are one page then, so that one of them is not the most of it."""
+        self.vendor.size = 9
+        self.vendor.unfit.append(SandboxFault("unfit", args=args))
+        return self.vendor.unfit[-1]
+
+    def on_the_wire(self, dataset: Dataset) -> Mapping[str, str]:
+        """As declared."""
+        return declared_paths(dataset)
 
     def break_down(self, fault: Fault) -> None:
         """As told."""
@@ -129,7 +143,7 @@ class PretendSandbox:
 
     def mend(self) -> None:
         """All is well again."""
-        self.vendor.token, self.vendor.hidden = CANARY, 0
+        self.vendor.token, self.vendor.hidden, self.vendor.unfit = CANARY, 0, []
 
     def _throttle(self, slice: Slice) -> None:
         self.vendor.on_read = lambda slice: None

@@ -15,6 +15,9 @@ from weathervane.source.checkpoints import format_checkpoint, format_time, parse
 from weathervane.source.dataset import Column, Dataset
 from weathervane.source.days import end_behind
 from weathervane.source.normalise import normalise
+from weathervane.source.records import split_lines
+from weathervane.source.sandbox.faults import Fault
+from weathervane.source.sandbox.unfit import made_unfit
 from weathervane.source.slices import Piece, Slice, SliceEnd
 
 CANARY = "canary-51c0e"
@@ -59,6 +62,10 @@ class ListVendor:
     seconds: int = 0
     hidden: int = 0
     """Things that the vendor counts and does not list."""
+    size: int = 2
+    """Things of a slice, unless the reader is told otherwise."""
+    unfit: list[Fault] = field(default_factory=list)
+    """Make things unfit on their way to the reader."""
     token: str = CANARY
     on_read: Callable[[Slice], None] = lambda slice: None
     """Called in the middle of each slice, when some of its rows are on their way."""
@@ -69,6 +76,7 @@ class ListVendor:
         self.things[name] = {
             "id": name,
             "value": value,
+            "label": f"label of {name}",
             "updatedAt": format_time(MIDNIGHT + timedelta(seconds=self.seconds)),
             "parts": [{"id": part} for part in parts],
         }
@@ -107,13 +115,13 @@ class ListReader:
         vendor: ListVendor,
         *,
         tenant: str = "acme",
-        size: int = 2,
+        size: int | None = None,
         start: date | None = None,
         end: date | None = None,
     ) -> None:
         self._vendor = vendor
         self._constants = {"tenant_id": tenant}
-        self._size = size
+        self._size = size or vendor.size
         self._done = False
         self._after = midnight(start) - timedelta(seconds=1) if start else None
         self._before = midnight(end) + timedelta(days=1) if end else None
@@ -136,6 +144,7 @@ class ListReader:
         found = [thing for thing in self._vendor.after(after) if thing["updatedAt"] < upper]
         page = found[: self._size]
         records = [json.dumps(thing).encode() for thing in page]
+        records = split_lines(made_unfit(b"\n".join(records), self._vendor.unfit))
         things = normalise(THINGS, records, constants=self._constants)
         members = things.rows.select(["thing_id"])
         yield Piece(PARTS.name, normalise(PARTS, records, constants=self._constants), members=members)

@@ -12,7 +12,9 @@ import pytest
 from prefect import flow
 
 from weathervane.source.definition import FlowDefinition
+from weathervane.source.errors import ContractError
 from weathervane.source.ingestion import IngestionSummary
+from weathervane.source.slices import Slice
 from weathervane.source.testing import CHECKS, Check, Fault, staged
 
 from .pretend_flows import PRETEND, PretendSandbox, PretendSource, ingest_pretend_things
@@ -52,10 +54,42 @@ class Talking(PretendSandbox):
         return super().environment(tenant)
 
 
+class Strict(PretendSandbox):
+    """A source that one unfit value ends."""
+
+    def unfit(self, **args: Any) -> Any:
+        """Whatever it is."""
+        self.vendor.on_read = _end
+        return super().unfit(**args)
+
+    def mend(self) -> None:
+        """Reads again."""
+        super().mend()
+        self.vendor.on_read = lambda slice: None
+
+
+def _end(slice: Slice) -> None:
+    raise ContractError("a value is not as documented", reason="UNEXPECTED_JSON")
+
+
+class Dropping(PretendSandbox):
+    """A source that leaves out what does not fit, and says nothing."""
+
+    def unfit(self, **args: Any) -> Any:
+        """Nothing of it comes to the reader."""
+        fault = super().unfit(**args)
+        self.vendor.unfit.clear()
+        fault.args["spoilt"] = {"one": 0}
+        return fault
+
+
 BREACHES: list[tuple[str, type[PretendSandbox], str]] = [
     ("a_first_run_loads_all_that_the_vendor_has", Lost, "pretend_things lacks 1 rows"),
     ("a_read_that_is_not_whole_commits_nothing", Unnoticed, "DID NOT RAISE"),
     ("refused_credentials_are_said_in_one_line", Unnoticed, "DID NOT RAISE"),
+    ("an_unfit_value_of_any_column_costs_its_row_alone", Strict, r"things\.value as .* fails the whole run"),
+    ("an_unfit_value_of_any_column_costs_its_row_alone", Dropping, "made unfit, and 0 were set aside"),
+    ("rows_that_hardly_fit_are_no_load", Dropping, "were not set aside"),
     ("a_first_run_loads_all_that_the_vendor_has", Talking, "a secret is told: .*<secret>"),
 ]
 

@@ -16,8 +16,9 @@ import msgspec
 
 from weathervane.shopify.client import ShopifyClient
 from weathervane.shopify.pages import PageInfo, PageSize, decode
+from weathervane.source.decoding import decode as decode_json
 from weathervane.source.decoding import parse_time
-from weathervane.source.errors import IncompleteError
+from weathervane.source.errors import ContractError, IncompleteError
 from weathervane.source.paging import Page, paginate
 
 __all__ = ["NestedList", "Part", "Rest", "Seen", "drain", "rest_of", "seen_on"]
@@ -140,7 +141,12 @@ def _lacking(parts: list[Part], seen: Seen | None = None) -> int:
 
 
 def _count(found: Any) -> int | None:
-    count = getattr(found, "counted", None)
+    kind: Any = _Count | None
+    try:
+        count = decode_json(getattr(found, "counted", _NULL), kind, "a count")
+    except ContractError:
+        # Its object's own row is set aside for it; the list is then held against nothing.
+        return None
     return None if count is None else count.count
 
 
@@ -161,12 +167,15 @@ class _Count(msgspec.Struct):
     count: int
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 def _list_fields(within: NestedList) -> tuple[list[Any], dict[str, str]]:
     """The members of an object that tell of its list, and what Shopify calls them."""
     fields: list[Any] = [("nested", _Nested)]
     names = {"nested": within.name}
     if within.counted is not None:
-        fields.append(("counted", _Count | None, None))
+        fields.append(("counted", msgspec.Raw, _NULL))
         names["counted"] = within.counted
     return fields, names
 

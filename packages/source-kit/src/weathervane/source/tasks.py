@@ -15,6 +15,7 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run, task_run
 
 from weathervane.lake import (
@@ -148,13 +149,15 @@ def write_incremental(ingestion: Ingestion, report: RunReport, up_to: int = 1) -
 
 
 def ingest(tenant: str, reader: Reader) -> IngestionSummary:
-    """The body of a flow: every slice of the reader, then the summary. Call it within a flow.
+    """The body of a flow: every slice of the reader, then the summary. Outside of a flow run (`flow.fn(...)`) it does
+    the same, without Prefect's task runs.
 
     The lake writer's address is `WEATHERVANE_LAKE_ADDRESS` (default `127.0.0.1:50051`); of a slice's rows at most the
     share `WEATHERVANE_MAX_SET_ASIDE` (default 0.5) may be set aside.
     """
     # A flow's own id is the same in every attempt of it, so that an attempt knows the writes of the one before.
     run_id = flow_run.get_id() or str(uuid.uuid4())
+    in_flow = FlowRunContext.get() is not None
     forward = BACKFILL not in flow_run.get_tags()
     with (
         Ingestion(
@@ -162,7 +165,7 @@ def ingest(tenant: str, reader: Reader) -> IngestionSummary:
             tenant,
             reader,
             run_id,
-            merge=merge_incremental,
+            merge=merge_incremental if in_flow else patched_rows,
             moves_checkpoint=forward,
             max_set_aside=max_set_aside(),
         ) as ingestion,
@@ -172,7 +175,8 @@ def ingest(tenant: str, reader: Reader) -> IngestionSummary:
         for number in itertools.count():
             if ingestion.next_slice() is None:
                 break
-            write_incremental(ingestion, report, 2 ** max(0, number - _ONE_BY_ONE + 1))
+            write = write_incremental if in_flow else write_incremental.fn
+            write(ingestion, report, 2 ** max(0, number - _ONE_BY_ONE + 1))
         summary = ingestion.summary()
         deferred = reader.deferred if isinstance(reader, Deferring) else None
         if deferred is not None:

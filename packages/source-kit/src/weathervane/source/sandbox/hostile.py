@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from weathervane.source.sandbox.faults import Fault, Faults
+from weathervane.source.sandbox.unfit import made_unfit, unpacked
 
 __all__ = ["HTTP_FAULTS", "replacement", "spoiled"]
 
@@ -24,6 +25,8 @@ HTTP_FAULTS = {
     "nan_json": "answer 200 with NaN, which is not JSON",
     "slow": "wait before answering: seconds (default 5)",
     "drip": "send the answer in small pieces: seconds between pieces (default 0.2), pieces (default 50)",
+    "unfit": "put a value that nobody declared into records of the answer: keys, members, path, values, count, every,"
+    " enough, others, taken",
     "cut": "close the connection in the middle of the body",
 }
 """Fault name -> what happens and which arguments it takes."""
@@ -48,6 +51,7 @@ async def spoiled(faults: Faults, response: Response, **facts: Any) -> Response:
     slow = faults.take("slow", **facts)
     if slow is not None:
         await asyncio.sleep(float(slow.args.get("seconds", 5)))
+    response = _unfit(response, faults.standing("unfit", **facts))
     drip, cut = faults.take("drip", **facts), faults.take("cut", **facts)
     if drip is None and cut is None:
         return response
@@ -56,6 +60,22 @@ async def spoiled(faults: Faults, response: Response, **facts: Any) -> Response:
     # The length is announced in full: a client can tell a cut body from a short one.
     headers = {**response.headers, "content-length": str(len(body))}
     return StreamingResponse(stream, response.status_code, headers)
+
+
+def _unfit(response: Response, faults: Sequence[Fault]) -> Response:
+    if not faults:
+        return response
+    coding = response.headers.get("content-encoding", "")
+    good = unpacked(bytes(response.body), coding)
+    body = made_unfit(good, faults)
+    if body is good:
+        return response
+    told = {
+        name: value
+        for name, value in response.headers.items()
+        if name not in ("content-length", "content-encoding")
+    }
+    return Response(body, response.status_code, told)
 
 
 def _status(fault: Fault, body: Body) -> Response:

@@ -31,6 +31,10 @@ from weathervane.source.progress import Progress, listening
 from weathervane.source.service import DOMAIN, source_service
 from weathervane.source.set_aside import MAX_SET_ASIDE
 from weathervane.source.testing.stage import Stage
+from weathervane.source.testing.unfit import (
+    an_unfit_value_of_any_column_costs_its_row_alone,
+    rows_that_hardly_fit_are_no_load,
+)
 from weathervane.source.testing.vendor import Fault
 from weathervane.source.v1 import source_pb2 as pb
 from weathervane.source.v1 import source_pb2_grpc as pb_grpc
@@ -273,6 +277,8 @@ CHECKS: tuple[Check, ...] = (
     days_that_nobody_can_read_are_refused_in_one_line,
     a_row_that_does_not_fit_is_set_aside,
     a_row_that_no_longer_fits_stays,
+    an_unfit_value_of_any_column_costs_its_row_alone,
+    rows_that_hardly_fit_are_no_load,
     the_service_describes_checks_and_runs,
 )
 """All of them, in an order in which the first failure says most."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from weathervane.source.dataset import Dataset
 from weathervane.source.definition import SourceDefinition
+
+if TYPE_CHECKING:
+    from weathervane.source.sandbox.faults import Fault as SandboxFault
 
 __all__ = ["Fault", "PretendSource", "RunningVendor"]
 
@@ -42,6 +46,16 @@ class RunningVendor(Protocol):
 
     def spoil(self) -> Mapping[str, int]:
         """Makes records of one kind not fit their columns; dataset -> how many rows are to be set aside."""
+        ...
+
+    def unfit(self, **args: Any) -> SandboxFault:
+        """Arms the sandbox's fault `unfit` with these arguments, until mended."""
+        ...
+
+    def on_the_wire(self, dataset: Dataset) -> Mapping[str, str]:
+        """Where the values of a table's columns stand in the vendor's records, for those that stand there by
+        themselves: column -> path. `declared_paths`, where the source reads the vendor's records as they are.
+        """
         ...
 
     def break_down(self, fault: Fault) -> None:

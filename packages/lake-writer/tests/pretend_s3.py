@@ -16,12 +16,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape, unescape
-
-import httpx
 
 BUCKET = "lake"
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
@@ -181,7 +180,7 @@ class PretendS3:
             "max_retries": "0",
         }
         """For `LakeSettings.storage_options`."""
-        self._client = httpx.Client(base_url=address, trust_env=False)
+        self._connection = HTTPConnection(urlsplit(address).netloc)
 
     def refuse(self, status: int, code: str, *methods: str) -> None:
         """Turns requests of these methods (none: all) away from now on."""
@@ -199,29 +198,34 @@ class PretendS3:
 
     def close(self) -> None:
         """Closes the test's own connection."""
-        self._client.close()
+        self._connection.close()
+
+    def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
+        self._connection.request(method, path, body)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        assert answer.status < 300, content
+        return content
 
     def _control(self, refusing: list[object]) -> None:
-        self._client.post("/", json=refusing).raise_for_status()
+        self._ask("POST", "/", json.dumps(refusing).encode())
 
     def get(self, key: str) -> bytes:
         """An object."""
-        return self._client.get(f"/{BUCKET}/{key}").raise_for_status().content
+        return self._ask("GET", f"/{BUCKET}/{key}")
 
     def put(self, key: str, data: bytes) -> None:
         """Puts an object there, whatever there was."""
-        self._client.put(f"/{BUCKET}/{key}", content=data).raise_for_status()
+        self._ask("PUT", f"/{BUCKET}/{key}", data)
 
     def delete(self, key: str) -> None:
         """Removes an object."""
-        self._client.delete(f"/{BUCKET}/{key}").raise_for_status()
+        self._ask("DELETE", f"/{BUCKET}/{key}")
 
     def names(self, prefix: str = "") -> list[str]:
         """The objects that there are, sorted."""
-        answer = self._client.get(
-            f"/{BUCKET}", params={"list-type": "2", "prefix": prefix}
-        ).raise_for_status()
-        return re.findall(r"<Key>(.*?)</Key>", answer.text)
+        answer = self._ask("GET", f"/{BUCKET}?list-type=2&prefix={quote(prefix)}")
+        return re.findall(r"<Key>(.*?)</Key>", answer.decode())
 
 
 @contextmanager

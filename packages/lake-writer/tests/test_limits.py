@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +26,9 @@ from weathervane.lake import (
 )
 from weathervane.lake.testing import running_lake
 from weathervane.lake.v1 import lake_writer_pb2 as pb
+
+from .conftest import Raw
+from .test_exactly_once import until
 
 MIB = 1024 * 1024
 ORDERS = TableRef("acme", "orders")
@@ -156,3 +160,28 @@ def test_a_stream_that_sends_nothing_is_ended(tmp_path: Path, speak: Callable[[s
             over.set()
             assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert lake.write(spec("next"), [rows(1)]).total_rows == 1
+
+
+def test_a_write_that_is_cancelled_at_any_moment_leaves_no_file_open(lake: LakeClient, raw: Raw) -> None:
+    """Nor its slot taken: not while its files are being made either, in a thread that nobody waits for."""
+
+    def staged() -> int:
+        links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
+        return sum(os.readlink(link).endswith("(deleted)") for link in links if link.is_symlink())
+
+    before = staged()
+    never = threading.Event()
+    for number in range(120):
+
+        def requests(number: int = number) -> Iterator[pb.WriteRequest]:
+            yield raw.header(SCHEMA, write_id=f"w{number}")
+            never.wait(60)
+
+        call = raw.stub.Write(requests())
+        if number % 2:
+            next(call)
+        elif number % 4:
+            lake.checkpoint(TableRef("acme", "nothing"))  # as long as a call takes
+        call.cancel()
+    never.set()
+    until(lambda: staged() == before)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import pyarrow as pa
@@ -34,6 +34,7 @@ from weathervane.lake.v1 import lake_writer_pb2_grpc as pb_grpc
 from weathervane.rpc import StatusError
 
 _Context = grpc.aio.ServicerContext[Any, Any]
+_T = TypeVar("_T")
 
 
 class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
@@ -43,6 +44,7 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
         self._writer = writer
         self._settings = settings
         self._receiving = 0
+        self._closing: set[asyncio.Future[None]] = set()
         self._merges = ThreadPoolExecutor(settings.max_concurrent_merges, "lake-merge")
 
     async def Write(
@@ -56,16 +58,27 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
                 f"{self._receiving} writes are in progress here, which is this server's limit; come back",
             )
         self._receiving += 1
-        async with AsyncExitStack() as held:
-            held.callback(self._received)
-            async for response in self._write(requests, held):
+        files = _Files()
+        with ExitStack() as held:
+            held.callback(self._release, files)
+            async for response in self._write(requests, files, held):
                 yield response
 
-    def _received(self) -> None:
+    def _release(self, files: _Files) -> None:
+        """Drops an upload's files, then gives its place to the next.
+
+        In a task of its own: a call that is cancelled, or whose generator is dropped, must wait for nothing any more.
+        """
+        task = asyncio.ensure_future(files.close())
+        self._closing.add(task)
+        task.add_done_callback(self._released)
+
+    def _released(self, task: asyncio.Future[None]) -> None:
+        self._closing.discard(task)
         self._receiving -= 1
 
     async def _write(
-        self, requests: AsyncIterator[pb.WriteRequest], held: AsyncExitStack
+        self, requests: AsyncIterator[pb.WriteRequest], files: _Files, held: ExitStack
     ) -> AsyncIterator[pb.WriteResponse]:
         first = await self._next(requests)
         if not first.HasField("header"):
@@ -73,10 +86,7 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
         spec = await off_loop(lambda: self._spec(first.header))
         committed = await off_loop(lambda: self._writer.admit(spec))
         # Before the answer: an acknowledged header means that there is room for the frames.
-        files = ExitStack()
-        # In a thread too: that a disk hangs must not be felt by other calls.
-        held.push_async_callback(off_loop, files.close)
-        upload = await off_loop(lambda: _Upload(spec, self._settings, files))
+        upload = await files.work(lambda: _Upload(spec, self._settings, files.held))
         yield _acknowledge(-1, committed)
         while True:
             request = await self._next(requests)
@@ -84,22 +94,21 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
                 refuse("SECOND_HEADER", "a write has one header")
             if request.HasField("commit"):
                 break
-            await off_loop(partial(upload.take, request.frame))
+            await files.work(partial(upload.take, request.frame))
             yield _acknowledge(request.frame.sequence)
         commit = convert.commit_from_wire(request.commit)
-        received = await off_loop(lambda: upload.finish(request.commit))
+        received = await files.work(lambda: upload.finish(request.commit))
         # The commit must end even when the caller is gone: the outcome is then asked for.
         result = await asyncio.shield(self._commit(held.pop_all(), spec, received, commit))
         yield pb.WriteResponse(receipt=convert.result_to_wire(result))
 
     async def _commit(
-        self, held: AsyncExitStack, spec: WriteSpec, received: Received, commit: CommitRequest
+        self, held: ExitStack, spec: WriteSpec, received: Received, commit: CommitRequest
     ) -> WriteResult:
         """Commits when it is this write's turn at its table; until then it keeps the staged rows, and its place."""
-        async with held:
-            with self._writer.in_progress(spec):
-                async with self._writer.turns.take(spec.table):
-                    return await off_loop(lambda: self._writer.commit(spec, received, commit), self._merges)
+        with held, self._writer.in_progress(spec):
+            async with self._writer.turns.take(spec.table):
+                return await off_loop(lambda: self._writer.commit(spec, received, commit), self._merges)
 
     async def GetWrite(self, request: pb.GetWriteRequest, context: _Context) -> pb.GetWriteResponse:
         """Tells what became of a write."""
@@ -164,6 +173,31 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
             return named(lambda: convert.spec_from_wire(header, schema))
         except KeyError:
             refuse("BAD_MODE", "the write's mode is not one of append, upsert, replace_window")
+
+
+class _Files:
+    """The files of one upload. All work on them is in threads: that a disk hangs must not be felt by other calls.
+
+    A call that is cancelled leaves its thread at work, so closing waits for that: it may be making one more file.
+    """
+
+    def __init__(self) -> None:
+        self.held = ExitStack()
+        self._last: asyncio.Future[Any] | None = None
+
+    async def work(self, job: Callable[[], _T]) -> _T:
+        """Does one thing with the files, after which the next may come."""
+        self._last = last = asyncio.ensure_future(off_loop(job))
+        return await asyncio.shield(last)
+
+    async def close(self) -> None:
+        """Drops them."""
+        try:
+            if self._last is not None:
+                await asyncio.wait([self._last])
+            await off_loop(self.held.close)
+        finally:  # the server ends: at once, what is left of them
+            self.held.close()
 
 
 # Rows that a change has made are kept apart from the others; no frame names this kind.

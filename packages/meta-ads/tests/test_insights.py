@@ -51,16 +51,6 @@ def test_days_are_asked_for_one_by_one_and_all_objects_are(bench):
     assert len({(one["adset_id"], one["date"]) for one in rows}) == len(rows)
 
 
-def test_a_row_for_several_days_is_refused(bench):
-    """Two days summed as one would be counted twice: the answer breaks the contract."""
-    one = next(iter(bench.meta.truth("insights_adset")))
-    spoilt = {"date_stop": "2026-11-02"}
-    bench.meta.change("spoil", level="adset", id=one["adset_id"], day=one["date_start"], set=spoilt)
-    with pytest.raises(ContractError, match="days were asked for"):
-        bench.run(ONE_CALL)
-    assert bench.rows() == []
-
-
 def test_sixty_rows_are_read_in_exactly_three_pages(recorded):
     """The last page's cursor is no reason for a fourth request (sheet 16.2)."""
     bench = recorded(*(row(str(120210478963240123 + n), spend="1.25") for n in range(60)))

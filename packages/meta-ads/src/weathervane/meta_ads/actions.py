@@ -6,12 +6,15 @@ them may be added up. Zeros, entries and whole lists are simply absent, so what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import msgspec
 
 from weathervane.meta_ads.settings import WINDOWS
+from weathervane.meta_ads.tally import day_of
 from weathervane.source.decoding import decode
 from weathervane.source.errors import SourceError
 
@@ -27,6 +30,9 @@ LISTS: Mapping[str, str] = {
     "conversion_value": "conversion_values",
 }
 """Column of the child table -> the list that it is read from."""
+
+_PAIRS = (("actions", "action_values"), ("conversions", "conversion_values"))
+"""Lists of the same action types: a row of the child table holds a figure of both."""
 
 CHOSEN: Mapping[str, tuple[str, str]] = {
     "purchases": ("actions", "omni_purchase"),
@@ -47,17 +53,40 @@ _Entry = dict[str, Any]
 _WANTED = (*LISTS.values(), *dict.fromkeys(name for name, _ in CHOSEN.values() if name not in LISTS.values()))
 
 
-def widened(record: bytes, account_id: str) -> bytes:
+def widened(
+    record: bytes,
+    account_id: str,
+    since: date = date.min,
+    until: date = date.max,
+    members: tuple[str, ...] = (),
+) -> bytes:
     """A record with what its lists hold laid out flat, and with its account, which Meta may leave out.
 
     What cannot be taken apart is no less set aside, by itself: a text that fits no table stands in place of the figures
     that a list, or an action type that it holds twice, would have given. They are not NULL and the actions not gone;
     they could not be read. A record that is none is given back as it is.
+
+    A row that is not of the account and the days that were asked for would stand beside the right one for ever, where
+    no later read looks: it is set aside, by a list of what is wrong in place of its date. So is one that is known by
+    nothing, by the same in place of that one of `members`.
     """
     try:
         row = decode(record, dict[str, msgspec.Raw], "a row")
-    except SourceError:
+        plain = msgspec.json.format(record, indent=-1)
+        once = len(plain) == len(msgspec.json.encode(decode(plain, dict[str, msgspec.Raw], "a row")))
+    except (SourceError, ValueError, RecursionError):
         return record
+    changed: dict[str, object] = {}
+    if bytes(row.get("account_id", _NOTHING)) == b"null":
+        changed["account_id"] = account_id
+    wrong = day_of(row, account_id, since, until) if once else "a member of the row is there twice"
+    if isinstance(wrong, str):
+        # Of our account and of no day: what the lake has of this object stays.
+        changed = {"account_id": account_id, "date_start": [wrong]}
+    for name in members:
+        if _NO_NAME.fullmatch(sent := bytes(row.get(name, _NOTHING))):
+            found = sent.decode(errors="replace")[:60]
+            changed[name] = [f"a key that is empty or holds control characters: {found}"]
     lists: dict[str, dict[str, _Entry]] = {}
     unread: dict[str, str] = {}
     for name in _WANTED:
@@ -71,20 +100,24 @@ def widened(record: bytes, account_id: str) -> bytes:
             picked[column] = {"value": unread[name]}
         elif action_type in lists[name]:
             picked[column] = lists[name][action_type]
-    whole = next((unread[name] for name in LISTS.values() if name in unread), None)
-    rows = _rows(lists) if whole is None else whole
-    return msgspec.json.encode({"account_id": account_id, **row, PICKED: picked, ROWS: rows})
+    rows = _rows(lists, unread)
+    return msgspec.json.encode({**row, **changed, PICKED: picked, ROWS: rows})
 
 
-def _rows(lists: Mapping[str, Mapping[str, _Entry]]) -> list[dict[str, Any]]:
+def _rows(lists: Mapping[str, Mapping[str, _Entry]], unread: Mapping[str, str]) -> list[Any]:
+    """The rows of the child table; of two lists that belong together and cannot both be read, what is wrong instead."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
+    spoilt = [
+        next(unread[name] for name in pair if name in unread) for pair in _PAIRS if unread.keys() & pair
+    ]
+    good = {name for pair in _PAIRS if not unread.keys() & pair for name in pair}
     for column, name in LISTS.items():
-        for action_type, entry in lists[name].items():
+        for action_type, entry in lists[name].items() if name in good else ():
             for reading, figure in entry.items():
                 window = _READINGS[reading]
                 found = {"action_type": action_type, "attribution_window": window}
                 rows.setdefault((action_type, window), found)[column] = figure
-    return list(rows.values())
+    return [*rows.values(), *spoilt]
 
 
 def _by_type(sent: msgspec.Raw) -> dict[str, _Entry]:
@@ -105,4 +138,6 @@ def _by_type(sent: msgspec.Raw) -> dict[str, _Entry]:
     return found
 
 
+_NO_NAME = re.compile(rb'"\s*"|".*(?:\\u00[01][0-9a-fA-F]|\\u007[fF]|\\[nrtbf]|\x7f).*"', re.DOTALL)
+"""A JSON text that names nothing: white space only, or with control characters (which JSON has as escapes only)."""
 _NOTHING = msgspec.Raw(b"null")

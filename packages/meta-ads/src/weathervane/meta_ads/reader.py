@@ -16,7 +16,7 @@ from weathervane.meta_ads.checkpoint import format_days, parse_days
 from weathervane.meta_ads.client import Account, MetaAdsClient
 from weathervane.meta_ads.datasets import BREAKDOWNS, datasets_for, fields_of
 from weathervane.meta_ads.reports import SPEND, InsightsRead, Part
-from weathervane.meta_ads.tally import Tally, by_day, tolerance
+from weathervane.meta_ads.tally import Tally, tolerance, whole
 from weathervane.source.days import end_behind
 from weathervane.source.errors import CursorError, IncompleteError, SourceError
 from weathervane.source.normalise import normalise
@@ -128,10 +128,11 @@ class InsightsReader:
         constants = {"tenant_id": self._client.tenant, "account_timezone": account.timezone.key}
         tenant = {"tenant_id": self._client.tenant}
         ids = () if self._level == "account" else (f"{self._level}_id",)
-        tally = Tally(*ids, *self._breakdowns)
+        members = (*ids, *self._breakdowns)
+        tally = Tally(*members, account=account.id, since=since, until=until)
         for page in plan.read.pages(Part(since, until)):
             tally.add(page)
-            records = [widened(record, account.id) for record in page]
+            records = [widened(record, account.id, since, until, members) for record in page]
             yield Piece(mains.name, normalise(mains, records, constants=constants))
             yield Piece(children.name, normalise(children, records, constants=tenant))
         newest = max([*plan.spend, *tally.days], default=None)
@@ -190,7 +191,7 @@ class InsightsReader:
         """The account's spend by day, and from which day on Meta has it."""
         while True:
             try:
-                return since, by_day(own.rows(since, until))
+                return since, whole(own.rows(since, until), own.account.id, since, until).days
             except TooFarBackError:
                 # Its rule by days is not published: begin a month later.
                 if since + _MONTH > until:
@@ -202,7 +203,8 @@ class InsightsReader:
         self, plan: _Plan, tally: Tally, since: date, until: date, newest: date | None
     ) -> ControlTotal:
         """The spend of the slice as the account has it, beside ours."""
-        before, plan_days = dict(plan.spend), by_day(plan.own.rows(since, until))
+        own = whole(plan.own.rows(since, until), plan.account.id, since, until)
+        before, plan_days = dict(plan.spend), own.days
         plan.spend = {day: spend for day, spend in before.items() if not since <= day <= until} | plan_days
         if gone := sorted(before.keys() - plan.spend.keys()):
             raise IncompleteError(
@@ -210,20 +212,26 @@ class InsightsReader:
                 reason="DAYS_VANISHED",
             )
         ours, theirs = Decimal(0), Decimal(0)
+        short: list[date] = []
         estimated: list[str] = []
         may_change = plan.account.today(self._now) - self._client.settings.look_back
         spent = tally.days
         for day in sorted({*plan_days, *spent}):
-            if day in tally.unreadable:
-                continue
             read, said = spent.get(day, Decimal(0)), plan_days.get(day, Decimal(0))
-            if tally.lost and read < said:
+            if day in tally.unreadable:
+                shown, seen = own.impressions.get(day), tally.impressions.get(day)
+                share = self._client.settings.breakdown_share if self._breakdowns else 0
+                if not shown or seen is None or abs(shown - seen) > shown * share:
+                    raise self._unverified(plan.account, day, before.get(day) != said, may_change)
                 continue
             if read != said and day == newest and before.get(day) != said:
                 # Today is still being spent; it moved while it was read, and is read again for 28 days.
                 continue
             if read != said and abs(read - said) <= self._tolerance(plan.account, said, tally.rows[day]):
                 estimated.append(f"{read.normalize():f} of {said.normalize():f} on {day}")
+                continue
+            if tally.lost and read < said:
+                short.append(day)
                 continue
             if read != said:
                 moved = day >= may_change and before.get(day) != said
@@ -233,6 +241,12 @@ class InsightsReader:
                     reason=MOVED_WHILE_READ if moved else "SPEND_DIFFERS",
                 )
             ours, theirs = ours + read, theirs + said
+        if short:
+            missing = sum(plan_days[day] - spent.get(day, Decimal(0)) for day in short)
+            allowed = sum(self._tolerance(plan.account, plan_days[day], tally.rows[day]) for day in short)
+            if tally.lost_spend is None or abs(missing - tally.lost_spend) > allowed:
+                moved = any(before.get(day) != plan_days[day] for day in short)
+                raise self._unverified(plan.account, short[0], moved, may_change)
         if estimated:
             log.warning(
                 "ad account %s: Meta estimates what it breaks down by %s, and its rows add up to %s%s",
@@ -242,6 +256,14 @@ class InsightsReader:
                 f", and so for {len(estimated) - 3:,} more days" if len(estimated) > 3 else "",
             )
         return ControlTotal("spend", str(theirs), str(ours))
+
+    def _unverified(self, account: Account, day: date, moved: bool, may_change: date) -> IncompleteError:
+        """Rows that Meta does not list any more are removed, so a day that nothing vouches for is not written."""
+        return IncompleteError(
+            f"ad account {account.id}: rows of {day} cannot be read, and what the other {self._level} rows hold does"
+            " not tell whether Meta listed all of them",
+            reason=MOVED_WHILE_READ if moved and day >= may_change else "DAY_UNVERIFIED",
+        )
 
     def _tolerance(self, account: Account, spent: Decimal, rows: int) -> Decimal:
         if not self._breakdowns:

@@ -40,8 +40,8 @@ STATUSES = {
 }
 """Every effective status of a level's objects (facebook-business 26.0.3). All are asked for: without, Meta leaves out
 deleted objects, whose spend and late conversions count all the same."""
-SPEND = ["account_id", "spend"]
-"""The fields of a read that only wants to know what was spent: no actions, so no windows."""
+SPEND = ["account_id", "impressions", "spend"]
+"""The fields of a read that only wants to know what was spent, and on how many impressions: no actions, no windows."""
 _NUMBER = re.compile(r"[0-9]{1,40}")
 _POLLED = "async_status,async_percent_completion,error_code,error_subcode,error_message"
 
@@ -91,7 +91,7 @@ class InsightsRead:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client, self._account, self._level = client, account, level
+        self._client, self.account, self._level = client, account, level
         self._fields, self._breakdowns = fields, breakdowns
         self._clock, self._sleep = clock, sleep
         self._too_heavy = False
@@ -104,12 +104,12 @@ class InsightsRead:
             IncompleteError: Not all of it can be had; what was given must not be used.
         """
         if not self._too_heavy and part.days <= self._client.settings.sync_days[self._level]:
-            pages = self._list(f"act_{self._account.id}/insights", self._parameters(part))
+            pages = self._list(f"act_{self.account.id}/insights", self._parameters(part))
             try:
                 first = next(pages, None)
             except TooMuchDataError:
                 self._too_heavy = True
-                log.info("%s: %s is too much for one call: a report run", self._account.id, part)
+                log.info("%s: %s is too much for one call: a report run", self.account.id, part)
             else:
                 yield from () if first is None else (first,)
                 yield from self._whole(pages)
@@ -136,11 +136,11 @@ class InsightsRead:
     def _piece(self, part: Part) -> list[bytes]:
         if not self._too_heavy:
             try:
-                pages = self._list(f"act_{self._account.id}/insights", self._parameters(part))
+                pages = self._list(f"act_{self.account.id}/insights", self._parameters(part))
                 return [row for page in pages for row in page]
             except TooMuchDataError:
                 self._too_heavy = True
-                log.info("%s: %s is too much for one call: a report run", self._account.id, part)
+                log.info("%s: %s is too much for one call: a report run", self.account.id, part)
         return [row for page in self._by_report(part) for row in page]
 
     def _by_report(self, part: Part) -> Iterator[list[bytes]]:
@@ -155,13 +155,13 @@ class InsightsRead:
             except ReportLostError as error:
                 if not again:
                     raise
-                log.warning("%s: a report run of %s is made anew: %s", self._account.id, part, error.message)
+                log.warning("%s: a report run of %s is made anew: %s", self.account.id, part, error.message)
                 continue
             if failure is None:
                 yield first
                 yield from self._whole(pages)
                 return
-            log.warning("%s: report run %s of %s: %s", self._account.id, run, part, failure)
+            log.warning("%s: report run %s of %s: %s", self.account.id, run, part, failure)
             if not again:
                 break
         for smaller in self._split(part):
@@ -176,8 +176,8 @@ class InsightsRead:
             raise IncompleteError(error.message, reason=error.reason) from None
 
     def _submit(self, part: Part) -> str:
-        path = f"act_{self._account.id}/insights"
-        started = self._client.post(path, self._parameters(part), _Started, account=self._account.id)
+        path = f"act_{self.account.id}/insights"
+        started = self._client.post(path, self._parameters(part), _Started, account=self.account.id)
         # A number in one place of Meta's docs, a string in what clients get.
         run = str(started.report_run_id)
         if not _NUMBER.fullmatch(run):
@@ -194,11 +194,11 @@ class InsightsRead:
         settings = self._client.settings
         deadline = self._clock() + settings.run_patience.total_seconds()
         waits = itertools.chain((0.0,), settings.poll_seconds, itertools.repeat(settings.poll_seconds[-1]))
-        wait = LongWait(f"Meta's report run {run} of ad account {self._account.id}", clock=self._clock)
+        wait = LongWait(f"Meta's report run {run} of ad account {self.account.id}", clock=self._clock)
         for seconds in waits:
             if seconds:
                 self._sleep(seconds)
-            node = self._client.get(run, _Run, account=self._account.id, report=True, fields=_POLLED)
+            node = self._client.get(run, _Run, account=self.account.id, report=True, fields=_POLLED)
             # Percent may be 100 while the job still runs; its rows are then a part of them, without a word.
             if node.async_status == "Job Completed" and node.async_percent_completion == 100:
                 return None
@@ -224,7 +224,7 @@ class InsightsRead:
             return [replace(part, until=middle), replace(part, since=middle + timedelta(days=1))]
         kind, ids = part.kind, part.ids
         if not ids and self._level != "account":
-            kind, ids = "campaign", self._objects("campaign", f"act_{self._account.id}")
+            kind, ids = "campaign", self._objects("campaign", f"act_{self.account.id}")
         elif len(ids) == 1 and kind != self._level:
             below = LEVELS[LEVELS.index(kind) + 1]
             kind, ids = below, self._objects(below, ids[0])
@@ -232,7 +232,7 @@ class InsightsRead:
             return self._split(replace(part, kind=kind, ids=ids))
         if len(ids) < 2:
             raise IncompleteError(
-                f"Meta's report runs fail for {part} of ad account {self._account.id}, and it cannot be made smaller",
+                f"Meta's report runs fail for {part} of ad account {self.account.id}, and it cannot be made smaller",
                 reason="REPORT_FAILED",
             )
         half = len(ids) // 2
@@ -248,7 +248,7 @@ class InsightsRead:
 
     def _list(self, path: str, params: dict[str, Any], *, report: bool = False) -> Iterator[list[bytes]]:
         what = f"{self._level} insights"
-        return self._client.pages(path, params, what=what, account=self._account.id, report=report)
+        return self._client.pages(path, params, what=what, account=self.account.id, report=report)
 
     def _parameters(self, part: Part) -> dict[str, Any]:
         # Any other conditions than these would hide rows; breakdowns of actions would multiply them. The account's own

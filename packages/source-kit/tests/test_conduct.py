@@ -355,6 +355,41 @@ def test_a_tenant_that_is_left_out_twice_fails_the_dispatch(
     assert api.read_flow_run(parent.id).state_name == "Dispatched"
 
 
+def test_a_dispatch_looks_early_at_a_tenant_that_was_put_off(
+    api: SyncPrefectClient, deployed: Any, acme: ListVendor, lake: LakeClient
+) -> None:
+    """The vendor's delay may have been a mistake: the same run is due at once, and no second one is made."""
+    acme.on_read = raising(DeferredError("quota used up", reason="THROTTLED", retry_after=999_999_999))
+    run = deployed("acme")
+    api.set_flow_run_state(run.id, Pending(), force=True)
+    with pytest.raises(Pause):
+        run_flow(ingest_pretend_things, flow_run=api.read_flow_run(run.id))
+    put_off = api.read_flow_run(run.id).state
+    assert put_off is not None
+    due = put_off.state_details.scheduled_time
+    assert due is not None
+    assert due - datetime.now(UTC) <= timedelta(days=1)
+    acme.on_read = lambda slice: None
+    parent = deployed(EVERY_TENANT)
+    api.set_flow_run_state(parent.id, Pending(), force=True)
+    run_flow(ingest_pretend_things, flow_run=api.read_flow_run(parent.id))
+    ended, now = (api.read_flow_run(one.id).state for one in (parent, run))
+    assert ended is not None
+    assert now is not None
+    assert (ended.name, ended.message) == (
+        "Dispatched",
+        "started 1 of 1 tenants: acme; of them put off before, and due now: acme",
+    )
+    assert (now.type, now.name) == (StateType.SCHEDULED, "Looking early")
+    early = now.state_details.scheduled_time
+    assert early is not None
+    assert early <= datetime.now(UTC)
+    api.set_flow_run_state(run.id, Pending(), force=True)
+    run_flow(ingest_pretend_things, flow_run=api.read_flow_run(run.id))
+    assert api.read_flow_run(run.id).state_name == "Loaded"
+    assert lake_truth(lake) == acme.truth()
+
+
 def test_a_dispatch_resumes_the_dead_instead_of_waiting_for_them(
     api: SyncPrefectClient, deployed: Any, acme: ListVendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

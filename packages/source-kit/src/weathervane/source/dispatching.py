@@ -1,7 +1,9 @@
 """Starting one run for each tenant: its failure, delay or death is then that tenant's alone.
 
 A tenant whose earlier run goes on is left out, and that is told: by the name and the message of the state, and when a
-tenant is left out for the second time in a row, by a failure. Either way every other tenant has its run.
+tenant is left out for the second time in a row, by a failure. Either way every other tenant has its run. One whose run
+is put off until a vendor allows is not left out: that run is due now, for the delay may have been a mistake, and a
+vendor that meant it says so again.
 """
 
 from __future__ import annotations
@@ -59,10 +61,18 @@ def dispatch(
         LeftOutError.
     """
     busy = {tenant: other for tenant, other in occupied(api, run).items() if tenant in tenants}
-    started = _start(api, run, [tenant for tenant in tenants if tenant not in busy])
+    early = {tenant: busy.pop(tenant) for tenant, other in list(busy.items()) if _is_put_off(other)}
+    started = _start(api, run, [tenant for tenant in tenants if tenant not in {*busy, *early}])
+    for tenant, other in early.items():
+        told = f"due now instead of {_due(other)}: {run.name} looks at whether the vendor allows"
+        # Of that name it would be taken for put off until now.
+        api.set_flow_run_state(other.id, Scheduled(name="Looking early", message=told), force=True)
+        started[tenant] = str(other.id)
     if shown:
         report_dispatch(started, {tenant: _stands(other) for tenant, other in busy.items()})
     message = f"started {len(started)} of {len(tenants)} tenants: {', '.join(started) or 'none'}"
+    if early:
+        message += f"; of them put off before, and due now: {', '.join(sorted(early))}"
     if not busy:
         return Completed(name="Dispatched", message=message, data=read_nothing("dispatched", runs=started))
     left_out = f"left out {len(busy)}: " + ", ".join(f"{one} ({_stands(busy[one])})" for one in sorted(busy))
@@ -151,6 +161,15 @@ def _start_one(api: SyncPrefectClient, run: FlowRun, tenant: str, parent: UUID) 
     answer = api._client.post(f"/deployments/{run.deployment_id}/create_flow_run", json=asked)
     answer.raise_for_status()
     return str(answer.json()["id"])
+
+
+def _is_put_off(run: FlowRun) -> bool:
+    return run.state_type is StateType.SCHEDULED and run.state_name == "Deferred"
+
+
+def _due(run: FlowRun) -> str:
+    due = run.state.state_details.scheduled_time if run.state is not None else None
+    return f"{due:%Y-%m-%d %H:%M} UTC" if due is not None else "later"
 
 
 def _stands(run: FlowRun) -> str:

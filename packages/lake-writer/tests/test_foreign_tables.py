@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pytest
@@ -199,6 +200,44 @@ def test_a_restore_takes_receipts_and_the_checkpoint_back_too(tmp_path: Path, ur
         DeltaTable(folder).restore(receipt.table_version - 2)
         assert (values(lake), lake.checkpoint(ORDERS).value) == ([(1, 1)], "c-1")
         assert not lake.write(spec("orders", "w2"), [batch([[2, 2]])], checkpoint="c-2").repeat
+
+
+@pytest.mark.parametrize("how", ["overwrite", "create"])
+def test_a_table_that_was_written_anew_is_refused_by_name(lake: LakeClient, tmp_path: Path, how: str) -> None:
+    """Its checkpoint and receipts are of rows that are gone: neither a repeat nor a gap comes of it."""
+    lake.write(spec("orders", "w1"), [batch([[1, 1]])], checkpoint="c-1")
+    folder = tmp_path / "lake" / "acme" / "orders"
+    version = DeltaTable(folder).version()
+    if how == "create":
+        DeltaTable.create(str(folder), SCHEMA, mode="overwrite")
+    else:
+        write_deltalake(folder, pa.table([[7], [7]], schema=SCHEMA), mode="overwrite")
+    for call in (
+        lambda: lake.checkpoint(ORDERS),
+        lambda: lake.write(spec("orders", "w1"), [batch([[1, 1]])]),
+    ):
+        with pytest.raises(RejectedError, match="wrote the whole table anew") as caught:
+            call()
+        assert caught.value.reason == "TABLE_FEATURE"
+    DeltaTable(folder).restore(version)
+    assert (values(lake), lake.checkpoint(ORDERS).value) == ([(1, 1)], "c-1")
+
+
+def test_a_file_by_a_name_that_is_none_of_ours_is_refused_and_never_vacuumed(
+    lake: LakeClient, upkeep: MaintenanceClient, tmp_path: Path
+) -> None:
+    """Delta's log encodes such names; a listing of the folder does not."""
+    lake.write(spec("orders", "w1"), [batch([[1, 1]])])
+    folder = tmp_path / "lake" / "acme" / "orders"
+    (file,) = folder.glob("*.parquet")
+    moved = file.rename(folder / "my file=\u00fc.parquet")
+    for log in (folder / "_delta_log").glob("*.json"):
+        log.write_text(log.read_text().replace(file.name, quote(moved.name)))
+    assert DeltaTable(folder).to_pyarrow_table().num_rows == 1
+    for call in (lambda: lake.read(ORDERS), lambda: upkeep.vacuum(ORDERS)):
+        with pytest.raises(RejectedError, match="a data file is called my%20file"):
+            call()
+    assert moved.exists()
 
 
 def test_a_restore_to_a_time_is_refused_by_name(lake: LakeClient, tmp_path: Path) -> None:

@@ -137,6 +137,9 @@ def run_server(
         loop = asyncio.get_running_loop()
 
         def asked(number: int, frame: object) -> None:
+            # Once: whoever asks again and again would else put the end off again and again.
+            for one in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(one, lambda *_: None)
             # Not in the loop, which may be what hangs, and by a thread that needs no Python. (2 is stderr.)
             seconds = settings.grace_seconds + settings.exit_seconds
             faulthandler.dump_traceback_later(seconds, exit=True, file=2)

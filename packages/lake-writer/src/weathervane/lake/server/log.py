@@ -68,7 +68,7 @@ class CommitLog:
 
         Raises:
             DamagedTableError: A commit file is gone or cannot be read.
-            ForeignTableError: The RESTORE names a time and no version.
+            ForeignTableError: The RESTORE names a time and no version, or another tool wrote the table anew.
         """
         for later in range(newest, version, -1):
             try:
@@ -77,6 +77,12 @@ class CommitLog:
                 raise self._damaged(later, "cannot be read") from error
             if info is None:
                 raise self._damaged(later, "is gone")
+            if _replaces(info):
+                raise ForeignTableError(
+                    f"{self._ref}: version {later} of another tool wrote the whole table anew, so the rows of our"
+                    " writes are gone while their receipts and the checkpoint stand; restore the version before it, or"
+                    " move the table's folder aside and let it be filled anew"
+                )
             if info.get("operation") != "RESTORE":
                 continue
             target = (info.get("operationParameters") or {}).get("version")
@@ -134,6 +140,15 @@ class CommitLog:
             f"{self._ref}: the commit file {commit_path(version)} holds a receipt or the checkpoint and {how}; restore"
             " it, its loss is not taken for an empty table"
         )
+
+
+def _replaces(info: dict[str, Any]) -> bool:
+    """Whether another tool's commit put another table in the place of this one."""
+    operation, how = info.get("operation"), info.get("operationParameters") or {}
+    if COMMIT_NOTE in info:
+        return False
+    overwrites = operation == "WRITE" and how.get("mode") == "Overwrite" and not how.get("predicate")
+    return overwrites or operation in ("CREATE TABLE", "CREATE OR REPLACE TABLE", "REPLACE TABLE")
 
 
 def commit_path(version: int) -> str:

@@ -60,6 +60,11 @@ class Snapshot:
         self.size_bytes = int(actions["size_bytes"].sum())
         self.file_count = actions.height
 
+    def foreign_path(self) -> str | None:
+        """A data file's path that only another tool gives: absolute, or with characters that the log must encode."""
+        odd = self._actions.filter(pl.col("path").str.contains("%|://"))["path"]
+        return None if odd.is_empty() else str(odd[0])
+
     def files(self) -> pl.DataFrame:
         """The data files: path, size, rows, modified, and `lower`/`upper` of the cluster column (NULL: not known)."""
         column = self.layout.cluster_by

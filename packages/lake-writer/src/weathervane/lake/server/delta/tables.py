@@ -83,6 +83,10 @@ class Tables:
         if feature := foreign_feature(delta):
             raise ForeignTableError(f"{ref}: the table is not plain: {feature}; {_FOREIGN}")
         table = Table(ref, store, delta, self._settings)
+        if path := table.foreign_path():
+            raise ForeignTableError(
+                f"{ref}: the table is not plain: a data file is called {path[:200]}; {_FOREIGN}"
+            )
         oldest = max(0, table.version - self._settings.log_checkpoint_interval)
         if self._local is None:
             # A request for each: what was whole stays so, for nobody writes a commit file twice.

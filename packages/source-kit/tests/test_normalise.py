@@ -292,6 +292,7 @@ MISFITS: list[tuple[Column, str, str | None, str]] = [
     (Column("x", pa.int64(), "x", json="string"), '"0x1F"', "0x1F", "a whole number"),
     (Column("x", pa.int32(), "x"), "2147483648", "2147483648", "a whole number that fits int32"),
     (Column("x", pa.float64(), "x"), "1e999", "1e999", "a finite number"),
+    (Column("x", pa.float64(), "x"), "9" * 400, "9" * 400, "a finite number"),
     (Column("x", pa.float64(), "x", json="string"), '"Infinity"', "Infinity", "a finite number"),
     (Column("x", pa.float64(), "x", json="string"), '"nan"', "nan", "a finite number"),
     (Column("x", pa.bool_(), "x"), "1", "1", "expected true or false, got a number"),

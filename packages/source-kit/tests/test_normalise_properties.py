@@ -245,6 +245,7 @@ def test_nothing_is_lost_however_a_page_is_broken(
 @example(record=b'{"id":"1","extra":{"a":-0,"b":1e5,"c":100000000000000000000000}}')
 @example(record=b'{"id":"1","n":{"count":-0},"n":{}}')
 @example(record=b'{"id":"1","n":null,"n":{}}')
+@example(record=b'{"id":"1","n":{"share":' + b"9" * 400 + b"}}")
 @example(record=b'{"id":"1","n":{"rough":0.1e400,"about":3.0}}')
 def test_the_quick_and_the_slow_reader_agree(dataset: Dataset, record: bytes) -> None:
     """What the quick reader takes, the slow one takes too, and gives the same values."""

@@ -18,7 +18,7 @@ from weathervane.source.errors import (
     SourceError,
 )
 
-from .answering import GOOD, NODE, ROW, SECRET, TOKEN, Answering, answering
+from .answering import FAILED, GOOD, NODE, ROW, SECRET, TOKEN, Answering, answering
 
 CALLS = tuple(GOOD)
 DEAD = {"message": "Session has expired", "type": "OAuthException", "code": 190, "error_subcode": 463}
@@ -67,6 +67,14 @@ SHAPES = {
     "in a batch": lambda kind: batch({"error": DEAD}),
     "in one of a batch": lambda kind: [*batch({"data": []}), *batch({"error": DEAD})],
     "with its code as a text": lambda kind: beside(kind, {**DEAD, "code": "190", "error_subcode": "463"}),
+    "with spaces in its code": lambda kind: beside(kind, {**DEAD, "code": " 190"}),
+    "with a float for its code": lambda kind: beside(kind, {**DEAD, "code": 190.0}),
+    "in a list": lambda kind: beside(kind, [DEAD]),
+    "in an error": lambda kind: beside(kind, {"error": DEAD}),
+    "as a text of JSON": lambda kind: beside(kind, json.dumps(DEAD)),
+    "plural": lambda kind: {"data": [], "errors": [DEAD]},
+    "in members of its own": lambda kind: {"data": [], "error_code": 190, "error_msg": "expired"},
+    "beside is_valid": lambda kind: {"data": [], "error": DEAD, "is_valid": False},
 }
 """Errors that say what is wrong: a dead token."""
 VAGUE = {
@@ -78,6 +86,10 @@ VAGUE = {
     "false": lambda kind: beside(kind, False),
     "without a code": lambda kind: beside(kind, {"message": "Something went wrong"}),
     "of a code that is none": lambda kind: beside(kind, {**LIMIT, "code": [2]}),
+    "a text of its own": lambda kind: {"data": [], "error_message": "expired"},
+    "an exception": lambda kind: {"data": [], "exception": "OAuthException"},
+    "success: 0": lambda kind: {"data": [], "success": 0},
+    "success as a text": lambda kind: {"data": [], "success": "false"},
     "success: false": lambda kind: {"success": False},
     "success: false beside its data": lambda kind: (
         {**GOOD[kind], "success": False} if isinstance(GOOD[kind], dict) else batch({"success": False})
@@ -108,6 +120,94 @@ def test_an_error_that_says_little_is_no_success(vendor, kind, shape):
     with pytest.raises(RetriableError):
         vendor.make(kind)
     assert len(vendor.urls) >= 5
+
+
+BYTES = {
+    b'{"data":[],"\\u0065rror":{"code":2}}': 200,
+    b'{"data":[{"id":"11"}],"data":[]}': 200,
+    b'{"data":[],"paging":{"next":"x","cursors":{"after":"y"}},"paging":{}}': 200,
+    b'{"data":[]}': 206,
+    b'{"data": []}': 201,
+}
+
+
+@pytest.mark.parametrize("body", BYTES, ids=str)
+def test_an_answer_that_is_not_whole_is_no_success(vendor, body):
+    """An escaped name, a list given twice, a status that says that there is more."""
+    vendor.told["insights"], vendor.status = body, BYTES[body]
+    with pytest.raises(RetriableError):
+        vendor.make("insights")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 500])
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"error": {"message": f"Look here, {TOKEN}", "type": "X"}},
+        {"error": f"Look here, {TOKEN}"},
+        {"error_msg": f"Look here, {TOKEN}"},
+    ],
+    ids=str,
+)
+def test_metas_sentence_is_told_where_it_gives_no_code(vendor, status, error):
+    """It is all there is to go by; the token in it is not told."""
+    vendor.told["insights"], vendor.status = json.dumps(error).encode(), status
+    with pytest.raises(SourceError, match="Look here, …") as caught:
+        vendor.make("insights")
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_failed_report_run_does_not_log_the_token(vendor, caplog):
+    """Meta may quote it in the run's message, in whichever form."""
+    told = {
+        **FAILED,
+        "error_code": 1,
+        "error_subcode": None,
+        "error_message": f"for {TOKEN} and 12|{SECRET} it went",
+    }
+    vendor.told["poll"] = json.dumps(told).encode()
+    with pytest.raises(SourceError):
+        vendor.make("results")
+    assert "it went" in caplog.text
+    assert TOKEN not in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_a_completed_run_with_an_error_is_not_complete(vendor):
+    """It is made anew, and then cut in parts."""
+    told = {"async_status": "Job Completed", "async_percent_completion": 100, "error_code": 2601}
+    vendor.told["poll"] = json.dumps(told).encode()
+    with pytest.raises(SourceError, match="cannot be made smaller"):
+        vendor.make("results")
+
+
+@pytest.mark.parametrize(
+    ("status", "percent"), [("job completed", 100), ("Job Lost", 3), ("Job Completed", 101)]
+)
+def test_a_run_that_says_what_is_not_documented_is_soon_named(vendor, status, percent):
+    """Instead of an hour of looking again."""
+    vendor.told["poll"] = json.dumps({"async_status": status, "async_percent_completion": percent}).encode()
+    with pytest.raises(SourceError, match=f"says '{status}', {percent} %"):
+        vendor.make("results")
+    assert len(vendor.urls) < 20
+
+
+def test_what_no_url_takes_is_an_error_of_the_vendors(vendor):
+    """A cursor or an account's number of 70,000 characters."""
+    paging = {"next": "x", "cursors": {"after": "q" * 70_000}}
+    vendor.told["insights"] = json.dumps({"data": [ROW], "paging": paging}).encode()
+    with pytest.raises(SourceError, match="70,000 characters"):
+        vendor.make("insights")
+    nodes = [NODE, {**NODE, "account_id": "1" * 70_000}]
+    vendor.told["accounts"] = json.dumps({"data": nodes}).encode()
+    assert vendor.make("accounts")["refused"].keys() == {"number 2 of the list"}
+
+
+@pytest.mark.parametrize("more", [{"name": 7}, {"account_status": "1"}], ids=str)
+def test_an_account_is_not_refused_for_what_nobody_needs(vendor, more):
+    """Its days and its currency are all that a read needs."""
+    vendor.told["accounts"] = json.dumps({"data": [{**NODE, **more}]}).encode()
+    assert [one.id for one in vendor.make("accounts")["readable"]] == ["101"]
 
 
 @pytest.mark.parametrize("kind", CALLS)

@@ -19,6 +19,7 @@ from weathervane.source.errors import (
     CursorError,
     DeferredError,
     IncompleteError,
+    SourceError,
 )
 
 from .bench import ONE_CALL, REPORTS, asked, row
@@ -407,6 +408,21 @@ def test_an_account_that_refuses_fails_loudly_and_not_the_others(begin):
     bench.meta.faults.clear()
     bench.run()
     bench.holds_the_truth()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [(400, 100, "INVALID_CALL"), (500, 2, "SERVICE_FAULT"), (400, 80004, "ACCOUNT_LIMIT")],
+)
+def test_an_account_in_trouble_does_not_stop_the_others(begin, status, code, reason):
+    """Whatever it is that concerns only the account: the others are read, and then the run fails naming it."""
+    bench = begin(accounts=TWO, history_days=5)
+    match = {"account": "101", "kind": "insights"}
+    bench.meta.faults.add("error", None, match=match, status=status, code=code, message="no")
+    with pytest.raises(SourceError, match=r"ad account 101: .*no") as caught:
+        bench.run(replace(ONE_CALL, max_wait=1.0))
+    assert caught.value.reason == reason
+    assert bench.checkpoint().keys() == {"102"}
 
 
 def test_a_named_account_that_is_refused_does_not_stop_the_others(begin):

@@ -6,8 +6,11 @@ matter of credentials.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TypeVar
 
 import httpx
 import msgspec
@@ -34,6 +37,8 @@ __all__ = [
     "TooMuchDataError",
     "classifier",
     "of_report",
+    "reworded",
+    "without_tokens",
 ]
 
 REPORT = "weathervane.meta_ads.report"
@@ -89,6 +94,13 @@ _BREAKDOWNS = {1504041, 1504042}
 _TEMPORARY = {2, 104, 341, 368, 960}
 _LOST = (2601, 1815107)
 """Error accessing the job of a report run."""
+_E = TypeVar("_E", bound=SourceError)
+_OTHERS = ("errors", "exception", "error_code", "error_subcode", "error_message", "error_msg")
+"""Other names under which an error was seen to stand in a success."""
+_NO_SUCCESS = (b"false", b"0", b"null", b'"false"', b'"0"', b'""')
+_SUSPECT = re.compile(rb"error|success|exception|\\u00[4-7]")
+"""Of the names of errors, also with a letter that is escaped."""
+_MOST_NESTED = 10
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 _TOKEN = re.compile(r"EAA[A-Za-z0-9_-]+|[0-9]+\|[A-Za-z0-9_-]+")
 """A token of a user or system user, and one of an app."""
@@ -107,13 +119,41 @@ def classifier(default_wait: float, abuse_pause: float) -> Callable[[httpx.Respo
             error = next(_errors(response), None)
         except (SourceError, RecursionError):
             return _of_no_object(response)
-        if error is None:
-            return Accept() if response.status_code == 200 else classify_by_status(response)
-        if not error.code and response.status_code != 200:
-            return classify_by_status(response)
+        if error is None and response.status_code == 200:
+            return Accept()
+        if error is None and response.is_success:
+            told = f"Meta answers with HTTP {response.status_code}, which is no whole answer"
+            return Retry(UnavailableError(told, reason="NOT_WHOLE"))
+        if error is None or (not error.code and not response.is_success):
+            return _by_status(response, error)
         return _judge(error, response, default_wait, abuse_pause)
 
     return classify
+
+
+def _by_status(response: httpx.Response, error: _Error | None) -> Verdict:
+    """The kit's verdict, with Meta's sentence if there is one."""
+    verdict = classify_by_status(response)
+    if error is None or not error.message or isinstance(verdict, Accept):
+        return verdict
+    said = f"{verdict.error.message}. {_said(error, response.request)}"
+    if isinstance(verdict, Retry):
+        return replace(verdict, error=reworded(verdict.error, said))
+    return replace(verdict, error=reworded(verdict.error, said))
+
+
+def reworded(error: _E, message: str) -> _E:
+    """The same error in other words."""
+    again = copy.copy(error)
+    again.message = " ".join(message.split())
+    return again
+
+
+def without_tokens(text: str, *held: str) -> str:
+    """A text of Meta's without anything that looks like a token, or is one of those that are held."""
+    for one in filter(None, held):
+        text = text.replace(one, "…")
+    return _TOKEN.sub("…", text)
 
 
 def of_report(code: int | None, subcode: int | None, message: str) -> SourceError | None:
@@ -145,35 +185,72 @@ def _errors(response: httpx.Response) -> Iterator[_Error]:
     As in Meta's own SDK a member `error` is one whatever it holds, and so is `success: false`.
     """
     body = response.content.strip()
+    if _told_twice(body):
+        yield _Error(message="the answer has a list twice")
     if body[:1] == b"[":
         for part in decode(body, list[_Part | None], "Meta's answer") or [None]:
             told = _Error(message="a call of a batch was not answered")
-            yield from (told,) if part is None else _within(part.body.strip().encode())
+            yield from (told,) if part is None else _within(part.body.strip().encode(), batch=True)
     else:
         decode(body, _Object, "Meta's answer")
         yield from _within(body)
 
 
-def _within(part: bytes) -> Iterator[_Error]:
-    if b"error" not in part and b"success" not in part:
+def _told_twice(body: bytes) -> bool:
+    """A list or its paging is there twice: a reader sees the last one only."""
+    for name in (b"data", b"paging"):
+        places = (
+            [found.start() for found in re.finditer(rb'"%b"\s*:' % name, body)] if body[:1] == b"{" else []
+        )
+        # Of those within rows, which are few if any, renaming one changes nothing at the top.
+        for place in places[:_MOST_NESTED] if len(places) > 1 else ():
+            other = body[:place] + b'"?' + body[place + 2 :]
+            members = decode(other, dict[str, msgspec.Raw], "Meta's answer").keys()
+            if {name.decode(), "?" + name.decode()[1:]} <= members:
+                return True
+    return False
+
+
+def _within(part: bytes, name: str = "", *, batch: bool = False) -> Iterator[_Error]:
+    if not _SUSPECT.search(part):
         return
     if part[:1] == b"[":
         for one in decode(part, list[msgspec.Raw], "Meta's answer"):
-            yield from _within(bytes(one))
+            yield from _within(bytes(one), batch=batch)
     elif part[:1] == b"{":
         members = decode(part, dict[str, msgspec.Raw], "Meta's answer")
-        if "is_valid" in members:
+        if batch and name == "data" and "is_valid" in members:
             return  # what a token suffers from is what was asked, and no error of the answer
-        if "error" in members or bytes(members.get("success", b"")) == b"false":
+        if "error" in members or bytes(members.get("success", b"")).lower() in _NO_SUCCESS:
             yield _error_of(decode(members.get("error", b"null"), object, "Meta's error"))
-        for one in members.values():
-            yield from _within(bytes(one))
+        elif "async_status" not in members:  # a report run's own errors are those of the run
+            found = {one: decode(members[one], object, "Meta's error") for one in _OTHERS if one in members}
+            if any(found.values()):
+                plural = found.pop("errors", None) or found.pop("exception", None)
+                yield _error_of(
+                    plural or {one.removeprefix("error_"): told for one, told in found.items() if told}
+                )
+        for member, one in members.items():
+            yield from _within(bytes(one), member, batch=batch)
 
 
 def _error_of(found: object) -> _Error:
-    """An error as it may be sent: an object, whose numbers may be texts, a text, or nothing."""
+    """An error as it may be sent: an object, whose numbers may be texts, one in a list, or as a text, or nothing."""
+    for _ in range(_MOST_NESTED):
+        inner = found[0] if isinstance(found, list) and found else None
+        if isinstance(found, dict) and "code" not in found:
+            inner = found.get("error")
+        elif isinstance(found, str) and found.strip()[:1] in ("{", "["):
+            try:
+                inner = decode(found, object, "Meta's error")
+            except SourceError:
+                inner = None
+        if not isinstance(inner, dict | list | str) or not inner:
+            break
+        found = inner
     if not isinstance(found, dict):
         return _Error(message=found if isinstance(found, str) else "")
+    found = {"message": found.get("msg"), "error_subcode": found.get("subcode"), **found}
     texts = {name: found[name] for name in ("message", "fbtrace_id") if isinstance(found.get(name), str)}
     transient = found.get("is_transient") is True
     return _Error(
@@ -182,6 +259,9 @@ def _error_of(found: object) -> _Error:
 
 
 def _whole(found: object) -> int | None:
+    found = found.strip() if isinstance(found, str) else found
+    if isinstance(found, float) and found.is_integer():
+        found = int(found)
     return int(found) if isinstance(found, int | str) and _NUMBER.fullmatch(str(found)) else None
 
 
@@ -223,11 +303,8 @@ def _judge(error: _Error, response: httpx.Response, default_wait: float, abuse_p
 
 def _said(error: _Error, request: httpx.Request | None = None) -> str:
     """Meta's own sentence, without the token that it may quote, and the numbers by which its support finds it."""
-    message = error.message
     held = request.headers.get("authorization", "").partition(" ")[2] if request is not None else ""
-    if held:
-        message = message.replace(held, "…")
-    return f"Meta: {_TOKEN.sub('…', message)[:200]} ({_numbers(error)})"
+    return f"Meta: {without_tokens(error.message, held)[:200]} ({_numbers(error)})"
 
 
 def _numbers(error: _Error) -> str:

@@ -17,7 +17,13 @@ from zoneinfo import ZoneInfo
 import httpx
 import msgspec
 
-from weathervane.meta_ads.answers import REPORT, AccountRefusedError, TooMuchDataError, classifier
+from weathervane.meta_ads.answers import (
+    REPORT,
+    AccountRefusedError,
+    TooMuchDataError,
+    classifier,
+    without_tokens,
+)
 from weathervane.meta_ads.credentials import MetaAdsCredentials, TokenAuth
 from weathervane.meta_ads.settings import MetaAdsSettings
 from weathervane.meta_ads.throttle import ACCOUNT, AppPace
@@ -31,6 +37,9 @@ from weathervane.source.records import split_records
 __all__ = ["Account", "Accounts", "MetaAdsClient", "parameters"]
 
 _T = TypeVar("_T")
+_MOST_DIGITS = 40
+_MOST_CURSOR = 8_000
+"""Characters; seen are some hundred. A URL of 65,536 is refused by the HTTP library, most servers take 8,192."""
 _ACCOUNT_FIELDS = "account_id,name,currency,timezone_name,account_status"
 
 log = logging.getLogger(__name__)
@@ -148,6 +157,15 @@ class MetaAdsClient:
                 reason="TOO_MANY_ACCOUNTS",
             )
 
+    def without_secrets(self, text: str) -> str:
+        """A text of Meta's, which may quote what was sent."""
+        secret = self._credentials.app_secret
+        return without_tokens(
+            text,
+            self._credentials.access_token.get_secret_value(),
+            secret.get_secret_value() if secret is not None else "",
+        )
+
     def get(
         self, path: str, shape: type[_T], *, account: str | None = None, report: bool = False, **params: Any
     ) -> _T:
@@ -240,7 +258,11 @@ def _named(record: bytes, number: int) -> str:
     except SourceError:
         found = _Id()
     one = found.account_id or found.id.removeprefix("act_")
-    return one if one.isdecimal() and one.isascii() else f"number {number:,} of the list"
+    return (
+        one
+        if one.isdecimal() and one.isascii() and len(one) <= _MOST_DIGITS
+        else f"number {number:,} of the list"
+    )
 
 
 def _account(one: str, record: bytes) -> Account:
@@ -254,8 +276,8 @@ def _account(one: str, record: bytes) -> Account:
             f"ad account {one} is in an unknown time zone {node.timezone_name[:60]!r}",
             reason="UNKNOWN_TIMEZONE",
         ) from None
-    status = node.account_status if node.account_status is not None else 1
-    return Account(one, node.name or "", node.currency, zone, status)
+    status = node.account_status if isinstance(node.account_status, int) else 1
+    return Account(one, node.name if isinstance(node.name, str) else "", node.currency, zone, status)
 
 
 class _Id(msgspec.Struct):
@@ -266,8 +288,9 @@ class _Id(msgspec.Struct):
 class _AccountNode(msgspec.Struct):
     timezone_name: str
     currency: str
-    name: str | None = None
-    account_status: int | None = None
+    # Whatever they are: nobody needs them to read the account.
+    name: Any = None
+    account_status: Any = None
 
 
 class _Cursors(msgspec.Struct):
@@ -291,6 +314,11 @@ class _Paging(msgspec.Struct):
             after = None
         if not after:
             raise ContractError("Meta says that there is a next page and gives no cursor", reason="NO_CURSOR")
+        if len(after) > _MOST_CURSOR:
+            raise ContractError(
+                f"Meta's cursor of the next page has {len(after):,} characters, which no URL takes",
+                reason="BAD_CURSOR",
+            )
         return after
 
 

@@ -11,14 +11,22 @@ from decimal import Decimal
 
 from weathervane.lake import ColumnRange, ControlTotal
 from weathervane.meta_ads.actions import widened
-from weathervane.meta_ads.answers import AccountRefusedError, TooFarBackError, TooMuchDataError
+from weathervane.meta_ads.answers import AccountRefusedError, TooFarBackError, reworded
 from weathervane.meta_ads.checkpoint import format_days, parse_days
 from weathervane.meta_ads.client import Account, MetaAdsClient
 from weathervane.meta_ads.datasets import BREAKDOWNS, datasets_for, fields_of
 from weathervane.meta_ads.reports import SPEND, InsightsRead, Part
 from weathervane.meta_ads.tally import Tally, tolerance, whole
 from weathervane.source.days import end_behind
-from weathervane.source.errors import CursorError, IncompleteError, SourceError
+from weathervane.source.errors import (
+    ContractError,
+    CursorError,
+    DeferredError,
+    IncompleteError,
+    SourceError,
+    ThrottledError,
+    UnavailableError,
+)
 from weathervane.source.normalise import normalise
 from weathervane.source.slices import MOVED_WHILE_READ, Piece, Slice, SliceEnd
 
@@ -71,14 +79,16 @@ class InsightsReader:
         self._accounts = 0
         self._plan: _Plan | None = None
         self._refused: list[SourceError] = []
+        self._down = 0
+        """So many accounts in a row were unavailable."""
 
     def next_slice(self, checkpoint: str | None) -> Slice | None:
         """The next days of the account at hand, else the first ones of the next account.
 
         Raises:
             AccountRefusedError: Every other account was read; this one the token may not read.
-            ContractError: Every other account was read; this one's time zone is unknown.
-            IncompleteError: Every other account was read; of this one Meta shows nothing any more, or not all.
+            SourceError: Every other account was read; this one cannot be, for what the error says. One that concerns
+                all accounts (the token, the app's limits, our settings, a Meta that is down) is raised at once.
         """
         days = parse_days(checkpoint)
         if self._left is None:
@@ -102,7 +112,12 @@ class InsightsReader:
             account = self._left.pop(0)
             try:
                 self._plan = self._planned(account, days.get(account.id))
-            except (AccountRefusedError, IncompleteError, TooMuchDataError) as error:
+                self._down = 0
+            except SourceError as error:
+                # Each costs all of its retries: of two accounts in a row, it is not the account that is down.
+                self._down = self._down + 1 if type(error) is UnavailableError else 0
+                if not _of_account(error) or self._down > 1:
+                    raise
                 self._refuse(account.id, error)
         return self._plan.take(
             days, self._client.settings.slice_days[self._level], [one.name for one in self.datasets]
@@ -111,7 +126,7 @@ class InsightsReader:
     def _refuse(self, account: str, error: SourceError) -> None:
         """Keeps why an account is not read: loud, but only once the tenant's other accounts are in."""
         if f"ad account {account}" not in error.message:
-            error = type(error)(f"ad account {account}: {error.message}", reason=error.reason)
+            error = reworded(error, f"ad account {account}: {error.message}")
         log.error("%s", error)
         self._refused.append(error)
 
@@ -299,6 +314,15 @@ class _Plan:
         gap = self.explicit and self.before is not None and self.began > self.before + _DAY
         bounds = {"plan": self, "since": since, "until": until, "days": days, "gap": gap}
         return Slice(f"act_{number} {since} .. {until}", bounds, dict.fromkeys(datasets, ranges))
+
+
+def _of_account(error: SourceError) -> bool:
+    """It concerns the account at hand, and others can be read."""
+    if isinstance(error, ThrottledError | DeferredError):
+        return error.reason in ("ACCOUNT_LIMIT", "ABUSE_LIMIT")
+    if isinstance(error, ContractError):
+        return error.reason != "API_VERSION_DEAD"
+    return isinstance(error, AccountRefusedError | IncompleteError | UnavailableError)
 
 
 def _checkpoint(slice: Slice, account: str, reached: date | None) -> str | None:

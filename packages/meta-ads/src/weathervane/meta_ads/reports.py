@@ -43,6 +43,9 @@ deleted objects, whose spend and late conversions count all the same."""
 SPEND = ["account_id", "impressions", "spend"]
 """The fields of a read that only wants to know what was spent, and on how many impressions: no actions, no windows."""
 _NUMBER = re.compile(r"[0-9]{1,40}")
+_RUNNING = ("Job Not Started", "Job Started", "Job Running", "Job Completed")
+_ODD_LOOKS = 5
+"""How often a report run may say what Meta does not document, before that is an error."""
 _POLLED = "async_status,async_percent_completion,error_code,error_subcode,error_message"
 
 
@@ -195,26 +198,34 @@ class InsightsRead:
         deadline = self._clock() + settings.run_patience.total_seconds()
         waits = itertools.chain((0.0,), settings.poll_seconds, itertools.repeat(settings.poll_seconds[-1]))
         wait = LongWait(f"Meta's report run {run} of ad account {self.account.id}", clock=self._clock)
+        odd = 0
         for seconds in waits:
             if seconds:
                 self._sleep(seconds)
             node = self._client.get(run, _Run, account=self.account.id, report=True, fields=_POLLED)
             # Percent may be 100 while the job still runs; its rows are then a part of them, without a word.
-            if node.async_status == "Job Completed" and node.async_percent_completion == 100:
+            status, percent = (
+                self._client.without_secrets(node.async_status)[:40],
+                node.async_percent_completion,
+            )
+            completed = status == "Job Completed" and percent == 100
+            if completed and not node.error_code:
                 return None
-            if node.async_status in ("Job Failed", "Job Skipped"):
-                if (
-                    error := of_report(node.error_code, node.error_subcode, node.error_message or "")
-                ) is not None:
+            if completed or status in ("Job Failed", "Job Skipped"):
+                message = self._client.without_secrets(node.error_message or "")
+                if (error := of_report(node.error_code, node.error_subcode, message)) is not None:
                     raise error
-                return (
-                    f"{node.async_status}, {node.error_code}/{node.error_subcode} {node.error_message or ''}"[
-                        :200
-                    ]
+                return f"{status}, {node.error_code}/{node.error_subcode} {message}"[:200]
+            odd = odd + 1 if status not in _RUNNING or not 0 <= percent <= 100 else 0
+            if odd >= _ODD_LOOKS:
+                raise IncompleteError(
+                    f"Meta's report run {run} of ad account {self.account.id} says {status!r}, {str(percent)[:20]} %,"
+                    " which Meta does not document",
+                    reason="REPORT_STATUS_UNKNOWN",
                 )
             if self._clock() >= deadline:
-                return f"{node.async_status[:40]} after {settings.run_patience}"
-            wait.goes_on(f"{node.async_status[:40]}, {node.async_percent_completion} %")
+                return f"{status} after {settings.run_patience}"
+            wait.goes_on(f"{status}, {str(percent)[:20]} %")
         raise AssertionError("unreachable: polling has no end of its own")
 
     def _split(self, part: Part) -> list[Part]:

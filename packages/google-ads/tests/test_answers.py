@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from weathervane.google_ads import GoogleAdsCredentials
 from weathervane.google_ads.answers import (
     AccountNotEnabledError,
     OutOfRetentionError,
@@ -18,6 +19,7 @@ from weathervane.google_ads.answers import (
     classifier,
     refusal_of,
 )
+from weathervane.google_ads.auth import judge_grant
 from weathervane.google_ads.sandbox.errors import GoogleAdsError, error_body, front_end_error
 from weathervane.source.errors import (
     ConfigurationError,
@@ -236,6 +238,19 @@ def test_a_call_that_was_given_up_is_made_again(status, body):
     verdict = classify(answer(status, body, **{"retry-after": "3"}))
     assert isinstance(verdict, Retry)
     assert verdict.after == 3.0
+
+
+def test_no_credential_comes_into_a_message():
+    """Not even if a sentence of Google's quotes one: of any form, and those that were given by their values."""
+    given = GoogleAdsCredentials(
+        client_id="1-a", client_secret="hush-1", refresh_token="hush-2", developer_token="hush-3"
+    )
+    words = "hush-1, hush-2, hush-3, Bearer eyJ.hush-4"
+    told = {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": words}}
+    for judge in (classifier(1, given.secrets), lambda sent: judge_grant(sent, given.secrets)):
+        verdict = judge(answer(400, told))
+        assert "[...], [...], [...], [...]" in str(verdict.error)
+        assert "hush" not in repr(verdict.error)
 
 
 def test_no_token_comes_into_a_message():

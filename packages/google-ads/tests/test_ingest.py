@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
-from weathervane.google_ads import ADS
+from weathervane.google_ads import ADS, CAMPAIGNS
+from weathervane.google_ads.datasets import CUSTOMERS
 from weathervane.source.errors import IncompleteError, UnavailableError
 
 from .bench import LEVELS, at
+from .test_tally import DAYS, put, spoil
 
 DAY = 86_400
 
@@ -175,6 +178,10 @@ def test_a_row_that_is_left_out_is_missed(begin, resource):
         *(([level], "[]") for level in LEVELS.values()),
         ([*LEVELS.values()], "[]"),
         (["ad_group_ad"], '[{"fieldMask":"customer.id"}]'),
+        *(
+            (["ad_group", "ad_group_ad"], json.dumps([{"summaryRow": summary}]))
+            for summary in ({}, {"metrics": {}}, {"metrics": {"costMicros": "0", "clicks": "0"}})
+        ),
     ],
 )
 def test_an_empty_answer_for_days_that_had_figures_is_not_believed(begin, resources, body):
@@ -294,6 +301,45 @@ def test_an_old_period_can_be_read_again_without_moving_the_checkpoint(bench):
     today = bench.vendor.clock.now().date()
     again = bench.run(start=today - timedelta(days=39), end=today - timedelta(days=35))
     assert again.metadata["checkpoint"] == summary.metadata["checkpoint"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [{"message": "backend error"}],
+        [{"fault": {}}],
+        *([{"summaryRow": one}] for one in ({"error": {}}, {"code": 13})),
+    ],
+    ids=json.dumps,
+)
+def test_what_is_no_answer_at_all_verifies_nothing(begin, body):
+    """Not on a first run either, when there is nothing that could be lost."""
+    bench = begin(days=3)
+    bench.vendor.faults.add(
+        "wrong_content", None, match={"resource": [*LEVELS.values()]}, body=json.dumps(body)
+    )
+    with pytest.raises(UnavailableError):
+        bench.run()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("customer.id", "1111111111"),
+        ("customer.id", "\x01"),
+        ("segments.date", "1900-01-01"),
+        ("segments.date", "2099-12-31"),
+    ],
+)
+def test_a_row_of_another_account_or_day_is_set_aside(begin, path, value):
+    """Outside of what is replaced by later runs it would stay, beside the true one; no window begins or ends there."""
+    bench = begin(days=3)
+    for wanted, times in ((CUSTOMERS, 2), (CAMPAIGNS, 1)):
+        spoil(bench, wanted, lambda chunks: put(chunks[0]["results"][0], path, value), times)
+    counts = bench.run(start=DAYS[1] - timedelta(days=5)).metadata["datasets"]
+    assert counts["google_ads"]["quarantined_rows"] == counts["google_ads_customers"]["quarantined_rows"] == 1
+    bench.run()
+    bench.assert_true()
 
 
 @pytest.mark.parametrize("times", [1, None])

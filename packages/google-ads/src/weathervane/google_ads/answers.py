@@ -5,7 +5,7 @@ HTTP status and the rows beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 import httpx
@@ -106,12 +106,12 @@ _PASSING = frozenset({"ABORTED", "CANCELLED", "DATA_LOSS", "INTERNAL", "UNAVAILA
 _R = TypeVar("_R", bound=RefusedError)
 
 
-def classifier(quota_delay: float) -> Callable[[httpx.Response], Verdict]:
-    """The judge of Google Ads' answers; `quota_delay`: see the settings."""
+def classifier(quota_delay: float, secrets: Collection[str] = ()) -> Callable[[httpx.Response], Verdict]:
+    """The judge of Google Ads' answers; `quota_delay`: see the settings; `secrets`: what no message may hold."""
 
     def classify(response: httpx.Response) -> Verdict:
         try:
-            refusal = refusal_of(response)
+            refusal = refusal_of(response, secrets)
         except SourceError:
             pass  # no answer of Google Ads
         else:

@@ -163,7 +163,7 @@ def judge_grant(response: httpx.Response, secrets: Collection[str] = ()) -> Verd
             why += f" (Google: {said[:200]})"
         return Fail(CredentialsError(f"Google grants no access token: {why}", reason="GRANT_REFUSED"))
     # A grant; an error in the API's own shape, or by HTTP status alone; or nothing that the token endpoint would write.
-    verdict = classify_by_status(response) if code else classifier(_LONGEST_SECONDS)(response)
+    verdict = classify_by_status(response) if code else classifier(_LONGEST_SECONDS, secrets)(response)
     if isinstance(verdict, Accept) and not grant.good:
         return Retry(UnavailableError("Google's token answer has no access token", reason="TOKEN_ANSWER"))
     # What may pass is asked again here: there is no query that could be halved instead.

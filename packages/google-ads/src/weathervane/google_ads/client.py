@@ -55,7 +55,7 @@ class GoogleAdsClient:
         self._http = vendor_client(
             f"{credentials.api_url.rstrip('/')}/{credentials.api_version}",
             auth=google_ads_auth(credentials),
-            classify=classifier(self.settings.quota_delay),
+            classify=classifier(self.settings.quota_delay, credentials.secrets),
             limits=HttpLimits(
                 read=self.settings.read_seconds,
                 exchange=self.settings.exchange_seconds,

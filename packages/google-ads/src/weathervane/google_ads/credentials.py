@@ -78,6 +78,16 @@ class GoogleAdsCredentials(SourceCredentials):
             return {}
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no message may hold."""
+        given = (self.client_secret, self.refresh_token, self.service_account, self.developer_token)
+        texts = [one.get_secret_value() for one in given if one is not None]
+        return (
+            *filter(None, texts),
+            *(str(self.key[name]) for name in ("private_key",) if self.key.get(name)),
+        )
+
+    @property
     def customers(self) -> tuple[str, ...]:
         """The numbers of `customer_ids`."""
         return tuple(filter(None, self.customer_ids.split(",")))

@@ -64,7 +64,7 @@ def active_days(client: GoogleAdsClient, customer: Customer, first: date, last: 
     Raises:
         IncompleteError: Google's own sum is another one. A day that is missing here would be read by no run.
     """
-    tally = Tally(CUSTOMERS)
+    tally = Tally(CUSTOMERS, first, last)
     body = client.stream(customer.id, CUSTOMERS.query(first, last), login=customer.login, summary=True)
     for records, chunk in chunks_of(body):
         tally.add(records, chunk)

@@ -6,6 +6,10 @@ import logging
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from weathervane.google_ads.answers import PER_ACCOUNT, AccountNotEnabledError, RefusedError
 from weathervane.google_ads.client import GoogleAdsClient
@@ -25,6 +29,7 @@ from weathervane.source.errors import (
     SourceError,
 )
 from weathervane.source.normalise import normalise
+from weathervane.source.quarantine import Misfit
 from weathervane.source.slices import Piece, Slice, SliceEnd
 
 __all__ = ["MetricsReader"]
@@ -112,7 +117,7 @@ class MetricsReader:
         """Every report of the slice's account and days."""
         customer: Customer = slice.bounds["customer"]
         window: Window = slice.bounds["window"]
-        tallies = {report.dataset.name: Tally(report) for report in self._reports}
+        tallies = {report.dataset.name: Tally(report, window.first, window.last) for report in self._reports}
         for report in self._reports:
             tally = tallies[report.dataset.name]
             for body, first, last in self._answers(report, customer, window.first, window.last):
@@ -120,7 +125,10 @@ class MetricsReader:
                     tally.add(records, chunk)
                     if records:
                         rows = normalise(
-                            report.dataset, records, constants={"tenant_id": self._client.tenant}
+                            report.dataset,
+                            records,
+                            constants={"tenant_id": self._client.tenant},
+                            unfit=partial(_not_asked, customer.id, first, last),
                         )
                         yield Piece(report.dataset.name, rows=rows)
                 # It is large, and the next one comes before its name is given to that.
@@ -135,12 +143,12 @@ class MetricsReader:
     def _believe_nothing(
         self, report: Report, customer: Customer, first: date, last: date, window: Window
     ) -> None:
-        """Google answered nothing, and not even a sum: ask the campaigns whether that can be.
+        """Google answered without rows, whatever sum it gave: ask the campaigns whether that can be.
 
         Raises:
             IncompleteError: Campaigns had figures that must have rows in this report, or their answer is not whole.
         """
-        campaigns = Tally(CHANNELS)
+        campaigns = Tally(CHANNELS, first, last)
         for body, _, _ in self._answers(CHANNELS, customer, first, last):
             for records, chunk in chunks_of(body):
                 campaigns.add(records, chunk)
@@ -235,3 +243,18 @@ class MetricsReader:
             refused = any(isinstance(error, CredentialsError) for error in self.failed.values())
             kind = CredentialsError if refused else FatalError
             raise kind(f"all other accounts were read, but not {each}", reason="ACCOUNTS_DENIED")
+
+
+def _not_asked(account: str, first: date, last: date, rows: pa.RecordBatch) -> dict[int, Misfit]:
+    """Rows of another account or day than those asked for: outside of the slice, no later run would take them back."""
+    accounts, days = rows.column("customer_id"), rows.column("date")
+    other_day = pc.or_(pc.less(days, pa.scalar(first)), pc.greater(days, pa.scalar(last)))
+    found = {}
+    for column, wrong, asked in (
+        ("date", other_day, f"{first} .. {last}"),
+        ("customer_id", pc.not_equal(accounts, account), account),
+    ):
+        for row in pc.indices_nonzero(wrong.fill_null(False)).to_pylist():
+            value = str(rows.column(column)[row].as_py())
+            found[row] = Misfit(column, value, f"not of what was asked for: {asked}")
+    return found

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
 
 import httpx
 import msgspec
 
 from weathervane.source.decoding import decode
-from weathervane.source.errors import SourceError
+from weathervane.source.errors import ContractError, SourceError
 
 __all__ = ["ENUM", "Refusal", "readable", "refusal_of", "status_of"]
 
@@ -52,8 +52,8 @@ _LONGEST_DELAY = 86_400.0
 """Seconds that are believed of a delay: the longest quota is a day's."""
 _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s", re.ASCII)
 ENUM = re.compile(r"[A-Z][A-Z0-9_]{2,62}", re.ASCII)
-_SECRET = re.compile(r"ya29\.[\w.-]+|\b1//[\w-]+", re.ASCII)
-"""Access and refresh tokens, should a sentence ever quote one."""
+_SECRET = re.compile(r"Bearer [^\s,;]+|ya29\.[\w.-]+|\b1//[\w-]+", re.ASCII)
+"""Access and refresh tokens, should a sentence ever quote one; whoever knows their values takes these out too."""
 _LINK = re.compile(r"https://[a-z.]+\.google\.com/[\w./?=&%-]{1,200}", re.ASCII)
 
 
@@ -99,27 +99,45 @@ class _Status(msgspec.Struct):
     details: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-_SIGNS = frozenset({"error", "errors", "partialFailureError", "code", "status"})
-"""Members that no good answer has, and no chunk of one: those of an error, a GoogleAdsFailure, a google.rpc.Status."""
+_SIGNS = frozenset({"error", "errors", "partialFailureError", "code", "status", "message"})
+"""Members that no good answer has, and no chunk or sum of one: those of an error, a GoogleAdsFailure, a
+google.rpc.Status."""
+_CHUNK = frozenset({"results", "fieldMask", "summaryRow", "queryResourceConsumption", "requestId"})
 _ANSWER: Any = list[dict[str, msgspec.Raw]] | dict[str, msgspec.Raw]
 _T = TypeVar("_T")
 
 
-def refusal_of(response: httpx.Response) -> Refusal | None:
+def refusal_of(response: httpx.Response, secrets: Collection[str] = ()) -> Refusal | None:
     """The error of an answer, wherever it stands in it and however little it says; None when there is none.
 
     An error may follow good chunks in the array of searchStream, in an answer of status 200.
+
+    Args:
+        response: What Google answered.
+        secrets: Texts that no word of it may hold, should Google quote one.
 
     Raises:
         UnavailableError: The body is no JSON: cut, or HTML.
         ContractError: It is JSON of another shape.
     """
     decoded = decode(response.content, _ANSWER, "Google Ads' answer")
-    for part in decoded if isinstance(decoded, list) else [decoded]:
-        if part.keys() & _SIGNS:
-            told = part.get("error", part.get("partialFailureError"))
-            return _refusal(bytes(told if told is not None else msgspec.json.encode(part)), response)
+    for chunk in decoded if isinstance(decoded, list) else [decoded]:
+        summary = readable(chunk.get("summaryRow", b""), dict[str, msgspec.Raw]) or {}
+        metrics = readable(summary.get("metrics", b""), dict[str, msgspec.Raw]) or {}
+        for part in (chunk, summary, metrics):
+            if part.keys() & _SIGNS:
+                told = part.get("error", part.get("partialFailureError"))
+                sent = bytes(told if told is not None else msgspec.json.encode(part))
+                return _without(secrets, _refusal(sent, response))
+        if isinstance(decoded, list) and chunk and not chunk.keys() & _CHUNK:
+            raise ContractError("a chunk has no member that is known here", reason="UNEXPECTED_JSON")
     return None
+
+
+def _without(secrets: Collection[str], refusal: Refusal) -> Refusal:
+    hidden = re.compile("|".join(re.escape(one) for one in secrets if one) or r"(?!)")
+    texts = {name: hidden.sub("[...]", text) for name, text in vars(refusal).items() if isinstance(text, str)}
+    return replace(refusal, **cast(Any, texts))
 
 
 def _refusal(sent: bytes, response: httpx.Response) -> Refusal:

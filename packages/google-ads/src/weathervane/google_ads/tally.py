@@ -82,10 +82,16 @@ class Tally:
 
     A row that does not fit its table is counted like the others as far as it can be read. A figure that cannot be read
     is not compared with Google's sum of it; the row that has it is set aside, which tells of it.
+
+    Args:
+        report: What is counted.
+        first: First day that was asked for.
+        last: Last one.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, first: date, last: date) -> None:
         self._report = report
+        self._first, self._last = first, last
         self._paths = {name: _TOTALS[name] for name in report.totals}
         columns = (report.dataset.column(name) for name in report.dataset.unique_keys)
         self._key = [(column.members, column.absent) for column in columns if column.path]
@@ -99,7 +105,7 @@ class Tally:
         self.days: dict[date, bool] = {}
         """Every day that has rows, and whether the account was shown, clicked or charged on it."""
         self.undated = False
-        """Whether a row was of a day that cannot be read."""
+        """Whether a row was of a day that cannot be read, or was not asked for."""
         self.channels: set[str] = set()
         """The channel types of the campaigns that were shown, clicked or charged, where they are selected."""
 
@@ -127,7 +133,7 @@ class Tally:
         figures = {name: whole(row if row is not None else _ODD, path) for name, path in self._paths.items()}
         self._unreadable |= {name for name, figure in figures.items() if figure is None}
         day, busy = _day(row), any(figures.values())
-        if day is None:
+        if day is None or not self._first <= day <= self._last:
             self.undated = True
         else:
             self.days[day] = busy or self.days.get(day, False)
@@ -147,8 +153,8 @@ class Tally:
         """End an answer.
 
         Returns:
-            Whether Google vouches for it: False when it had neither rows nor a summary row, so that nothing tells it
-            from an answer that was lost.
+            Whether it had rows. When it had none, nothing tells it from an answer that was lost: a summary row of
+            nothing neither.
 
         Raises:
             IncompleteError: There were rows and no summary row.
@@ -160,7 +166,7 @@ class Tally:
             raise IncompleteError(
                 "rows came without the summary row that ends an answer", reason="NO_SUMMARY_ROW"
             )
-        return summed
+        return received
 
     def totals(self, active: Collection[date]) -> tuple[ControlTotal, ...]:
         """Both figures of each control total.

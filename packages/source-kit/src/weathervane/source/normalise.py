@@ -11,7 +11,7 @@ as one row of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -53,12 +53,18 @@ class Normalised:
 
 
 def normalise(
-    dataset: Dataset, records: Sequence[bytes] | bytes, *, constants: Mapping[str, object] | None = None
+    dataset: Dataset,
+    records: Sequence[bytes] | bytes,
+    *,
+    constants: Mapping[str, object] | None = None,
+    unfit: Callable[[pa.RecordBatch], Mapping[int, Misfit]] | None = None,
 ) -> Normalised:
     """The records of one page as rows of the dataset.
 
     ``records`` are JSON objects as sent, one `bytes` each (see `split_records`), or newline-delimited JSON.
-    ``constants`` gives a value for each column that has no path, and for no other.
+    ``constants`` gives a value for each column that has no path, and for no other. ``unfit`` judges rows by what a
+    column's type cannot say, such as another account's: rows by their number in the batch, each with its misfit; a
+    value that does not fit its type is null in that batch, and its own misfit goes first.
 
     Whatever the records hold ends in `rows` or `quarantined`, never in an exception: broken JSON or UTF-8, a
     record that is no object, the wrong JSON type, a number too large or too precise, a missing key, a member
@@ -73,7 +79,7 @@ def normalise(
     if isinstance(records, bytes):
         records = split_lines(records)
     scalars = _constants(dataset, constants or {})
-    pieces = [_settle(dataset, sent, scalars) for sent in read(shape_of(dataset), records)]
+    pieces = [_settle(dataset, sent, scalars, unfit) for sent in read(shape_of(dataset), records)]
     if len(pieces) == 1:
         return pieces[0]
     return Normalised(
@@ -110,7 +116,12 @@ def _constants(dataset: Dataset, constants: Mapping[str, object]) -> dict[str, p
     return scalars
 
 
-def _settle(dataset: Dataset, sent: Sent, constants: Mapping[str, pa.Scalar]) -> Normalised:
+def _settle(
+    dataset: Dataset,
+    sent: Sent,
+    constants: Mapping[str, pa.Scalar],
+    unfit: Callable[[pa.RecordBatch], Mapping[int, Misfit]] | None,
+) -> Normalised:
     """Gives every value its type and parts the rows that fit from those that do not."""
     arrays: dict[str, pa.Array] = {}
     # The first misfit of each row, since columns come in declared order.
@@ -134,6 +145,8 @@ def _settle(dataset: Dataset, sent: Sent, constants: Mapping[str, pa.Scalar]) ->
     batch = pa.RecordBatch.from_arrays(
         [arrays[column.name] for column in dataset.columns], schema=dataset.schema
     )
+    if unfit is not None:
+        misfits = {**unfit(batch), **misfits}
     if batch.nbytes > MAX_RECORD_BYTES:
         _judge_size(batch, misfits)
     kept = [

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 import msgspec
 
+from weathervane.source._surrogates import replaced
 from weathervane.source.delays import bounded_delay
 from weathervane.source.errors import (
     ContractError,
@@ -73,18 +74,14 @@ def decode_json(response: httpx.Response) -> object:
 
     Numbers with a point or exponent become Decimal (exact: money in JSON numbers survives), others int.
     Raises UnavailableError for what is not JSON (HTML, cut text, NaN, Infinity), ContractError for JSON
-    deeper than 100 levels. Neither holds any of the text.
+    deeper than 100 levels. Neither holds any of the text. Half of a surrogate pair, which no text can hold, is read as
+    U+FFFD.
     """
     if _JSON in response.extensions:
         return response.extensions[_JSON]
-    document: object = None
-    problem = ""
-    try:
-        document = _decoder.decode(response.content)
-    except RecursionError:
-        problem = "depth"
-    except ValueError:  # msgspec.DecodeError and UnicodeDecodeError: the latter carries the body
-        problem = "syntax"
+    document, problem = _decoded(response.content)
+    if problem == "syntax" and (whole := replaced(response.content)) is not None:
+        document, problem = _decoded(whole)
     if problem == "syntax":
         raise UnavailableError(
             f"the answer is not JSON ({_describe(response)}, {len(response.content):,} bytes)",
@@ -94,6 +91,15 @@ def decode_json(response: httpx.Response) -> object:
         raise ContractError(f"the answer's JSON is deeper than {_MAX_DEPTH} levels", reason="JSON_TOO_DEEP")
     response.extensions[_JSON] = document
     return document
+
+
+def _decoded(body: bytes) -> tuple[object, str]:
+    try:
+        return _decoder.decode(body), ""
+    except RecursionError:
+        return None, "depth"
+    except ValueError:  # msgspec.DecodeError and UnicodeDecodeError: the latter carries the body
+        return None, "syntax"
 
 
 def classify_by_status(response: httpx.Response) -> Verdict:

@@ -9,6 +9,7 @@ vendor sent, but for a short text of a kind that is no secret: the name of a tim
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -17,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from weathervane.source._surrogates import marked, replaced
 from weathervane.source.errors import ContractError, UnavailableError
 
 __all__ = ["decode", "parse_amount", "parse_time", "parse_vendor_day", "parse_zone"]
@@ -33,6 +35,8 @@ _SHOWN = 60
 def decode(body: bytes | str | msgspec.Raw, kind: type[T], what: str) -> T:
     """What a vendor sent, as JSON of a kind that msgspec knows; members that the kind does not name are skipped.
 
+    Half of a surrogate pair (half an emoji), which no text can hold, is read as U+FFFD.
+
     An amount in it is taken as text or as `Decimal` and then read by `parse_amount`: msgspec takes "NaN" and 1E+999999
     for decimals.
 
@@ -47,9 +51,28 @@ def decode(body: bytes | str | msgspec.Raw, kind: type[T], what: str) -> T:
         ContractError: It is JSON of another kind (UNEXPECTED_JSON; says where, never what stands there), or nested too
             deeply (JSON_TOO_DEEP).
     """
+    return _decode(
+        body, kind, what, lambda text: None if (whole := replaced(text)) is None else (whole, False)
+    )[0]
+
+
+def decode_marked(body: bytes | str | msgspec.Raw, kind: type[T], what: str) -> tuple[T, bool]:
+    """As `decode`, for who hands on raw parts of an answer with halves of emoji as they were sent.
+
+    The second is whether each part needs `restored` of `_surrogates.py`; never for an ordinary answer.
+    """
+    return _decode(body, kind, what, marked)
+
+
+def _decode(
+    body: bytes | str | msgspec.Raw,
+    kind: type[T],
+    what: str,
+    mend: Callable[[bytes], tuple[bytes, bool] | None],
+) -> tuple[T, bool]:
     decoder: msgspec.json.Decoder[T] = _decoder(cast(Any, kind))
     try:
-        return decoder.decode(body)
+        return decoder.decode(body), False
     except msgspec.ValidationError as error:
         # The first wrong value is met before the end of what was cut.
         problem: Exception = _syntax_error(body) or error
@@ -60,6 +83,9 @@ def decode(body: bytes | str | msgspec.Raw, kind: type[T], what: str) -> T:
     if isinstance(problem, msgspec.ValidationError):
         where = _QUOTED.sub("'…'", str(problem))
         raise ContractError(f"{what} is not as documented: {where}", reason="UNEXPECTED_JSON")
+    if (mended := mend(_bytes(body))) is not None:
+        whole, marks = mended
+        return _decode(whole, kind, what, lambda text: None)[0], marks
     # The decoder's own words name a position, never content; other errors' may hold it.
     why = str(problem) if isinstance(problem, msgspec.DecodeError) else "it is not UTF-8"
     raise UnavailableError(f"{what} ({_size(body):,} bytes) is not JSON: {why}", reason="MALFORMED_JSON")
@@ -138,6 +164,10 @@ def _syntax_error(body: bytes | str | msgspec.Raw) -> Exception | None:
     except (ValueError, RecursionError) as error:
         return error
     return None
+
+
+def _bytes(body: bytes | str | msgspec.Raw) -> bytes:
+    return body.encode("utf-8", "replace") if isinstance(body, str) else bytes(body)
 
 
 def _size(body: bytes | str | msgspec.Raw) -> int:

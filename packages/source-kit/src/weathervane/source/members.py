@@ -10,6 +10,7 @@ from functools import lru_cache
 import pyarrow as pa
 
 from weathervane.lake import row_keys
+from weathervane.source._surrogates import replaced
 from weathervane.source.column import Column
 from weathervane.source.dataset import Dataset
 from weathervane.source.normalise import Normalised, normalise
@@ -45,18 +46,23 @@ def members_of(
     parents = _parents(dataset)
     known = {column.name for column in parents.constants}
     mine = {name: value for name, value in (constants or {}).items() if name in known}
-    rows = normalise(parents, records, constants=mine).rows.select(list(dataset.replace_members))
+    read = normalise(parents, records, constants=mine)
+    if read.quarantined.num_rows:
+        # Half an emoji somewhere in a child makes its parent's list no null; in a parent's name it names none (below).
+        read = normalise(parents, [replaced(record) or record for record in records], constants=mine)
+    rows = read.rows.select(list(dataset.replace_members))
     spoilt = set()
     for key in page.quarantined.column("row_key").to_pylist():
         try:
-            parts = dict(zip(dataset.unique_keys, json.loads(key), strict=True))
+            named = dict(zip(dataset.unique_keys, json.loads(key), strict=True))
         except ValueError:
             # A key too long to be kept whole names no parent: then nothing of this page may be replaced.
             return rows.slice(0, 0)
-        spoilt.add(tuple(parts[name] for name in dataset.replace_members))
+        spoilt.add(tuple(named[name] for name in dataset.replace_members))
     first: dict[str, int] = {}
     for row, key in enumerate(row_keys(rows, dataset.replace_members).to_pylist()):
-        if tuple(json.loads(key)) not in spoilt:
+        parts = tuple(json.loads(key))
+        if parts not in spoilt and not any("\ufffd" in part for part in parts if isinstance(part, str)):
             first.setdefault(key, row)
     return rows.take(pa.array(first.values(), pa.int64()))
 

@@ -9,6 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from weathervane.lake import QUARANTINE_SCHEMA
+from weathervane.source._surrogates import marked, restored
 
 __all__ = ["QUARANTINE_SCHEMA", "VALUE_ASIDE", "Misfit", "quarantine_batch"]
 
@@ -52,7 +53,9 @@ def record_text(record: bytes, steps: Sequence[str | int]) -> str:
     UTF-8 are shown as `\xNN`. What is longer than 2 MiB is cut, and says so.
     """
     try:
-        document = _only(record, steps)
+        whole, marks = marked(record) or (record, False)
+        document = _only(whole, steps)
+        document = restored(document) if marks else document
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, LookupError):
         document = record
     text = document.decode("utf-8", "backslashreplace")

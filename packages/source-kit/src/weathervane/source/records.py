@@ -7,7 +7,8 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from weathervane.source.decoding import decode
+from weathervane.source._surrogates import restored
+from weathervane.source.decoding import decode, decode_marked
 from weathervane.source.errors import ContractError
 
 __all__ = ["split_lines", "split_records"]
@@ -31,6 +32,8 @@ def split_records(
     such as a Struct with `pageInfo` or `paging.next`; members that it does not name are skipped, the records
     too.
 
+    Half an emoji in a record costs no other one: `normalise` sets the value aside, or its row.
+
     ``missing_ok``: a page without the list holds no records (Google Ads omits empty lists). Otherwise a
     missing or null list is a broken contract, because an answer that lost its data must not look like an
     empty one.
@@ -42,8 +45,9 @@ def split_records(
     """
     steps = tuple(path.replace("[]", ".[].").strip(".").replace("..", ".").split("."))
     what = f"the answer with {path!r}"
-    pages: Any = decode(body, _page_type(steps), what)
-    found: list[Any] = [pages]
+    found_pages: Any
+    found_pages, marks = decode_marked(body, _page_type(steps), what)
+    found: list[Any] = [found_pages]
     for step in steps:
         if step == "[]":
             found = [item for page in found if page is not None for item in page]
@@ -52,6 +56,8 @@ def split_records(
     if not missing_ok and any(page is None for page in found):
         raise ContractError(f"the answer has no list at {path!r}", reason="UNEXPECTED_JSON")
     records = [bytes(record) for page in found if page is not None for record in page]
+    if marks:
+        records = [restored(record) for record in records]
     return records, None if rest is None else decode(body, rest, what)
 
 

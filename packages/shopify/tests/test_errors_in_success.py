@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -167,3 +168,47 @@ def test_no_token_is_taken_out_of_a_refusal(read, status, body, kind, reason):
         client.shop()
     assert caught.value.reason == reason
     assert "shpat_x" not in str(caught.value)
+
+
+@pytest.mark.parametrize("where", ["errors", "error", "\\u0065rror"])
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [
+        ("OrdersPage", {"orders": {"nodes": {"0": "ERROR"}}}),
+        ("OrdersPage", {"orders": "ERROR"}),
+        ("OrdersPage", {"orders": {"nodes": {"0": {"lineItems": {"nodes": {"0": "ERROR"}}}}}}),
+        ("OrderLines", {"order": "ERROR"}),
+        ("ProductsPage", {"products": {"nodes": {"0": {"variants": "ERROR"}}}}),
+        ("Count", {"count": "ERROR"}),
+    ],
+)
+def test_no_object_with_an_error_in_it_is_taken(read, operation, members, where):
+    """At any depth of the data: half of an order is no order."""
+    name = json.loads(f'"{where}"')
+    members = json.loads(json.dumps(members).replace('"ERROR"', json.dumps({name: [error("half")]})))
+    read.shop.faults.add("merged", times=None, match={"operation": operation}, members={"data": members})
+    with pytest.raises(UnavailableError) as caught:
+        read(*CALLS[operation])
+    assert caught.value.reason == "GRAPHQL_ERROR"
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 406, 422, 423, 429, 430, 500, 503])
+def test_a_refusal_tells_what_shopify_said_and_no_secret(read, status):
+    """Whatever its status; a secret that it quotes is left out, whatever its form."""
+    body = '{"errors":"My own sentence about sandbox-secret and shpat_CANARY12345"}'
+    read.shop.faults.add("status", status=status, body=body, times=None, match={"operation": "Shop"})
+    with pytest.raises(SourceError) as caught:
+        read(*CALLS["Shop"])
+    assert "My own sentence about [...] and [...]" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["My sandbox-secret.", "sandbox-client, sandbox-secret: no"])
+@pytest.mark.parametrize("operation", ["Shop", "OrdersPage"])
+def test_no_answer_tells_a_secret_that_it_quotes(read, operation, text):
+    """Neither one of success."""
+    read.shop.faults.add(
+        "merged", times=None, match={"operation": operation}, members={"errors": [error(text)]}
+    )
+    with pytest.raises(SourceError) as caught:
+        read(*CALLS[operation])
+    assert text.replace("sandbox-secret", "[...]") in str(caught.value)

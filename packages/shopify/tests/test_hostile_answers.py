@@ -27,6 +27,10 @@ BODIES = {
     "not a number": b'{"data":{"x":NaN}}',
     "deep": b'{"data":' + DEEP.encode() + b"}",
     "deep errors": b'{"errors":' + DEEP.encode() + b"}",
+    "errors as deep as can be read": b'{"errors":[{"message":' + b"[" * 970 + b"]" * 970 + b"}]}",
+    "an error as deep": b'{"errors":' + b"[" * 970 + b"]" * 970 + b"}",
+    "a code as deep": b'{"data":{},"extensions":{"code":' + b"[" * 970 + b"]" * 970 + b"}}",
+    "warnings as deep": b'{"data":{},"extensions":{"search":' + b"[" * 970 + b"1" + b"]" * 970 + b"}}",
     "deep extensions": b'{"data":{},"extensions":' + DEEP.encode() + b"}",
     "data of another kind": b'{"data":[{"shop":1}]}',
     "empty data": b'{"data":{}}',
@@ -53,7 +57,10 @@ VALUES: list[tuple[str, dict[str, Any]]] = [
     ),
     ("Shop", {"shop": {"currencyCode": None}}),
     ("Shop", {"currentAppInstallation": {"accessScopes": "read_orders"}}),
-    *(("Count", {"count": {"count": count}}) for count in ("12", 1.5, 1e300, 10**400, None, [])),
+    *(
+        ("Count", {"count": {"count": count}})
+        for count in ("12", 1.5, 1e300, 10**400, -1, 10**16, int("9" * 4000), None, [])
+    ),
     ("Count", {"count": {"precision": "AT_LEAST"}}),
     *(
         (operation, members)
@@ -107,6 +114,7 @@ def test_no_value_ends_a_run_otherwise_than_by_an_error_of_ours(read, operation,
     with pytest.raises(SourceError) as caught:
         read(*CALLS[operation])
     assert not isinstance(caught.value, InternalError)
+    assert len(str(caught.value)) < 700
     assert "etc/passwd" not in str(caught.value) or caught.value.reason == "UNKNOWN_TIME_ZONE"
 
 
@@ -136,6 +144,8 @@ COSTS: list[Any] = [
     {"throttleStatus": {"maximumAvailable": 0, "currentlyAvailable": 0, "restoreRate": 0}},
     {"throttleStatus": {"maximumAvailable": 1e300, "currentlyAvailable": 1e300, "restoreRate": 1e-300}},
     {"throttleStatus": {"maximumAvailable": "x"}},
+    {"throttleStatus": {"maximumAvailable": 1e308, "currentlyAvailable": -1e308, "restoreRate": 1e-308}},
+    {"throttleStatus": {"maximumAvailable": 1000, "currentlyAvailable": -1e9, "restoreRate": 50}},
 ]
 
 

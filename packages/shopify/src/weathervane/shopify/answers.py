@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import httpx
 import msgspec
 
-from weathervane.shopify.refusals import PageTooDearError, Refusal, error_of, gravest, refusals_in, safe
+from weathervane.shopify.refusals import (
+    PageTooDearError,
+    Refusal,
+    error_of,
+    gravest,
+    refusals_in,
+    safe,
+    shown,
+)
 from weathervane.source.decoding import decode
 from weathervane.source.errors import (
     ConfigurationError,
@@ -28,6 +38,9 @@ __all__ = ["PageTooDearError", "by_status", "classifier", "requested_cost", "thr
 _T = TypeVar("_T")
 _NULL = msgspec.Raw(b"null")
 _ANSWER = "Shopify's answer"
+# What may be a member for errors; JSON may also write any of its letters as an escape.
+_ERROR = re.compile(rb'"errors?"|\\u00[67]')
+_LONGEST_FILL = 86_400.0
 
 
 class _Throttle(msgspec.Struct, rename="camel"):
@@ -73,6 +86,8 @@ def throttle_status(response: httpx.Response) -> ThrottleStatus | None:
     status = _perhaps(cost.throttle_status, _Throttle) if cost else None
     if status is None or not (status.restore_rate > 0 and status.maximum_available > 0):
         return None
+    if not (status.maximum_available - status.currently_available) / status.restore_rate <= _LONGEST_FILL:
+        return None  # seconds; a real bucket is full within a minute
     return ThrottleStatus(status.maximum_available, status.currently_available, status.restore_rate)
 
 
@@ -99,7 +114,7 @@ def classifier(api_version: str) -> Any:
         if used and used != api_version:
             return Fail(
                 ContractError(
-                    f"Shopify answered with API version {used[:20]} instead of {api_version}, which it no longer"
+                    f"Shopify answered with API version {safe(used, 20)} instead of {api_version}, which it no longer"
                     " supports",
                     reason="FELL_FORWARD",
                 )
@@ -151,11 +166,27 @@ def _refusals(envelope: _Envelope) -> list[Refusal]:
     refusals = [
         one for part in places for place in (part.errors, part.error) for one in refusals_in(_values(place))
     ]
+    if not refusals and _ERROR.search(envelope.data):
+        refusals += _errors_within(_values(envelope.data))
     # Beside what a mutation did: there an empty list says that all is well.
     for place in (envelope.user_errors, within.user_errors):
         refusals += refusals_in(_values(place) or None)
     code = _values(extensions.code)
     return refusals if code is None else [*refusals, *refusals_in({"code": code})]
+
+
+def _errors_within(data: Any) -> list[Refusal]:
+    """The errors that stand in an answer's objects and lists: what holds one was not answered whole."""
+    found: list[Refusal] = []
+    left = [data]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            found += [each for name in ("errors", "error") for each in refusals_in(one.get(name))]
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+    return found
 
 
 def _ignored(envelope: _Envelope) -> str:
@@ -166,7 +197,7 @@ def _ignored(envelope: _Envelope) -> str:
         # A report on a search comes with warnings only when something was ignored, or when it was asked for.
         warnings = one.get("warnings") if isinstance(one, dict) else one
         if warnings:
-            told.append(str(warnings))
+            told.append(shown(warnings))
     return "; ".join(told)
 
 
@@ -202,16 +233,30 @@ def by_status(response: httpx.Response) -> Verdict:
         423: (CredentialsError, "SHOP_LOCKED", "the shop is locked"),
     }
     verdict = classify_by_status(response)
-    if status not in meanings or isinstance(verdict, Retry):  # a 403 of an edge server passes
-        return verdict
-    kind, reason, message = meanings[status]
     envelope = _envelope(response)
     try:
         told = next((one.message for one in _refusals(envelope)), "") if envelope else ""
     except SourceError:
         told = ""
     said = f": {safe(told)}" if told else ""
+    if isinstance(verdict, Accept):
+        return verdict
+    if status not in meanings or isinstance(verdict, Retry):  # a 403 of an edge server passes
+        return _saying(verdict, said)
+    kind, reason, message = meanings[status]
     return Fail(kind(f"{message} (HTTP {status}){said}", reason=reason))
+
+
+def _saying(verdict: Retry | Fail, said: str) -> Retry | Fail:
+    error = verdict.error
+    message = error.message + said
+    if isinstance(error, ThrottledError):
+        return Retry(
+            ThrottledError(message, reason=error.reason, retry_after=error.retry_after), error.retry_after
+        )
+    if isinstance(verdict, Retry):
+        return replace(verdict, error=type(verdict.error)(message, reason=error.reason))
+    return replace(verdict, error=type(error)(message, reason=error.reason))
 
 
 def _by_errors(refusals: list[Refusal], response: httpx.Response, *, executed: bool) -> Verdict:

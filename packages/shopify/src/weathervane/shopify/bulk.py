@@ -109,7 +109,7 @@ def _start(
             if told.code:  # a throttle, or a fault of Shopify's, in a sentence of its own
                 raise error_of(told)
             raise ConfigurationError(
-                f"Shopify does not take the bulk query: {error.code or 'no code'}: {safe(error.message)}",
+                f"Shopify does not take the bulk query: {safe(error.code or 'no code')}: {safe(error.message)}",
                 reason="BULK_REFUSED",
             )
         if clock() > deadline:
@@ -147,18 +147,21 @@ def _wait(
             )
         if operation.status == "COMPLETED":
             raise IncompleteError(
-                f"the bulk operation is complete in name only ({operation.error_code or 'with partial data'})",
+                f"the bulk operation is complete in name only ({safe(operation.error_code or 'with partial data')})",
                 reason="BULK_PARTIAL",
             )
         if operation.status not in ("CREATED", "RUNNING"):
             raise IncompleteError(
-                f"the bulk operation ended as {operation.status} ({operation.error_code or 'no error code'}); what it"
+                f"the bulk operation ended as {safe(operation.status, 40)}"
+                f" ({safe(operation.error_code or 'no error code', 60)}); what it"
                 " left is not used",
                 reason="BULK_" + (operation.status if operation.status.isalpha() else "STATUS"),
             )
         if clock() > deadline:
             raise DeferredError("the bulk operation is not done", reason="BULK_SLOW", retry_after=900)
-        wait.goes_on(f"{operation.status.lower()[:40]}, {operation.object_count[:20]} objects so far")
+        wait.goes_on(
+            f"{safe(operation.status, 40).lower()}, {safe(operation.object_count, 20)} objects so far"
+        )
         sleep(seconds)
     raise AssertionError("the waits are endless")
 

@@ -18,7 +18,7 @@ from weathervane.lake import ControlTotal
 from weathervane.shopify import queries
 from weathervane.shopify.bulk import bulk_file
 from weathervane.shopify.client import ShopifyClient
-from weathervane.shopify.nested import NestedList, Part, Seen, drain
+from weathervane.shopify.nested import GoneError, NestedList, Part, Seen, drain
 from weathervane.shopify.orders import BULK_LINES, PARENTS, PARTS
 from weathervane.shopify.queries import changed_since, search_literal
 from weathervane.shopify.refusals import safe
@@ -121,9 +121,12 @@ def _lines_by_pages(
     if at < 0:
         raise _orphans(size)
     version = held.column("updated_at")[at].as_py()
-    parts = list(drain(client, within, Seen(order, version, more=None)))
+    try:
+        parts = list(drain(client, within, Seen(order, version, more=None)))
+    except GoneError:
+        return []
     shown = len(frozenset[str]().union(*(part.shown for part in parts)))
-    if parts and shown < size and _changed(parts[-1].record) == version:
+    if shown < size and _changed(parts[-1].record) == version:
         raise IncompleteError(
             f"Shopify lists {shown:,} lines of {order} by pages and {size:,} in the bulk file",
             reason="LIST_SHORT",

@@ -124,9 +124,11 @@ class ChangeReader:
         # Of a page within which the slice ends only the first objects.
         records = split_records(body, f"data.{shape.connection}.nodes")[0][: len(page)]
         yield Piece(shape.parents.name, normalise(shape.parents, records, constants=self._constants))
-        shown, aside = [], []
+        shown, aside, listed = [], [], []
         for record, one in zip(records, page, strict=True):
             rest = rest_of(self._client, shape.within, one)
+            if not rest.gone:
+                listed.append(record)
             if not rest.instead:
                 shown.append(record)
             if rest.records:
@@ -136,9 +138,9 @@ class ChangeReader:
         children = normalise(shape.children, shown, constants=self._constants)
         aside.append(children.quarantined)
         # Only now every list of the page is whole, and only of these parents do children count as gone that were not
-        # shown; not of one whose child was set aside.
+        # shown; not of one whose child was set aside, nor of one that was deleted before its list was at its end.
         whole = Normalised(children.rows, pa.concat_batches(aside))
-        members = members_of(shape.children, records, whole, constants=self._constants)
+        members = members_of(shape.children, listed, whole, constants=self._constants)
         yield Piece(shape.children.name, children, members=members)
 
     def _count(self, lower: datetime | None, upper: datetime | None) -> int:

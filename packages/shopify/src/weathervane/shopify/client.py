@@ -18,7 +18,8 @@ import msgspec
 from weathervane.shopify import queries
 from weathervane.shopify.answers import PageTooDearError, classifier, requested_cost, throttle_status
 from weathervane.shopify.credentials import ShopifyCredentials, shopify_auth
-from weathervane.shopify.pages import SMALL_COST, PageSize, decode, page_info
+from weathervane.shopify.pages import SMALL_COST, Count, PageSize, decode, page_info
+from weathervane.shopify.refusals import safe
 from weathervane.shopify.settings import ShopifySettings
 from weathervane.source.decoding import parse_zone
 from weathervane.source.errors import ConfigurationError, ContractError, UnavailableError
@@ -127,7 +128,7 @@ class ShopifyClient:
         data = self.ask(queries.SHOP, None, _ShopData)
         if not self._credentials.api_url and data.shop.myshopify_domain != self._credentials.domain:
             raise ConfigurationError(
-                f"the token is for {data.shop.myshopify_domain}, the tenant is configured for"
+                f"the token is for {safe(data.shop.myshopify_domain)}, the tenant is configured for"
                 f" {self._credentials.domain}",
                 reason="WRONG_SHOP",
             )
@@ -196,7 +197,7 @@ class _ShopData(msgspec.Struct, rename="camel"):
 
 
 class _Count(msgspec.Struct):
-    count: int
+    count: Count
     precision: str
 
 

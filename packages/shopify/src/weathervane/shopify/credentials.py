@@ -11,6 +11,7 @@ import msgspec
 from pydantic import SecretStr, field_validator, model_validator
 
 from weathervane.shopify.answers import by_status
+from weathervane.shopify.refusals import hide
 from weathervane.source.credentials import SourceCredentials
 from weathervane.source.decoding import decode
 from weathervane.source.errors import ContractError, CredentialsError, SourceError, UnavailableError
@@ -70,6 +71,7 @@ class ShopifyCredentials(SourceCredentials):
     def _one_way(self) -> Self:
         if self.access_token is None and (self.client_id is None or self.client_secret is None):
             raise ValueError("neither access_token nor client_id and client_secret")
+        hide(self.access_token, self.client_secret, self.refresh_token)
         return self
 
     @property
@@ -147,6 +149,7 @@ class _Granted(_ShopifyAuth):
                 raise
             self._credentials = newer
             grant = self._grant(newer)
+        hide(grant.access_token, grant.refresh_token)
         if grant.refresh_token is not None:
             # The old refresh token is dead from now on: keep the new one before anything else can fail.
             rotated = {"refresh_token": SecretStr(grant.refresh_token)}

@@ -6,6 +6,7 @@ they were whole, and what a list does not show is taken off the lake.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,14 +15,24 @@ from typing import Any
 
 import msgspec
 
+from weathervane.shopify import queries
 from weathervane.shopify.client import ShopifyClient
-from weathervane.shopify.pages import PageInfo, PageSize, decode
+from weathervane.shopify.pages import Count, PageInfo, PageSize, decode
+from weathervane.shopify.refusals import safe
 from weathervane.source.decoding import decode as decode_json
 from weathervane.source.decoding import parse_time
 from weathervane.source.errors import ContractError, IncompleteError
 from weathervane.source.paging import Page, paginate
 
-__all__ = ["NestedList", "Part", "Rest", "Seen", "drain", "rest_of", "seen_on"]
+__all__ = ["GoneError", "NestedList", "Part", "Rest", "Seen", "drain", "rest_of", "seen_on"]
+
+log = logging.getLogger(__name__)
+
+_COUNTS = {"order": queries.COUNT_ORDERS, "product": queries.COUNT_PRODUCTS}
+
+
+class GoneError(Exception):
+    """The object was deleted since its page was read, so what is left of its list will never be known."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,8 @@ class Rest(msgspec.Struct):
     records: list[bytes]
     instead: bool = False
     """The records hold the whole list, so that the page's part of it is not to be used."""
+    gone: bool = False
+    """The object was deleted meanwhile: its list is not known to its end, and nothing may be taken off it."""
 
 
 def seen_on(body: bytes, connection: str, within: NestedList) -> list[Seen]:
@@ -85,23 +98,27 @@ def seen_on(body: bytes, connection: str, within: NestedList) -> list[Seen]:
 def rest_of(client: ShopifyClient, within: NestedList, seen: Seen) -> Rest:
     """The rest of one object's list; or all of it anew, when it was shorter than Shopify counts.
 
-    An object that was deleted meanwhile has no rest.
-
     Raises:
-        IncompleteError: Shopify counts more elements than it lists, a second time.
+        IncompleteError: Shopify counts more elements than it lists, a second time; or does not show the object.
     """
+    try:
+        return _rest_of(client, within, seen)
+    except GoneError:
+        return Rest([], gone=True)
+
+
+def _rest_of(client: ShopifyClient, within: NestedList, seen: Seen) -> Rest:
     parts = list(drain(client, within, seen)) if seen.more is not None else []
     rest = Rest([part.record for part in parts])
     if not _lacking(parts, seen):
         return rest
     # An edit may have come between the list and its count, so a single difference is no loss yet.
     parts = list(drain(client, within, Seen(seen.id, seen.changed, more=None)))
-    if not parts:
-        return rest
     lacking = _lacking(parts)
     if lacking:
         raise IncompleteError(
-            f"Shopify counts {parts[-1].counted:,} {within.name} of {seen.id} and does not list {lacking:,} of them",
+            f"Shopify counts {parts[-1].counted:,} {within.name} of {safe(seen.id)} and does not list"
+            f" {lacking:,} of them",
             reason="LIST_SHORT",
         )
     return Rest([part.record for part in parts], instead=True)
@@ -110,7 +127,9 @@ def rest_of(client: ShopifyClient, within: NestedList, seen: Seen) -> Rest:
 def drain(client: ShopifyClient, within: NestedList, seen: Seen) -> Iterator[Part]:
     """One object's nested list from `seen.more` on, or all of it when that is None.
 
-    An object that was deleted meanwhile has no parts.
+    Raises:
+        GoneError: The object was deleted meanwhile.
+        IncompleteError: Shopify does not show the object and counts it all the same.
     """
     sizes = PageSize(client.settings, client.settings.nested_page_size)
 
@@ -118,13 +137,29 @@ def drain(client: ShopifyClient, within: NestedList, seen: Seen) -> Iterator[Par
         body = client.sized(within.query, {"id": seen.id, "after": cursor or seen.more}, sizes).body
         found: Any = decode(body, _object_shape(within)).object
         if found is None:
-            return Page([], None)
+            raise _gone(client, within, seen.id)
         record: Any = decode(body, _raw_shape(within.root)).object
         part = Part(bytes(record), found.nested.ids, _count(found))
         return Page([part], found.nested.page_info.next)
 
     for page in paginate(fetch, what=f"{within.root}.{within.name}"):
         yield from page.items
+
+
+def _gone(client: ShopifyClient, within: NestedList, gid: str) -> GoneError:
+    """A null stands for what was deleted, and for what Shopify failed to show: only the first is not counted."""
+    if client.count(_COUNTS[within.root], f"id:{gid.rsplit('/', 1)[-1]}"):
+        raise IncompleteError(
+            f"Shopify shows no {within.root} {safe(gid)} when asked for its {within.name}, and counts it",
+            reason="LIST_MISSING",
+        )
+    log.warning(
+        "%s: %s was deleted before all of its %s were read; what the lake has of them stays",
+        client.tenant,
+        safe(gid),
+        within.name,
+    )
+    return GoneError()
 
 
 def _lacking(parts: list[Part], seen: Seen | None = None) -> int:
@@ -164,7 +199,7 @@ class _Nested(msgspec.Struct, rename="camel"):
 
 
 class _Count(msgspec.Struct):
-    count: int
+    count: Count
 
 
 _NULL = msgspec.Raw(b"null")

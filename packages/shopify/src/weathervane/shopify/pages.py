@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -11,12 +11,16 @@ from weathervane.shopify.settings import ShopifySettings
 from weathervane.source import decoding
 from weathervane.source.errors import ContractError
 
-__all__ = ["SMALL_COST", "PageInfo", "PageSize", "decode", "page_info"]
+__all__ = ["SMALL_COST", "Count", "PageInfo", "PageSize", "decode", "page_info"]
 
 _T = TypeVar("_T")
 
 SMALL_COST = 10.0
 """Points of a query without pages: an object or two, or a mutation (10)."""
+
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+"""How many objects there are; a number that is none, of a thousand digits, is refused and not told."""
 
 
 class PageInfo(msgspec.Struct, rename="camel"):

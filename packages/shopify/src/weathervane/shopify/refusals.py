@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from pydantic import SecretStr
 
 from weathervane.source.errors import (
     ConfigurationError,
@@ -17,10 +19,19 @@ from weathervane.source.errors import (
     UnavailableError,
 )
 
-__all__ = ["PageTooDearError", "Refusal", "error_of", "gravest", "refusals_in", "safe"]
+__all__ = ["PageTooDearError", "Refusal", "error_of", "gravest", "hide", "refusals_in", "safe", "shown"]
 
 # Access, refresh and app tokens of Shopify's, if ever a sentence quotes one.
 _TOKEN = re.compile(r"\bsh[a-z]{2,4}_\w+")
+# What this process holds of secrets, which have no form of their own; a few thousand at most.
+_hidden: dict[str, None] = {}
+_MAX_HIDDEN = 5_000
+_SHORTEST_HIDDEN = 6
+
+# Any JSON in a few words, whatever its depth: `str` of a list within a list within … ends in a RecursionError.
+_repr = reprlib.Repr()
+_repr.maxlevel, _repr.maxdict, _repr.maxstring, _repr.maxother = 4, 20, 400, 400
+
 _FINAL = ("ACCESS_DENIED", "SHOP_INACTIVE", "MAX_COST_EXCEEDED", "TOKEN_REFUSED")
 _PASSING = ("THROTTLED", "INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT")
 _WORDS = (
@@ -102,8 +113,26 @@ def error_of(refusal: Refusal, *, executed: bool = False) -> SourceError:
 
 
 def safe(text: str, length: int = 200) -> str:
-    """A sentence of Shopify's, on one line, bounded, and without any token."""
+    """A sentence of Shopify's, on one line, bounded, and without any token, or secret of ours (see `hide`)."""
+    for secret in sorted(_hidden, key=len, reverse=True):
+        text = text.replace(secret, "[...]")
     return _TOKEN.sub("[...]", " ".join(text.split()))[:length]
+
+
+def hide(*secrets: SecretStr | str | None) -> None:
+    """From now on `safe` leaves these out. Texts so short that they are part of other words stay."""
+    for one in secrets:
+        secret = one.get_secret_value() if isinstance(one, SecretStr) else one
+        if secret and len(secret) >= _SHORTEST_HIDDEN:
+            _hidden.pop(secret, None)
+            _hidden[secret] = None
+    while len(_hidden) > _MAX_HIDDEN:
+        _hidden.pop(next(iter(_hidden)))  # the oldest: a token of long ago
+
+
+def shown(value: Any) -> str:
+    """A JSON value in a few words."""
+    return value if isinstance(value, str) else _repr.repr(value)
 
 
 def _refusal(value: Any) -> Refusal:
@@ -117,10 +146,10 @@ def _refusal(value: Any) -> Refusal:
         text = (
             message
             if isinstance(message, str)
-            else "; ".join(f"{name}: {one}" for name, one in value.items())
+            else "; ".join(f"{name}: {shown(one)}" for name, one in value.items())
         )
     else:
-        text = value if isinstance(value, str) else "" if value in ([], {}) else str(value)
+        text = value if isinstance(value, str) else "" if value in ([], {}) else shown(value)
     code = extensions.get("code") or (value.get("code") if isinstance(value, dict) else None)
     if not isinstance(code, str) or not code:
         code = next((word for pattern, word in _WORDS if pattern.search(text)), "")

@@ -99,6 +99,8 @@ class Answering:
         with MetaAdsClient("acme", self.credentials(**named), settings, pace=pace) as client:
             if kind in ("accounts", "node"):
                 found = client.accounts()
+                if kind == "node" and found.refused:
+                    raise found.refused["101"]  # which keeps no other account from being read
                 return {"readable": found.readable, "refused": found.refused}
             account = Account("101", "Mine", "EUR", ZoneInfo("Europe/Paris"), 1)
             fields = ["account_id", "ad_id", "spend"]

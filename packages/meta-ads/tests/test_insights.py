@@ -423,6 +423,13 @@ def test_an_account_in_trouble_does_not_stop_the_others(begin, status, code, rea
         bench.run(replace(ONE_CALL, max_wait=1.0))
     assert caught.value.reason == reason
     assert bench.checkpoint().keys() == {"102"}
+    bench.meta.faults.clear()
+    bench.meta.faults.add(
+        "error", None, match={"account": "101", "kind": "node"}, status=status, code=code, message="no"
+    )
+    with bench.client(replace(ONE_CALL, max_wait=1.0), accounts="101,102") as client:
+        found = client.accounts()
+    assert ([one.id for one in found.readable], found.refused.keys()) == (["102"], {"101"})
 
 
 def test_a_named_account_that_is_refused_does_not_stop_the_others(begin):

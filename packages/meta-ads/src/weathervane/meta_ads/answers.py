@@ -36,6 +36,7 @@ __all__ = [
     "TooFarBackError",
     "TooMuchDataError",
     "classifier",
+    "of_account",
     "of_report",
     "reworded",
     "without_tokens",
@@ -140,6 +141,15 @@ def _by_status(response: httpx.Response, error: _Error | None) -> Verdict:
     if isinstance(verdict, Retry):
         return replace(verdict, error=reworded(verdict.error, said))
     return replace(verdict, error=reworded(verdict.error, said))
+
+
+def of_account(error: SourceError) -> bool:
+    """It concerns the account at hand, and others can be read."""
+    if isinstance(error, ThrottledError | DeferredError):
+        return error.reason in ("ACCOUNT_LIMIT", "ABUSE_LIMIT")
+    if isinstance(error, ContractError):
+        return error.reason != "API_VERSION_DEAD"
+    return isinstance(error, AccountRefusedError | IncompleteError | UnavailableError)
 
 
 def reworded(error: _E, message: str) -> _E:

@@ -19,16 +19,22 @@ import msgspec
 
 from weathervane.meta_ads.answers import (
     REPORT,
-    AccountRefusedError,
     TooMuchDataError,
     classifier,
+    of_account,
     without_tokens,
 )
 from weathervane.meta_ads.credentials import MetaAdsCredentials, TokenAuth
 from weathervane.meta_ads.settings import MetaAdsSettings
 from weathervane.meta_ads.throttle import ACCOUNT, AppPace
 from weathervane.source.decoding import decode, parse_zone
-from weathervane.source.errors import ConfigurationError, ContractError, CredentialsError, SourceError
+from weathervane.source.errors import (
+    ConfigurationError,
+    ContractError,
+    CredentialsError,
+    SourceError,
+    UnavailableError,
+)
 from weathervane.source.http import HttpLimits, vendor_client
 from weathervane.source.paging import Page, paginate
 from weathervane.source.quota import Pace, shared
@@ -69,7 +75,7 @@ class Accounts:
 
     readable: list[Account]
     """By id."""
-    refused: dict[str, AccountRefusedError | ContractError]
+    refused: dict[str, SourceError]
     """Id -> why that one cannot be read. The others can."""
 
 
@@ -122,13 +128,17 @@ class MetaAdsClient:
         named = self._credentials.account_ids
         self._few_enough(len(named))
         found: list[tuple[str, bytes]] = []
-        refused: dict[str, AccountRefusedError | ContractError] = {}
+        refused: dict[str, SourceError] = {}
         if named:
+            down = 0
             for one in named:
                 try:
                     # Said to be of the account, so that a limit of its own pauses it and not the whole app.
                     found.append((one, self._send("GET", f"act_{one}", {"fields": _ACCOUNT_FIELDS}, one)))
-                except AccountRefusedError as error:
+                except SourceError as error:
+                    down = down + 1 if type(error) is UnavailableError else 0
+                    if not of_account(error) or down > 1:
+                        raise
                     refused[one] = error
         else:
             pages = self.pages("me/adaccounts", {"fields": _ACCOUNT_FIELDS}, what="ad accounts")

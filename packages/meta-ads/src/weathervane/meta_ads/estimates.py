@@ -7,12 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from weathervane.meta_ads.answers import AccountRefusedError
+from weathervane.meta_ads.answers import of_account
 from weathervane.meta_ads.client import Account, MetaAdsClient
 from weathervane.meta_ads.credentials import MetaAdsCredentials
 from weathervane.meta_ads.datasets import BREAKDOWNS, datasets_for
 from weathervane.meta_ads.reports import SPEND, InsightsRead, Part
 from weathervane.source.definition import Days, Estimate, Forecast
+from weathervane.source.errors import SourceError
 
 __all__ = ["estimate_insights", "forecast"]
 
@@ -44,7 +45,9 @@ def forecast(
     for account in accounts.readable:
         try:
             rows[account.id] = _rows_a_day(client, account, level, breakdowns, windows)
-        except AccountRefusedError as error:
+        except SourceError as error:
+            if not of_account(error):
+                raise
             accounts.refused[account.id] = error
     refused = [f"ad account {one} cannot be read: {error.message}" for one, error in accounts.refused.items()]
     settings = client.settings

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from weathervane.lake import ColumnRange, ControlTotal
 from weathervane.meta_ads.actions import widened
-from weathervane.meta_ads.answers import AccountRefusedError, TooFarBackError, reworded
+from weathervane.meta_ads.answers import TooFarBackError, of_account, reworded
 from weathervane.meta_ads.checkpoint import format_days, parse_days
 from weathervane.meta_ads.client import Account, MetaAdsClient
 from weathervane.meta_ads.datasets import BREAKDOWNS, datasets_for, fields_of
@@ -19,12 +19,9 @@ from weathervane.meta_ads.reports import SPEND, InsightsRead, Part
 from weathervane.meta_ads.tally import Tally, tolerance, whole
 from weathervane.source.days import end_behind
 from weathervane.source.errors import (
-    ContractError,
     CursorError,
-    DeferredError,
     IncompleteError,
     SourceError,
-    ThrottledError,
     UnavailableError,
 )
 from weathervane.source.normalise import normalise
@@ -116,7 +113,7 @@ class InsightsReader:
             except SourceError as error:
                 # Each costs all of its retries: of two accounts in a row, it is not the account that is down.
                 self._down = self._down + 1 if type(error) is UnavailableError else 0
-                if not _of_account(error) or self._down > 1:
+                if not of_account(error) or self._down > 1:
                     raise
                 self._refuse(account.id, error)
         return self._plan.take(
@@ -314,15 +311,6 @@ class _Plan:
         gap = self.explicit and self.before is not None and self.began > self.before + _DAY
         bounds = {"plan": self, "since": since, "until": until, "days": days, "gap": gap}
         return Slice(f"act_{number} {since} .. {until}", bounds, dict.fromkeys(datasets, ranges))
-
-
-def _of_account(error: SourceError) -> bool:
-    """It concerns the account at hand, and others can be read."""
-    if isinstance(error, ThrottledError | DeferredError):
-        return error.reason in ("ACCOUNT_LIMIT", "ABUSE_LIMIT")
-    if isinstance(error, ContractError):
-        return error.reason != "API_VERSION_DEAD"
-    return isinstance(error, AccountRefusedError | IncompleteError | UnavailableError)
 
 
 def _checkpoint(slice: Slice, account: str, reached: date | None) -> str | None:

@@ -29,6 +29,11 @@ def test_a_checkpoint_is_read_back(times: dict[str, datetime]) -> None:
         assert read[name].tzinfo is UTC
 
 
+def test_a_year_has_four_digits() -> None:
+    """A vendor's `0001-01-01` becomes a checkpoint that the next run reads."""
+    assert format_time(datetime(1, 1, 1, tzinfo=UTC)) == "0001-01-01T00:00:00Z"
+
+
 def test_equal_checkpoints_are_equal_texts() -> None:
     """The lake compares texts: neither the order of names nor the zone may tell two apart."""
     there = NOW.astimezone(timezone(timedelta(hours=2)))

@@ -24,6 +24,7 @@ from weathervane.source.errors import (
 )
 from weathervane.source.http import (
     MAX_BODY,
+    Accept,
     HttpLimits,
     decode_json,
     vendor_client,
@@ -186,6 +187,40 @@ def test_an_answer_is_decoded_once(serve) -> None:
     with vendor_client(stub.url) as client:
         response = client.get("/")
     assert decode_json(response) is decode_json(response)
+
+
+def test_a_cursor_too_long_for_an_address_is_a_broken_contract(serve) -> None:
+    """However the call is made; httpx refuses it before anything is sent, and would pass for a fault of ours."""
+    stub = serve(lambda _: answer({}))
+
+    with vendor_client(stub.url) as client:
+        for address, params in [
+            ("/", {"after": "q" * 70_000}),
+            ("/" + "q" * 70_000, {}),
+            ("http://x:y/", {}),
+        ]:
+            with pytest.raises(ContractError, match="UNSENDABLE_URL") as caught:
+                client.get(address, params=params)
+            assert "qqq" not in str(caught.value)
+            with (
+                pytest.raises(ContractError, match="UNSENDABLE_URL"),
+                client.stream("GET", address, params=params),
+            ):
+                pass
+
+
+def test_a_classifier_that_recurses_too_deeply_meets_an_unexpected_shape(serve) -> None:
+    """As any other shape that nobody thought of."""
+    stub = serve(lambda _: answer({}))
+
+    def classify(response: httpx.Response) -> Accept:
+        return classify(response)
+
+    with (
+        vendor_client(stub.url, classify=classify) as client,
+        pytest.raises(ContractError, match="RecursionError"),
+    ):
+        client.get("/")
 
 
 def test_an_endless_body_is_refused_at_the_bound(serve) -> None:

@@ -85,6 +85,7 @@ def test_a_run_goes_on_from_the_checkpoint(lake: LakeClient, vendor: ListVendor)
     assert lake_truth(lake) == vendor.truth()
     assert (summary.row_count, summary.metadata["new_rows"], summary.metadata["updated_rows"]) == (2, 1, 1)
     assert summary.metadata["datasets"][PARTS.name]["removed_rows"] == 1
+    assert "slices; 1 rows removed; " in summary_line(summary)
 
 
 def test_nothing_new_is_verified_empty(lake: LakeClient, vendor: ListVendor) -> None:
@@ -385,6 +386,26 @@ def test_a_slice_of_which_too_much_does_not_fit_is_incomplete(lake: LakeClient) 
         assert list(lake.tables(tenant)) == []
 
 
+@pytest.mark.parametrize(
+    ("parts", "odd_things", "lands"), [(1, 0, True), (9, 0, True), (10, 0, False), (1, 5, False)]
+)
+def test_a_child_table_of_few_rows_does_not_keep_its_parents_from_the_lake(
+    lake: LakeClient, parts: int, odd_things: int, lands: bool
+) -> None:
+    """Five rows fit, and the only list of children does not: money lands, and what is missing is told."""
+    vendor = ListVendor(size=20)
+    for number in range(5):
+        vendor.put(f"thing{number}", "much" if number < odd_things else 1, parts=())
+    vendor.things["thing0"]["parts"] = [{"id": [number]} for number in range(parts)]
+    if not lands:
+        with pytest.raises(IncompleteError, match="TOO_MANY_SET_ASIDE"):
+            run(lake, vendor)
+        return
+    summary = run(lake, vendor)
+    assert summary.metadata["new_rows"] == 5
+    assert f"pretend_parts {parts} set aside: column part_id" in summary_line(summary)
+
+
 def test_a_row_that_was_set_aside_before_fails_no_slice(lake: LakeClient) -> None:
     """A run that looks back reads it again, perhaps nothing else; told already, it does not stop the tenant."""
     vendor = ListVendor()
@@ -433,6 +454,8 @@ def test_a_value_that_does_not_fit_is_set_aside_and_its_row_lands(
         "label",
         "value set aside, row kept: expected a string, got a number",
     )
+    assert state_words(summary) == "loaded, 1 single values set aside"
+    assert "1 single values set aside: column label" in summary_line(summary)
 
 
 def test_an_unreadable_checkpoint_stops_the_run(lake: LakeClient, vendor: ListVendor) -> None:

@@ -567,3 +567,12 @@ def test_a_page_of_nothing_but_bad_rows_is_set_aside_whole() -> None:
     """The worst page still ends as one quarantined row per row received."""
     page = normalise(ORDERS, [order(n, test=n) for n in range(500)], constants=SHOP)
     assert page.quarantined.column("row_key").to_pylist() == [f'["acme","{n}"]' for n in range(500)]
+
+
+def test_a_number_of_more_digits_than_a_float_holds_is_no_infinity() -> None:
+    """Arrow's reader makes it one."""
+    dataset = Dataset("floats", (Column("id", pa.string(), "id"), Column("x", pa.float64(), "x")), ("id",))
+    long = b"9" * 5_000
+    page = normalise(dataset, [b'{"id":"a","x":' + long + b"}", b'{"id":"b","x":1.5}'])
+    assert page.rows.to_pylist() == [{"id": "b", "x": 1.5}]
+    assert [one["column_name"] for one in page.quarantined.to_pylist()] == ["x"]

@@ -1,5 +1,6 @@
 """Limits are shared by all whom they bind, and waited for in the vendor's own numbers. No test waits."""
 
+import math
 import subprocess
 import sys
 import textwrap
@@ -136,6 +137,29 @@ def test_a_bucket_that_never_fills_is_not_believed() -> None:
     pace.before(call(1000))
 
     assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("maximum", "available", "rate"), [(math.inf, -math.inf, 1), (math.nan, 0, 1), (1000, 0, math.inf)]
+)
+def test_a_bucket_that_counts_in_no_numbers_is_not_believed(
+    maximum: float, available: float, rate: float
+) -> None:
+    """As one that never fills."""
+    clock = Clock()
+    limit = bucket(clock)
+    limit.after(told(maximum, available, rate), Accept())
+    limit.before(call(100))
+    assert clock() == Clock()()
+
+
+def test_no_bucket_is_waited_for_longer_than_a_day() -> None:
+    """Nor told so: a rate near nothing makes the wait infinite."""
+    limit = bucket(Clock())
+    limit.after(told(1000, -1e300, 1e-300), Accept())
+    with pytest.raises(DeferredError, match="needs 86400 s to fill") as caught:
+        limit.before(call(100))
+    assert caught.value.retry_after == 86_400
 
 
 @given(

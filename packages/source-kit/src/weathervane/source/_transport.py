@@ -133,7 +133,7 @@ class VendorTransport(httpx.BaseTransport):
             raise redirect_error(response, response.request.url)
         try:
             return self._classify(response)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             # A shape that nobody thought of. Say where it was met, not what it was: that may be secret.
             place, trace = "", error.__traceback__
             while trace is not None:

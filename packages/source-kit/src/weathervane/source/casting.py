@@ -91,7 +91,8 @@ def _typed(array: pa.Array, column: Column) -> pa.Array:
 
 def _to_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if array.type == kind:
-        return array
+        # Arrow's reader makes infinity of digits that are too many for a float.
+        return _null_where(pc.invert(pc.is_finite(array)), array) if pa.types.is_floating(kind) else array
     if not pa.types.is_string(array.type):
         return _isolate(lambda part: part.cast(kind), array, kind)
     if pa.types.is_decimal(kind):

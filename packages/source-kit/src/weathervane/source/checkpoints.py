@@ -24,7 +24,8 @@ def format_time(time: datetime) -> str:
 
     Fractions are cut, never rounded up: a cursor may be early, not late.
     """
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: it writes year 1 as "1" on Linux.
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def format_checkpoint(times: Mapping[str, datetime]) -> str:

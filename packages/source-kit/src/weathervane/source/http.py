@@ -15,6 +15,7 @@ fresh token may cure goes up to the auth flow once; the second one raises.
 
 import ssl
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
@@ -34,7 +35,7 @@ from weathervane.source._auth import RefreshingAuth
 from weathervane.source._download import download
 from weathervane.source._transport import MAX_BODY, ONCE, VendorTransport
 from weathervane.source._wire import WireTransport
-from weathervane.source.errors import ConfigurationError
+from weathervane.source.errors import ConfigurationError, ContractError
 from weathervane.source.quota import Pace
 
 __all__ = [
@@ -57,6 +58,22 @@ __all__ = [
 ]
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class _Client(httpx.Client):
+    """httpx's, but for an address that cannot be sent: most often a vendor's cursor or link makes it so."""
+
+    def build_request(self, *args: Any, **kwargs: Any) -> httpx.Request:
+        """As in httpx; an address that is too long or malformed is a SourceError."""
+        try:
+            return super().build_request(*args, **kwargs)
+        except httpx.InvalidURL:
+            pass  # outside of the handler: its context would hold the address
+        raise ContractError(
+            "an address that a call needs cannot be sent: it is malformed or too long, as a cursor or link of the"
+            " vendor's may be",
+            reason="UNSENDABLE_URL",
+        )
 
 
 def vendor_client(
@@ -99,7 +116,7 @@ def vendor_client(
             )
     limits = limits or HttpLimits()
     _redact.install()
-    return httpx.Client(
+    return _Client(
         base_url=url,
         auth=auth,
         headers={"Accept-Encoding": "gzip", "User-Agent": "weathervane-source-kit", **(headers or {})},

@@ -35,7 +35,7 @@ from weathervane.source.dataset import Dataset
 from weathervane.source.errors import IncompleteError, SourceError
 from weathervane.source.patching import patched_rows
 from weathervane.source.progress import Progress, announce
-from weathervane.source.set_aside import SetAside, aside, known_misfits
+from weathervane.source.set_aside import FEW_ROWS, SetAside, aside, known_misfits
 from weathervane.source.slices import MOVED_WHILE_READ, Reader, Slice, SliceEnd, SliceResult
 
 __all__ = ["Ingestion", "IngestionSummary"]
@@ -235,10 +235,12 @@ class Ingestion:
             try:
                 piece = next(pieces)
             except StopIteration as stop:
+                first = unfit[self.reader.datasets[0].name]
                 for name, found in unfit.items():
-                    found.check(
-                        self._max_set_aside, partial(known_misfits, self._lake, TableRef(self.tenant, name))
-                    )
+                    # A child table's few rows shall not keep their parents from the lake, money and all.
+                    if found is first or found.received >= FEW_ROWS or first.nothing_fits:
+                        known = partial(known_misfits, self._lake, TableRef(self.tenant, name))
+                        found.check(self._max_set_aside, known)
                     self._first_misfits[name] = self._first_misfits.get(name) or found.first
                 end: SliceEnd = stop.value
                 return end
@@ -301,9 +303,11 @@ class Ingestion:
 
     def _announce(self, slice: Slice, receipt: WriteResult) -> None:
         told = aside(receipt.rows_quarantined, receipt.values_quarantined)
+        removed = f"{receipt.rows_deleted:,} removed, " if receipt.rows_deleted else ""
         message = (
             f"{receipt.table}: {slice.name}: {receipt.rows_inserted:,} new, {receipt.rows_updated:,} updated,"
-            f" {receipt.rows_unchanged:,} unchanged, {told + ', ' if told else ''}version {receipt.table_version}"
+            f" {receipt.rows_unchanged:,} unchanged, {removed}{told + ', ' if told else ''}"
+            f"version {receipt.table_version}"
         )
         announce(Progress(message, self.tenant, slice.name, receipt))
 

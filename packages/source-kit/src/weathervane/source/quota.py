@@ -8,6 +8,7 @@ each other only by the vendor's answers; that is correct, but costs throttled ca
 
 import hashlib
 import logging
+import math
 import os
 import threading
 import time
@@ -133,7 +134,7 @@ class CostBucket:
                 return
             available = self._available(self._status)
             # More than the bucket ever holds: wait until it is full and let the server decide.
-            wait = max(0.0, (min(cost, self._status.maximum) - available) / self._status.restore_rate)
+            wait = bounded_delay((min(cost, self._status.maximum) - available) / self._status.restore_rate)
             if wait > self._max_wait:
                 told = f"the rate limit's bucket needs {wait:.0f} s to fill"
                 raise DeferredError(told, reason="THROTTLED", retry_after=wait)
@@ -144,7 +145,8 @@ class CostBucket:
     def after(self, response: httpx.Response, verdict: Verdict) -> None:
         """Believe the server: its number replaces the estimate."""
         status = self._read(response)
-        if status is None or status.restore_rate <= 0:
+        numbers = () if status is None else (status.maximum, status.available, status.restore_rate)
+        if status is None or status.restore_rate <= 0 or not all(map(math.isfinite, numbers)):
             return
         with self._lock:
             # float: the kit's JSON numbers are Decimal, which do not mix with a clock's floats.

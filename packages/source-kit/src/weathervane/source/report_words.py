@@ -39,8 +39,10 @@ def summary_line(summary: IngestionSummary) -> str:
     """A run that ended well, in one line."""
     counts = summary.metadata
     told = aside_by_table(counts)
+    removed = sum(table.get("removed_rows", 0) for table in counts.get("datasets", {}).values())
+    gone = f" {removed:,} rows removed;" if removed else ""
     return (
-        f"{counts['new_rows']:,} new and {counts['updated_rows']:,} updated rows in {counts['slices']:,} slices;"
+        f"{counts['new_rows']:,} new and {counts['updated_rows']:,} updated rows in {counts['slices']:,} slices;{gone}"
         f" {told + '; ' if told else ''}{counts['total_rows']:,} in the table;"
         f" checkpoint {shown(counts['checkpoint'])}"
     )
@@ -54,7 +56,7 @@ def deferred_line(summary: IngestionSummary) -> str:
 
 def state_words(summary: IngestionSummary) -> str:
     """How a run ended well, e.g. `loaded, 3 set aside`."""
-    told = aside(summary.metadata.get("set_aside_rows", 0))
+    told = aside(summary.metadata.get("set_aside_rows", 0), summary.metadata.get("set_aside_values", 0))
     return ", ".join(filter(None, [str(summary.metadata["state"]).replace("_", " "), told]))
 
 

@@ -13,7 +13,15 @@ from weathervane.lake import LakeClient, NotFoundError, TableRef
 from weathervane.source.errors import ConfigurationError, IncompleteError
 from weathervane.source.normalise import Normalised
 
-__all__ = ["MAX_SET_ASIDE", "SetAside", "aside", "aside_by_table", "known_misfits", "max_set_aside"]
+__all__ = [
+    "FEW_ROWS",
+    "MAX_SET_ASIDE",
+    "SetAside",
+    "aside",
+    "aside_by_table",
+    "known_misfits",
+    "max_set_aside",
+]
 
 MAX_SET_ASIDE = "WEATHERVANE_MAX_SET_ASIDE"
 """The environment variable with the share of a slice's rows, 0 to 1, above which the slice is incomplete."""
@@ -41,6 +49,10 @@ def max_set_aside() -> float:
         )
     return share
 
+
+FEW_ROWS = 10
+"""Of a table beside the first one of a slice: below this many rows, none that fits says nothing of the declaration. One
+order whose only line is odd, one ad whose actions are: they are told, and the first table's rows land."""
 
 _ENTRY = ("row_key", "column_name", "value")
 
@@ -75,6 +87,8 @@ class SetAside:
         What the quarantine has already was told when it came there, and is read again by every run that looks back:
         the one odd order of a quiet shop shall not fail each of its nights.
 
+        Of a table beside the first one of its slice, see `FEW_ROWS`.
+
         Args:
             share: Of the rows that are not known yet; all of them are always too many.
             known: The entries of the dataset's quarantine.
@@ -91,6 +105,11 @@ class SetAside:
                 reason="TOO_MANY_SET_ASIDE",
                 dataset=self.dataset,
             )
+
+    @property
+    def nothing_fits(self) -> bool:
+        """Rows came, and all of them do not fit."""
+        return self.rows > 0 and self.rows == self.received
 
     def _too_many(self, share: float, known: int) -> bool:
         rows, received = self.rows - known, self.received - known

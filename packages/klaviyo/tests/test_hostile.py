@@ -383,3 +383,59 @@ def test_a_reader_of_an_odd_account_says_so_before_it_reads(odd):
             CampaignsReader(clients[API_VERSION], None)
     finally:
         hand.clear()
+
+
+@pytest.fixture
+def spoilt(lake, new_tenant):
+    """A small account that is read into the lake, and a hand in its answers."""
+    with altered(campaigns=6) as running:
+        yield Bench(lake, running, new_tenant()), running.hand
+
+
+def _first(change, place=lambda document: document.get("data")):
+    """Changes the first record of the first page that has any."""
+    left = [change]
+
+    def alter(body):
+        document = json.loads(body)
+        if left and place(document):
+            left.pop()(place(document)[0])
+        return json.dumps(document).encode()
+
+    return alter
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "name"), [("campaigns", "updated_at"), ("campaign-messages", "updated")]
+)
+@pytest.mark.parametrize("time", ["2027-06-01T00:00:00Z", "9999-12-31T00:00:00Z"])
+def test_a_time_to_come_freezes_nothing(spoilt, endpoint, name, time):
+    """Its row is set aside, the checkpoint does not hold it, and the next true answer is taken."""
+    bench, hand = spoilt
+    hand[endpoint] = _first(lambda one: one["attributes"].update({name: time}))
+    assert bench.run().metadata["set_aside_rows"] == 1
+    assert time[:10] not in str(bench.checkpoint())
+    hand.clear()
+    bench.run()
+    bench.holds_the_account()
+
+
+def test_a_campaign_without_an_id_stops_no_later_run(spoilt):
+    """No address leads to it, so that nothing may ask for it."""
+    bench, hand = spoilt
+    hand["campaigns"] = _first(lambda one: one.update(id=""))
+    assert bench.run().metadata["set_aside_rows"] >= 1
+    hand.clear()
+    bench.run()
+    bench.holds_the_account()
+
+
+@pytest.mark.parametrize("figures", [None, {}, {"unknown": 1.0}], ids=repr)
+def test_a_report_without_its_figures_wipes_out_none(spoilt, figures):
+    """What was asked for and is missing is not nothing."""
+    bench, hand = spoilt
+    hand["campaign-values-reports"] = _first(
+        lambda one: one.update(statistics=figures), lambda document: document["data"]["attributes"]["results"]
+    )
+    assert bench.run(reports=True).metadata["datasets"][REPORTS]["quarantined_rows"] == 1
+    assert all(row["conversion_value"] is not None for row in bench.rows(REPORTS))

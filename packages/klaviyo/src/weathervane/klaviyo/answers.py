@@ -39,8 +39,11 @@ def classify(response: httpx.Response) -> Verdict:
         SourceError: A good answer is no JSON, or too deep: the kit's own verdict of it.
     """
     status = response.status_code
-    if 200 <= status < 300:
+    if status == 200:
         return _good(response)
+    if status < 300:
+        # Of every call that is made here Klaviyo's answer is a 200: another one is a proxy's, and may be a part.
+        return Retry(UnavailableError(f"not Klaviyo's own answer (HTTP {status})", reason=f"HTTP_{status}"))
     problems = _problems(response)
     if _passes(status):
         return _later(response, status, problems) if problems else classify_by_status(response)
@@ -51,7 +54,7 @@ def classify(response: httpx.Response) -> Verdict:
             )
         return classify_by_status(response)
     said = f"Klaviyo says: {told(problems)} (HTTP {status})"
-    if status == 404 and problems:
+    if status == 404 and _names_missing(response):
         return Fail(NotFoundError(said, reason="NOT_FOUND"))
     if status == 400 and any(_is_about_include(one) for one in problems):
         return Fail(IncludeRefusedError(said, reason="INCLUDE_REFUSED"))
@@ -122,6 +125,13 @@ def _problems(response: httpx.Response) -> list[Problem] | None:
         return problems_of(decode_json(response))
     except SourceError:
         return None
+
+
+def _names_missing(response: httpx.Response) -> bool:
+    """Whether a 404 is Klaviyo's own word that there is no such record; a gateway has none for it as well."""
+    document = decode_json(response)
+    errors = problems_of({"errors": document.get("errors")} if isinstance(document, dict) else document)
+    return any(one.status == 404 or one.code == "not_found" for one in errors or ())
 
 
 def _is_about_include(problem: Problem) -> bool:

@@ -106,8 +106,8 @@ class OmniModel:
                 snapshot.variations.pop(message_id, None)
         if ranged:
             return
-        campaigns = {row["campaign_id"] for row in listed.values()} - {None, *snapshot.campaigns}
-        messages = snapshot.named.keys() - snapshot.messages.keys()
+        campaigns = {row["campaign_id"] for row in listed.values()} - {None, "", *snapshot.campaigns}
+        messages = snapshot.named.keys() - {"", *snapshot.messages}
         if max(len(campaigns), len(messages)) > self._client.settings.max_strays:
             raise IncompleteError(
                 f"the lists contradict each other: {len(campaigns)} campaigns and {len(messages)} messages are named"
@@ -125,7 +125,12 @@ class OmniModel:
 
     def _variations(self, snapshot: Snapshot, unchanged: Callable[[Row], bool]) -> None:
         for message_id, row in snapshot.messages.items():
-            if message_id in snapshot.variations or message_id in snapshot.gone or unchanged(row):
+            if (
+                not message_id
+                or message_id in snapshot.variations
+                or message_id in snapshot.gone
+                or unchanged(row)
+            ):
                 continue
             try:
                 found = self._client.list(address("campaign-messages", message_id, "campaign-variations"))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from weathervane.klaviyo.campaigns import CAMPAIGNS, MESSAGES, TIME, VARIATIONS
 from weathervane.klaviyo.client import KlaviyoClient
@@ -25,6 +27,7 @@ from weathervane.source.dataset import Dataset
 from weathervane.source.days import end_behind
 from weathervane.source.errors import DeferredError
 from weathervane.source.normalise import Normalised, normalise
+from weathervane.source.quarantine import Misfit
 from weathervane.source.slices import Piece, Slice, SliceEnd
 
 __all__ = ["CampaignsReader"]
@@ -35,6 +38,9 @@ _UNSENT = ("draft", "scheduled")
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 # A local time is first reached at UTC+14, and last at UTC-12.
 _EARLY, _LATE = timedelta(hours=14), timedelta(hours=12)
+
+_AHEAD = timedelta(days=1)
+"""How far Klaviyo's clock may be before ours."""
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +136,7 @@ class CampaignsReader:
         snapshot = self._model.read(conditions, known.unchanged)
         if not conditions:
             # Gone is only what its own address says is gone: lists may miss what flips between two of them.
-            for campaign_id in sorted(known.campaigns - snapshot.campaigns.keys()):
+            for campaign_id in sorted(known.campaigns - {"", *snapshot.campaigns}):
                 self._model.adopt(campaign_id, snapshot, known.unchanged)
         snapshot.settle(known.channels)
         for message_id in snapshot.gone:
@@ -204,7 +210,9 @@ class CampaignsReader:
         yield Piece(dataset.name, changes=changes)
 
     def _rows(self, dataset: Dataset, rows: Iterable[Row]) -> Normalised:
-        return normalise(dataset, packed(rows), constants=self._constants)
+        return normalise(
+            dataset, packed(rows), constants=self._constants, unfit=partial(_impossible, dataset, self._now)
+        )
 
     def _bounds(self) -> tuple[str, ...]:
         """The conditions of the run's days; none when it has no days."""
@@ -220,6 +228,23 @@ class CampaignsReader:
             until = datetime.combine(end + timedelta(days=1), time(), zone) - timedelta(seconds=1)
             bounds += [at_most("updated_at", until)] if until < latest else []
         return tuple(bounds)
+
+
+def _impossible(dataset: Dataset, now: datetime, rows: pa.RecordBatch) -> dict[int, Misfit]:
+    """Rows that would do harm for good: one without an id, which no address leads to, and one of a time to come,
+    beside which every true row to come would be the older one.
+    """
+    found = {}
+    if dataset.version_column is not None:
+        times = rows.column(dataset.version_column)
+        ahead = pc.greater(times, pa.scalar(now + _AHEAD, TIME)).fill_null(False)
+        for row in pc.indices_nonzero(ahead).to_pylist():
+            value = str(times[row].as_py())
+            found[row] = Misfit(dataset.version_column, value, "a time that is yet to come")
+    for key in dataset.unique_keys:
+        for row in pc.indices_nonzero(pc.equal(rows.column(key), "").fill_null(False)).to_pylist():
+            found[row] = Misfit(key, "", "an empty id names no record")
+    return found
 
 
 def _times(checkpoint: str | None) -> dict[str, datetime]:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from weathervane.klaviyo.campaigns import CHANNELS, tenant_columns
 from weathervane.source.dataset import Column, Dataset
 
-__all__ = ["REPORTS", "Quarter", "quarters_of", "report_request"]
+__all__ = ["FIGURES", "REPORTS", "Quarter", "quarters_of", "report_request"]
 
 _TEXT = pa.string()
 _COUNTS = {
@@ -36,6 +36,9 @@ _AMOUNTS = {
     "conversion_value": "In the account's currency.",
     "text_message_spend": "In the account's currency.",
 }
+
+FIGURES = (*_COUNTS, *_AMOUNTS)
+"""The statistics that are asked for."""
 
 
 def _channel(texts: pa.Array) -> pa.Array:
@@ -133,7 +136,7 @@ def report_request(quarter: Quarter, metric: str, now: datetime, zone: ZoneInfo)
         "data": {
             "type": "campaign-values-report",
             "attributes": {
-                "statistics": [*_COUNTS, *_AMOUNTS],
+                "statistics": [*FIGURES],
                 # Both ends belong to it; the end reaches to :59:59 of its hour.
                 "timeframe": {"start": start.isoformat(), "end": max(start, min(end, here)).isoformat()},
                 "conversion_metric_id": metric,

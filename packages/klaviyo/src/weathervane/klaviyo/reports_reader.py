@@ -8,15 +8,18 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from weathervane.klaviyo.answers import NotFoundError
 from weathervane.klaviyo.client import Account, KlaviyoClient, address
-from weathervane.klaviyo.reports import REPORTS, Quarter, quarters_of, report_request
+from weathervane.klaviyo.reports import FIGURES, REPORTS, Quarter, quarters_of, report_request
 from weathervane.lake import ColumnRange
 from weathervane.source.checkpoints import format_checkpoint
 from weathervane.source.errors import ConfigurationError, DeferredError, IncompleteError
 from weathervane.source.normalise import normalise
 from weathervane.source.paging import Page, paginate
+from weathervane.source.quarantine import Misfit
 from weathervane.source.records import split_records
 from weathervane.source.slices import Piece, Slice, SliceEnd
 
@@ -132,7 +135,10 @@ class ReportsReader:
         records = self._records
         period = {"period_start": quarter.first, "period_end": quarter.last}
         more = {"conversion_metric_id": self._metric, "currency": self._account.currency}
-        yield Piece(REPORTS.name, normalise(REPORTS, records, constants={**constants, **period, **more}))
+        yield Piece(
+            REPORTS.name,
+            normalise(REPORTS, records, constants={**constants, **period, **more}, unfit=_incomplete),
+        )
         before: Times = dict(slice.bounds["before"])
         if not any(self._days) and not self._empty:
             # Chosen days and empty reports leave gaps, which the next whole run must not take for done.
@@ -184,3 +190,15 @@ class ReportsReader:
                 f"the account has no metric {self._metric[:40]}; give the id of its own Placed Order",
                 reason="NO_SUCH_METRIC",
             ) from None
+
+
+def _incomplete(rows: pa.RecordBatch) -> dict[int, Misfit]:
+    """Rows without a single figure: taken for none, they would wipe out what an earlier answer said."""
+    empty = [name for name in FIGURES if rows.column(name).null_count]
+    if len(empty) < len(FIGURES):
+        return {}
+    nothing = pc.is_null(rows.column(FIGURES[0]))
+    for name in FIGURES[1:]:
+        nothing = pc.and_(nothing, pc.is_null(rows.column(name)))
+    lacking = Misfit("recipients", None, "none of the figures that were asked for is there")
+    return dict.fromkeys(pc.indices_nonzero(nothing).to_pylist(), lacking)

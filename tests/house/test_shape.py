@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from .reasons import PAGE, page
+
 Manifest = Callable[[Path], dict[str, Any]]
 
 NEEDED = {"CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", "src", "tests"}
@@ -118,3 +120,8 @@ def test_a_readme_runs(package: Path, tmp_path: Path) -> None:
         r"^```python\n(.*?)^```", (package / "README.md").read_text(), re.MULTILINE | re.DOTALL
     ):
         subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True, timeout=120)
+
+
+def test_the_page_of_reasons_is_whole() -> None:
+    """A program relies on them, so a reason that is new, gone or given another meaning is seen in a change."""
+    assert PAGE.read_text() == page(), "run `python tests/house/reasons.py`"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from weathervane.source.errors import InternalError, SourceError
+from weathervane.source.errors import ContractError, InternalError, SourceError
 
-from .bench import BULK
+from .bench import BULK, SMALL
 from .test_errors_in_success import CALLS
 
 DEEP = "[" * 20_000 + "]" * 20_000
@@ -131,6 +133,28 @@ def test_no_time_of_an_event_ends_a_run_otherwise(read, when):
     read.shop.faults.add("merged", times=None, match={"operation": "Deleted"}, members=members)
     with pytest.raises(SourceError):
         read(*CALLS["Deleted"])
+
+
+@pytest.mark.parametrize("gid", ["gid://shopify/Product/x", "12", "", "gid://shopify/Product/"])
+def test_no_subject_of_an_event_ends_a_run_otherwise(read, gid):
+    """A deletion of what is no product."""
+    event = {
+        "id": "gid://shopify/BasicEvent/1",
+        "createdAt": "2026-10-30T00:00:00Z",
+        "subjectType": "PRODUCT",
+        "subjectId": gid,
+    }
+    members = {"data": {"events": {"nodes": [event]}}}
+    read.shop.faults.add("merged", times=None, match={"operation": "Deleted"}, members=members)
+    with pytest.raises(ContractError) if gid else nullcontext():
+        read(*CALLS["Deleted"])
+
+
+def test_an_order_of_the_first_second_of_all_ends_no_run(read):
+    """Nothing lies before it: the page at which a slice is full shows it."""
+    members = {"data": {"orders": {"nodes": {"0": {"updatedAt": "0001-01-01T00:00:00Z"}}}}}
+    read.shop.faults.add("merged", times=1, match={"operation": "OrdersPage", "page": 2}, members=members)
+    read("orders", replace(SMALL, slice_rows=3))
 
 
 COSTS: list[Any] = [

@@ -148,3 +148,24 @@ def test_a_variant_without_a_price_that_is_one_is_set_aside(bench):
 def _quarantine(bench, dataset):
     rows = bench.lake.read(TableRef(bench.tenant, dataset + ASIDE)).read_all().to_pylist()
     return list({(row["row_key"], row["value"]): row for row in rows}.values())
+
+
+@pytest.mark.parametrize(
+    ("members", "dataset", "column"),
+    [
+        ({"totalPriceSet": None}, ORDERS, "total_price"),
+        ({"netPaymentSet": {"shopMoney": {"amount": None}}}, ORDERS, "net_payment"),
+        ({"transactions": None}, ORDERS, "transactions"),
+        ({"lineItems": {"nodes": {"0": {"quantity": None}}}}, LINES, "quantity"),
+        ({"lineItems": {"nodes": {"0": {"originalUnitPriceSet": None}}}}, LINES, "original_unit_price"),
+    ],
+)
+def test_an_amount_that_is_null_and_never_may_be_is_not_nothing(bench, members, dataset, column):
+    """Shopify's schema promises it: the row is set aside and told; what may be null is NULL."""
+    members = members | {"subtotalPriceSet": None}
+    bench.shop.faults.add("merged", match=PAGE, members={"data": {"orders": {"nodes": {"0": members}}}})
+    bench.run()
+    (aside,) = _quarantine(bench, dataset)
+    assert (aside["column_name"], aside["value"]) == (column, None)
+    total = 12 if dataset == ORDERS else _lines(bench)
+    assert len(bench.rows(dataset)) == total - 1

@@ -18,6 +18,7 @@ from weathervane.lake import ControlTotal
 from weathervane.shopify import queries
 from weathervane.shopify.bulk import bulk_file
 from weathervane.shopify.client import ShopifyClient
+from weathervane.shopify.columns import normalise_required
 from weathervane.shopify.nested import GoneError, NestedList, Part, Seen, drain
 from weathervane.shopify.orders import BULK_LINES, PARENTS, PARTS
 from weathervane.shopify.queries import changed_since, search_literal
@@ -62,7 +63,7 @@ def read_bulk(
         different: set[int] = set()
         for chunk in file.chunks():
             records = _parents(chunk, sizes, different)
-            parents = normalise(orders, records, constants=constants)
+            parents = normalise_required(orders, records, constants=constants)
             received += parents.received
             # An order that is set aside for an amount still has its lines.
             known.append(pa.Table.from_batches([normalise(PARENTS, records).rows]))
@@ -82,7 +83,7 @@ def read_bulk(
         deep = {order: size for order, size in sizes.items() if size >= client.settings.bulk_deep_from}
         spoilt: set[str] = set()
         for chunk in file.chunks():
-            found = normalise(children, _children(chunk, deep), constants=constants)
+            found = normalise_required(children, _children(chunk, deep), constants=constants)
             spoilt.update(_orders_of(found.quarantined))
             yield Piece(lines.name, replace(found, rows=_with_order(found.rows, held)))
     for order, size in deep.items():
@@ -91,7 +92,7 @@ def read_bulk(
             # Deleted meanwhile. The file's lines may not be all, so what the lake has of the order stays.
             spoilt.add(_number(order))
             continue
-        found = normalise(lines, [part.record for part in parts], constants=constants)
+        found = normalise_required(lines, [part.record for part in parts], constants=constants)
         spoilt.update(_orders_of(found.quarantined))
         yield Piece(lines.name, found)
     # Counted before and after: an order that changed meanwhile has left the window, and none can have entered it.

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
 from weathervane.lake import ControlTotal
 from weathervane.shopify.client import ShopifyClient
+from weathervane.shopify.columns import normalise_required
 from weathervane.shopify.nested import NestedList, Seen, rest_of, seen_on
 from weathervane.shopify.pages import PageSize
 from weathervane.shopify.queries import changed_since
@@ -22,11 +23,14 @@ from weathervane.source.dataset import Dataset
 from weathervane.source.days import end_behind
 from weathervane.source.errors import ConfigurationError, IncompleteError
 from weathervane.source.members import members_of
-from weathervane.source.normalise import Normalised, normalise
+from weathervane.source.normalise import Normalised
 from weathervane.source.records import split_records
 from weathervane.source.slices import Piece, Slice
 
 __all__ = ["ChangeReader", "PagesEnd", "Shape", "Span"]
+
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""No shop is older. An object that says so is read like any other, but it is no place to go on from."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class ChangeReader:
                 return PagesEnd(reached, False, self._compared(counted, listed))
         # While we read, objects left a closed window or entered an open one; hardly both, and as many.
         counted = min(before, self._count(lower, upper))
-        newest = max(seen.values(), default=None)
+        newest = max((changed for changed in seen.values() if changed >= _EARLIEST), default=None)
         return PagesEnd(newest, True, self._compared(counted, len(seen)))
 
     def _cut(
@@ -98,10 +102,10 @@ class ChangeReader:
             again = one.id in seen and one.changed > seen[one.id]
             if again or (full and index == 0):
                 # Not the last one's: an object may be newer than the place where Shopify's index still lists it.
-                rest = min(left.changed for left in page[index:])
+                rest = min(max(left.changed, _EARLIEST) for left in page[index:])
                 reached = rest if again else min(rest, max(seen.values()))
                 # A slice that ended where it began would be read for ever: bulk edits stamp thousands with one second.
-                if lower is None or reached > lower:
+                if reached > (lower or _EARLIEST):
                     return index, reached
         return None
 
@@ -123,7 +127,7 @@ class ChangeReader:
         shape = self._shape
         # Of a page within which the slice ends only the first objects.
         records = split_records(body, f"data.{shape.connection}.nodes")[0][: len(page)]
-        yield Piece(shape.parents.name, normalise(shape.parents, records, constants=self._constants))
+        yield Piece(shape.parents.name, normalise_required(shape.parents, records, constants=self._constants))
         shown, aside, listed = [], [], []
         for record, one in zip(records, page, strict=True):
             rest = rest_of(self._client, shape.within, one)
@@ -132,10 +136,10 @@ class ChangeReader:
             if not rest.instead:
                 shown.append(record)
             if rest.records:
-                more = normalise(shape.children, rest.records, constants=self._constants)
+                more = normalise_required(shape.children, rest.records, constants=self._constants)
                 aside.append(more.quarantined)
                 yield Piece(shape.children.name, more)
-        children = normalise(shape.children, shown, constants=self._constants)
+        children = normalise_required(shape.children, shown, constants=self._constants)
         aside.append(children.quarantined)
         # Only now every list of the page is whole, and only of these parents do children count as gone that were not
         # shown; not of one whose child was set aside, nor of one that was deleted before its list was at its end.

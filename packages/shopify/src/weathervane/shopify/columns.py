@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weathervane.source.dataset import Column
+from weathervane.source.dataset import Column, Dataset
+from weathervane.source.normalise import Normalised, normalise
 
-__all__ = ["MONEY", "TIME", "described", "gid_tail", "money_bag", "plain_amounts", "tenant_columns"]
+__all__ = [
+    "MONEY",
+    "TIME",
+    "described",
+    "gid_tail",
+    "money_bag",
+    "normalise_required",
+    "plain_amounts",
+    "tenant_columns",
+]
 
 MONEY = pa.decimal128(20, 6)
 """Shopify's amounts have 0 to 3 decimals by currency, unit prices after discounts may have more."""
@@ -22,6 +35,50 @@ _AMOUNT_ZEROS = (
 )
 
 _GID = r"^gid://shopify/[A-Za-z]+/([0-9]+)(\?.*)?$"
+
+# Shopify's schema lets none of these be null: one that is was not answered, and is no amount of nothing.
+_REQUIRED = frozenset(
+    {
+        "test",
+        "currency",
+        "total_price",
+        "total_price_presentment",
+        "current_total_price",
+        "current_total_price_presentment",
+        "current_subtotal_price",
+        "total_shipping_price",
+        "total_refunded",
+        "total_refunded_presentment",
+        "net_payment",
+        "refunds",
+        "transactions",
+        "quantity",
+        "current_quantity",
+        "original_unit_price",
+        "discounted_unit_price",
+        "total_discount",
+        "price",
+        "total_inventory",
+    }
+)
+
+
+def normalise_required(
+    dataset: Dataset, records: Sequence[bytes], *, constants: Mapping[str, object]
+) -> Normalised:
+    """As `normalise`, but a row without an amount or count that Shopify's schema promises is set aside.
+
+    The columns stay nullable in the lake: a scope that is missing leaves them NULL.
+    """
+    found = normalise(_strict(dataset), records, constants=constants)
+    rows = pa.RecordBatch.from_arrays(found.rows.columns, schema=dataset.schema)
+    return replace(found, rows=rows)
+
+
+@lru_cache(maxsize=64)
+def _strict(dataset: Dataset) -> Dataset:
+    required = [column for column in dataset.selected if column.name in _REQUIRED]
+    return dataset.with_columns(*(replace(column, nullable=False) for column in required))
 
 
 def gid_tail(gids: pa.Array) -> pa.Array:

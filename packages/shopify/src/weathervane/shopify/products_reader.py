@@ -16,9 +16,11 @@ from weathervane.shopify.columns import TIME, gid_tail
 from weathervane.shopify.nested import NestedList
 from weathervane.shopify.pages import PageInfo, PageSize, decode
 from weathervane.shopify.products import PARTS, PRODUCTS, VARIANTS
+from weathervane.shopify.refusals import safe
 from weathervane.shopify.scopes import check_scope, day_bounds
 from weathervane.source.checkpoints import format_time
 from weathervane.source.decoding import parse_time
+from weathervane.source.errors import ContractError
 from weathervane.source.slices import Piece, Slice, SliceEnd
 
 __all__ = ["ProductsReader"]
@@ -120,6 +122,11 @@ class ProductsReader:
             nodes = decode(body, _Events).events.nodes
             for one in nodes:
                 if one.subject_id and one.subject_type == "PRODUCT":
+                    if gid_tail(pa.array([one.subject_id], pa.string())).null_count:
+                        raise ContractError(
+                            f"Shopify tells of the deletion of {safe(one.subject_id)}, which is no product's id",
+                            reason="BAD_ID",
+                        )
                     yield one.subject_id, parse_time(one.created_at, "the time of an event")
 
 

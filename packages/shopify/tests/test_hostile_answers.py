@@ -88,7 +88,6 @@ VALUES: list[tuple[str, dict[str, Any]]] = [
     ("OrdersPage", {"orders": {"pageInfo": {"hasNextPage": "yes"}}}),
     ("OrdersPage", {"orders": {"pageInfo": {"hasNextPage": True, "endCursor": 5}}}),
     ("OrderLines", {"order": {"lineItems": {"pageInfo": None}}}),
-    ("ProductsPage", {"products": {"nodes": {"0": {"variantsCount": {"count": "x"}}}}}),
     ("Run", {"bulkOperationRunQuery": {"userErrors": None}}),
     ("Run", {"bulkOperationRunQuery": {"bulkOperation": {"id": 5}}}),
     ("Run", {"bulkOperationRunQuery": None}),

@@ -120,7 +120,7 @@ def _settle(
     dataset: Dataset,
     sent: Sent,
     constants: Mapping[str, pa.Scalar],
-    unfit: Callable[[pa.RecordBatch], Mapping[int, Misfit]] | None,
+    unfit: Callable[[pa.RecordBatch], Mapping[int, Misfit]] | None = None,
 ) -> Normalised:
     """Gives every value its type and parts the rows that fit from those that do not."""
     arrays: dict[str, pa.Array] = {}

@@ -26,6 +26,7 @@ ELSEWHERE = {
     "bulk_repeated": "test_bulk",
     "bulk_short_children": "test_bulk",
     "slots_busy": "test_bulk",
+    "unfit": "the source's test_conformance",
 }
 """Faults that are shown in another module."""
 

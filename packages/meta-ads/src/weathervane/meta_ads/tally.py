@@ -127,7 +127,8 @@ def by_day(records: Iterable[bytes]) -> dict[date, Decimal]:
 def day_of(row: dict[str, msgspec.Raw], account: str | None, since: date, until: date) -> date | str:
     """The day of a row; a text that says what is wrong with it, when it is not of what was asked."""
     sent = row.get("account_id", _NULL)
-    if account is not None and bytes(sent) not in (b"null", f'"{account}"'.encode()):
+    # What is no text is set aside by its own column.
+    if account is not None and bytes(sent)[:1] == b'"' and bytes(sent) != f'"{account}"'.encode():
         return f"it is of the ad account {bytes(sent).decode(errors='replace')[:60]}, and {account} was asked for"
     try:
         day, last = (_day(row, name) for name in ("date_start", "date_stop"))

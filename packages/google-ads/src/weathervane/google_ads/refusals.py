@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from weathervane.source.decoding import decode
+from weathervane.source.delays import bounded_delay
 from weathervane.source.errors import ContractError, SourceError
 
 __all__ = ["ENUM", "Refusal", "readable", "refusal_of", "status_of"]
@@ -48,8 +49,6 @@ _HTTP = {
     **{501: "UNIMPLEMENTED", 502: "UNAVAILABLE", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"},
 }
 """HTTP status -> google.rpc.Code, beside INVALID_ARGUMENT of the other 4xx and INTERNAL of the other 5xx."""
-_LONGEST_DELAY = 86_400.0
-"""Seconds that are believed of a delay: the longest quota is a day's."""
 _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s", re.ASCII)
 ENUM = re.compile(r"[A-Z][A-Z0-9_]{2,62}", re.ASCII)
 _SECRET = re.compile(r"Bearer [^\s,;]+|ya29\.[\w.-]+|\b1//[\w-]+", re.ASCII)
@@ -200,4 +199,4 @@ def status_of(http: int) -> str:
 
 def _seconds(text: str) -> float | None:
     match = _SECONDS.fullmatch(text)
-    return min(float(match[1]), _LONGEST_DELAY) if match else None
+    return bounded_delay(float(match[1])) if match else None

@@ -15,14 +15,13 @@ import httpx
 
 from weathervane.meta_ads.settings import MetaAdsSettings
 from weathervane.source.decoding import decode
+from weathervane.source.delays import LONGEST_DELAY
 from weathervane.source.errors import SourceError
 from weathervane.source.http import Fail, Retry, Verdict
 from weathervane.source.quota import PauseGate
 
 __all__ = ["ACCOUNT", "AppPace", "Usage", "regain_seconds", "usage_of"]
 
-_LONGEST = 86_400.0
-"""Seconds: no limit of Meta's lasts longer."""
 ACCOUNT = "weathervane.meta_ads.account"
 """Request extension: the ad account that a call is about."""
 
@@ -55,7 +54,7 @@ def usage_of(response: httpx.Response) -> Usage:
         regain.append(
             60 * _number(entry.get("estimated_time_to_regain_access"))
         )  # minutes, unlike all others
-    return Usage(max(app), max(account), min(max(regain), _LONGEST))
+    return Usage(max(app), max(account), min(max(regain), LONGEST_DELAY))
 
 
 def regain_seconds(response: httpx.Response) -> float | None:
@@ -79,7 +78,7 @@ def _entries(usage: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _number(value: Any) -> float:
     """A percentage, minutes or seconds; zero when it is none."""
     known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(min(max(value, 0), _LONGEST)) if known else 0.0
+    return float(min(max(value, 0), LONGEST_DELAY)) if known else 0.0
 
 
 class AppPace:

@@ -21,6 +21,7 @@ from weathervane.shopify.refusals import (
     shown,
 )
 from weathervane.source.decoding import decode
+from weathervane.source.delays import LONGEST_DELAY
 from weathervane.source.errors import (
     ConfigurationError,
     ContractError,
@@ -40,7 +41,6 @@ _NULL = msgspec.Raw(b"null")
 _ANSWER = "Shopify's answer"
 # What may be a member for errors; JSON may also write any of its letters as an escape.
 _ERROR = re.compile(rb'"errors?"|\\u00[67]')
-_LONGEST_FILL = 86_400.0
 
 
 class _Throttle(msgspec.Struct, rename="camel"):
@@ -86,7 +86,7 @@ def throttle_status(response: httpx.Response) -> ThrottleStatus | None:
     status = _perhaps(cost.throttle_status, _Throttle) if cost else None
     if status is None or not (status.restore_rate > 0 and status.maximum_available > 0):
         return None
-    if not (status.maximum_available - status.currently_available) / status.restore_rate <= _LONGEST_FILL:
+    if not (status.maximum_available - status.currently_available) / status.restore_rate <= LONGEST_DELAY:
         return None  # seconds; a real bucket is full within a minute
     return ThrottleStatus(status.maximum_available, status.currently_available, status.restore_rate)
 

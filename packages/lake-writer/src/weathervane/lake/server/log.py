@@ -12,19 +12,43 @@ from weathervane.lake.model import TableRef
 from weathervane.lake.server.files import DamagedTableError, ForeignTableError
 from weathervane.lake.server.store import Store
 
-__all__ = ["COMMIT_NOTE", "LOG_FOLDER", "CommitLog", "commit_path"]
+__all__ = ["COMMIT_NOTE", "LOG_FOLDER", "CommitLog", "Untouched", "commit_path"]
 
 COMMIT_NOTE = "weathervane.commit"
 """The key of our note in a commit's `commitInfo`."""
 LOG_FOLDER = "_delta_log"
 
 
+class Untouched:
+    """Versions of one table that took nothing back. Nobody writes a commit file twice, so each is looked at once."""
+
+    def __init__(self) -> None:
+        self._span = (1, 0)
+
+    def below(self, version: int) -> int:
+        """The next version to look at, going down from this one."""
+        first, last = self._span
+        return first - 1 if first <= version <= last else version
+
+    def end(self, newest: int) -> None:
+        """The table ends here: a person may have removed a torn commit file, and another may come in its place."""
+        if newest < self._span[1]:
+            self._span = (self._span[0], newest)
+
+    def add(self, first: int, last: int) -> None:
+        """All these took nothing back. One span is kept, which grows with the table."""
+        was = self._span  # one assignment below: another thread may be here too
+        meets = was[0] <= last + 1 and first <= was[1] + 1
+        self._span = (min(first, was[0]), max(last, was[1])) if meets else (first, last)
+
+
 class CommitLog:
     """The commit files of one table."""
 
-    def __init__(self, ref: TableRef, store: Store) -> None:
+    def __init__(self, ref: TableRef, store: Store, untouched: Untouched) -> None:
         self._ref = ref
         self._store = store
+        self._untouched = untouched
 
     def note(self, version: int) -> dict[str, Any]:
         """What we noted in a version's commit.
@@ -70,7 +94,8 @@ class CommitLog:
             DamagedTableError: A commit file is gone or cannot be read.
             ForeignTableError: The RESTORE names a time and no version, or another tool wrote the table anew.
         """
-        for later in range(newest, version, -1):
+        later = newest
+        while (later := self._untouched.below(later)) > version:
             try:
                 info = self._info(later)
             except ValueError as error:
@@ -84,6 +109,7 @@ class CommitLog:
                     " move the table's folder aside and let it be filled anew"
                 )
             if info.get("operation") != "RESTORE":
+                later -= 1
                 continue
             target = (info.get("operationParameters") or {}).get("version")
             if target is None or not str(target).isdecimal():
@@ -96,6 +122,8 @@ class CommitLog:
                 return back
             # What lies between the two is no longer the table's past.
             return self.taken_back(version, back)
+        if newest > version:
+            self._untouched.add(version + 1, newest)
         return None
 
     def versions(self) -> dict[int, datetime]:

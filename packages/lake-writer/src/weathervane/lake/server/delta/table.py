@@ -28,7 +28,7 @@ from weathervane.lake.server.files import (
     Layout,
     NewFile,
 )
-from weathervane.lake.server.log import COMMIT_NOTE, CommitLog, commit_path
+from weathervane.lake.server.log import COMMIT_NOTE, CommitLog, Untouched, commit_path
 from weathervane.lake.server.settings import LakeSettings
 from weathervane.lake.server.snapshot import Snapshot
 from weathervane.lake.server.store import LocalStore, Store
@@ -60,7 +60,9 @@ def configuration(layout: Layout) -> dict[str, str | None]:
 class Table(Snapshot):
     """One table at one version. Everything is read from this snapshot and committed against it."""
 
-    def __init__(self, ref: TableRef, store: Store, delta: DeltaTable, settings: LakeSettings) -> None:
+    def __init__(
+        self, ref: TableRef, store: Store, delta: DeltaTable, settings: LakeSettings, untouched: Untouched
+    ) -> None:
         kept = delta.metadata().configuration
         layout = Layout(
             tuple(json.loads(kept.get(_KEYS) or "[]")),
@@ -71,7 +73,8 @@ class Table(Snapshot):
         assert isinstance(actions, pl.DataFrame)
         schema = plain_schema(pa.schema(delta.schema().to_arrow()))
         super().__init__(ref, store, delta.version(), schema, layout, actions)
-        self.log = CommitLog(ref, store)
+        self.log = CommitLog(ref, store, untouched)
+        self._untouched = untouched
         self._delta = delta
         self._settings = settings
 
@@ -146,7 +149,8 @@ class Table(Snapshot):
         back = self.log.taken_back(version, self.version)
         if back is None:
             return None
-        return Table(self.ref, self.store, opened(self.store.uri, self._settings, back), self._settings)
+        before = opened(self.store.uri, self._settings, back)
+        return Table(self.ref, self.store, before, self._settings, self._untouched)
 
     def commit(
         self,

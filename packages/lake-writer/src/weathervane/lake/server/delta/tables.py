@@ -18,7 +18,7 @@ from weathervane.lake.server.delta.features import foreign_feature
 from weathervane.lake.server.delta.log_checkpoint import opened
 from weathervane.lake.server.delta.table import Table, configuration
 from weathervane.lake.server.files import DamagedTableError, ForeignTableError, Layout, OutsideLakeError
-from weathervane.lake.server.log import commit_path
+from weathervane.lake.server.log import Untouched, commit_path
 from weathervane.lake.server.settings import LakeSettings
 from weathervane.lake.server.store import LocalStore, RemoteStore, Store
 
@@ -46,6 +46,8 @@ class Tables:
         self._settings = settings
         self._whole: dict[TableRef, int] = {}
         """Up to which version no commit file of a table was empty."""
+        self._untouched: dict[str, Untouched] = {}
+        """By the id that a table is given when it is made: one made anew in its place begins anew."""
         self._local = None if "://" in settings.root else Path(settings.root).resolve()
         # Over the whole lake: a handler of its own for each table would ask a file:// URL for a folder that the first
         # write has yet to make.
@@ -82,7 +84,8 @@ class Tables:
             raise
         if feature := foreign_feature(delta):
             raise ForeignTableError(f"{ref}: the table is not plain: {feature}; {_FOREIGN}")
-        table = Table(ref, store, delta, self._settings)
+        untouched = self._untouched.setdefault(str(delta.metadata().id), Untouched())
+        table = Table(ref, store, delta, self._settings, untouched)
         if path := table.foreign_path():
             raise ForeignTableError(
                 f"{ref}: the table is not plain: a data file is called {path[:200]}; {_FOREIGN}"
@@ -95,6 +98,7 @@ class Tables:
             if store.is_empty(commit_path(newer)):
                 raise DamagedTableError(f"{ref}: the commit file {commit_path(newer)} is empty; {REPAIR}")
         if version is None:
+            untouched.end(table.version)
             self._whole[ref] = table.version
         return table
 

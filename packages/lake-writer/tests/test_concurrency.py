@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from weathervane.lake import LakeClient, TableRef, WriteState
 from weathervane.lake.server.turns import Turns
 from weathervane.lake.testing import running_lake
 
-from .test_exactly_once import caller, data_files, together, until
+from .test_exactly_once import caller, data_files, together, until, waiting_for_pipes
 from .writer_process import batch, spec
 
 WRITERS, TURNS = 4, 5
@@ -78,7 +78,7 @@ def test_four_writers_at_once_lose_nothing(served: Callable[..., Any], tmp_path:
 
 
 @contextmanager
-def stuck(file: Path) -> Iterator[Callable[[], None]]:
+def stuck(file: Path) -> Iterator[Callable[..., None]]:
     """Storage that does not answer whoever reads this file, until it is told to: a pipe is in the file's place."""
     kept = file.with_name("kept")
     file.rename(kept)
@@ -131,24 +131,33 @@ def test_twenty_writes_that_wait_for_a_table_keep_nobody_else_waiting(tmp_path: 
         assert lake.describe(ORDERS).total_rows == 21
 
 
-def test_merges_at_once_are_as_many_as_the_setting_says(tmp_path: Path) -> None:
+def test_merges_at_once_are_as_many_as_the_command_says(served: Callable[..., Any], tmp_path: Path) -> None:
     """More wait, of other tables too: a merge takes memory. A number that is taken is free again afterwards."""
     with (
-        running_lake(tmp_path, max_concurrent_merges=2) as lake,
-        ThreadPoolExecutor(3) as callers,
+        served("--merges", "2") as server,
+        LakeClient(server.address) as lake,
+        ThreadPoolExecutor(5) as callers,
         ExitStack() as stack,
     ):
-        for name in "abc":
+        for name in "abcde":
             lake.write(spec(name, "first"), [batch([[1, 0]])])
-        answers = [stack.enter_context(stuck(data_file(tmp_path, name))) for name in "ab"]
-        writes = [callers.submit(lake.write, spec(name, "next"), [batch([[1, 1]])]) for name in "ab"]
-        until(lambda: all(in_progress(lake, name, "next") for name in "ab"))
-        writes.append(callers.submit(lake.write, spec("c", "next"), [batch([[1, 1]])]))
-        until(lambda: in_progress(lake, "c", "next"))
-        assert not writes[2].done()
-        for answer in answers:
-            answer()
-        assert [write.result(30).rows_updated for write in writes] == [1, 1, 1]
+        answers = [stack.enter_context(stuck(data_file(tmp_path / "lake", name))) for name in "abcde"]
+        writes = [callers.submit(lake.write, spec(name, "next"), [batch([[1, 1]])]) for name in "abcde"]
+        until(lambda: all(in_progress(lake, name, "next") for name in "abcde"))
+        for left in (2, 2, 2, 2, 1):
+            until(lambda left=left: waiting_for_pipes(server.pid) >= left)  # type: ignore[misc]
+            assert waiting_for_pipes(server.pid) == left
+            answered(answers)
+        assert [write.result(30).rows_updated for write in writes] == [1, 1, 1, 1, 1]
+
+
+def answered(answers: list[Callable[[int], None]]) -> None:
+    """Lets the storage answer one of those that wait for it."""
+    for answer in answers:
+        with suppress(OSError):
+            answer(os.O_NONBLOCK)
+            return answers.remove(answer)
+    pytest.fail("nobody waited")
 
 
 def test_a_turn_is_had_by_one_at_a_time_in_order() -> None:

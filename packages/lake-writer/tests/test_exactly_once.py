@@ -67,6 +67,12 @@ def until(condition: Callable[[], bool]) -> None:
     pytest.fail("it did not come about within 20 s")
 
 
+def waiting_for_pipes(pid: int) -> int:
+    """How many threads of the process have opened a pipe which nobody has opened from the other side."""
+    waits = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/wchan")]
+    return waits.count("wait_for_partner")
+
+
 def values(client: LakeClient, table: TableRef = ORDERS) -> list[tuple[int, int]]:
     """The table's rows by id."""
     return sorted((row["id"], row["value"]) for row in client.read(table).read_all().to_pylist())

@@ -58,14 +58,17 @@ def test_every_variable_is_one_that_something_reads(
     """A name with a typing error is silence: nobody would notice before the night."""
     ours = "".join(path.read_text() for path in PACKAGES.glob("*/src/weathervane/**/*.py"))
     ours += (DEPLOY / "entrypoint.sh").read_text()
-    (engine,) = (file for file in distribution("deltalake").files or () if file.suffix == ".so")
-    store = Path(str(engine.locate())).read_bytes()
+    engines = {}
+    for one in ("deltalake", "obstore"):
+        (engine,) = (file for file in distribution(one).files or () if file.suffix == ".so")
+        engines[one] = Path(str(engine.locate())).read_bytes()
     known = _get_valid_setting_names(Settings)
     for name in sorted(set(told(compose, manifests, containers)) - OTHERS):
         if name.startswith("PREFECT_"):
             assert name in known, f"Prefect has no setting {name}"
         elif name.startswith("AWS_"):
-            assert name.lower().encode() in store, f"deltalake does not read {name}"
+            for one, code in engines.items():
+                assert name.lower().encode() in code, f"{one} does not read {name}"
         elif "__" not in name:  # a tenant's credentials have a test of their own
             assert re.search(rf"\b{name}\b", ours), f"nothing reads {name}"
 

@@ -54,6 +54,9 @@ class _Handler(BaseHTTPRequestHandler):
         key, query = (rest or [""])[0], parse_qs(url.query, keep_blank_values=True)
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         store = self.server.store
+        if url.path == "/hang":
+            return self._answer(200, json.dumps(store.hang(*json.loads(body))).encode())
+        store.wait(f"{self.command} {unquote(self.path)} {body.decode(errors='replace')}")
         with store.lock:
             if url.path == "/":
                 store.refusing = tuple(json.loads(body))
@@ -105,9 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _post(self, store: Any, key: str, query: dict[str, list[str]], body: bytes) -> None:
         if "delete" in query:
-            for found in re.findall(r"<Key>(.*?)</Key>", body.decode()):
-                store.objects.pop(unescape(found), None)
-            return self._answer(200, b"<DeleteResult></DeleteResult>")
+            keys = re.findall(r"<Key>.*?</Key>", body.decode())
+            for found in keys:
+                store.objects.pop(unescape(found[5:-6]), None)
+            deleted = "".join(f"<Deleted>{found}</Deleted>" for found in keys)
+            return self._answer(200, f"<DeleteResult>{deleted}</DeleteResult>".encode())
         if "uploads" in query:
             name = uuid.uuid4().hex
             store.uploads[name] = {}
@@ -150,6 +155,21 @@ class _Objects:
         self.objects: dict[str, tuple[bytes, str, datetime]] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.refusing: tuple[list[str], int, str] = ([], 0, "")
+        self.hanging, self.go_on, self.hung = "", threading.Event(), 0
+
+    def hang(self, pattern: str) -> int:
+        """Lets those that hang go on, and from now on hang what matches; an empty pattern only tells how many do."""
+        if pattern:
+            self.go_on.set()
+            self.hanging, self.go_on, self.hung = pattern, threading.Event(), 0
+        return self.hung
+
+    def wait(self, request: str) -> None:
+        """Returns when the request may be answered."""
+        go_on = self.go_on
+        if self.hanging and re.search(self.hanging, request, re.DOTALL):
+            self.hung += 1
+            go_on.wait()
 
     def refuse(self, method: str) -> tuple[int, str] | None:
         """Status and S3's code, or None to let it pass."""
@@ -190,8 +210,17 @@ class PretendS3:
         """Lets all pass again."""
         self._control([[], 0, ""])
 
+    def hang(self, pattern: str) -> None:
+        """Answers no request any more that matches, of `METHOD /path body`; those that hung before go on."""
+        self._ask("POST", "/hang", json.dumps([pattern]).encode())
+
+    def hung(self) -> int:
+        """How many requests hang since."""
+        return int(self._ask("POST", "/hang", b'[""]'))
+
     def clear(self) -> None:
         """An empty bucket, that lets all pass."""
+        self.hang("^nothing")
         self.allow()
         for key in self.names():
             self.delete(key)

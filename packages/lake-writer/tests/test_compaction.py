@@ -65,12 +65,11 @@ def scattered(tmp_path: Path) -> Path:
     return tmp_path / "lake"
 
 
-@pytest.mark.parametrize("url", [False, True], ids=["folder", "url"])
-def test_neighbours_are_joined_and_nothing_else_changes(scattered: Path, url: bool) -> None:
+def test_neighbours_are_joined_and_nothing_else_changes(scattered: Path) -> None:
     """Rows, checkpoint, receipts and the time of the last write stay; older versions can be read; doing it again does
     nothing.
     """
-    with lake_of(f"file://{scattered}" if url else scattered, LARGE) as (lake, upkeep):
+    with lake_of(scattered, LARGE) as (lake, upkeep):
         before, receipt = lake.describe(ORDERS), lake.get_write(ORDERS, "all")
         told = upkeep.compact(ORDERS)
         assert (told.commits, told.files_before, told.files_after, told.rows_rewritten) == (1, 20, 3, 100)
@@ -259,6 +258,5 @@ def test_tenants_are_listed_in_pages(tmp_path: Path) -> None:
     for name in [*names, ".hidden", "Upper", "no-dash"]:
         (tmp_path / name).mkdir()
     (tmp_path / "file").touch()
-    for root in (tmp_path, f"file://{tmp_path}"):
-        with lake_of(root, SMALL) as (_, upkeep):
-            assert list(upkeep.tenants()) == names
+    with lake_of(tmp_path, SMALL) as (_, upkeep):
+        assert list(upkeep.tenants()) == names

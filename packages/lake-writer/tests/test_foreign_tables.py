@@ -173,13 +173,12 @@ def test_settings_that_change_no_meaning_are_their_owners(lake: LakeClient, tmp_
     assert values(lake) == [(1, 1), (2, 2)]
 
 
-@pytest.mark.parametrize("url", [False, True], ids=["folder", "url"])
-def test_a_restore_takes_receipts_and_the_checkpoint_back_too(tmp_path: Path, url: bool) -> None:
+def test_a_restore_takes_receipts_and_the_checkpoint_back_too(tmp_path: Path) -> None:
     """A retry of a write whose rows were taken back writes them, and a run begins where the table stands."""
     root = tmp_path / "lake"
     root.mkdir()
     folder, written = root / "acme" / "orders", []
-    with running_lake(f"file://{root}" if url else root) as lake:
+    with running_lake(root) as lake:
         for number in (1, 2, 3):
             receipt = lake.write(
                 spec("orders", f"w{number}"), [batch([[number, number]])], checkpoint=f"c-{number}"
@@ -256,12 +255,11 @@ def test_a_restore_to_a_time_is_refused_by_name(lake: LakeClient, tmp_path: Path
     assert lake.checkpoint(ORDERS).value == "c-1"
 
 
-@pytest.mark.parametrize("url", [False, True], ids=["folder", "url"])
-def test_data_files_without_a_log_are_no_new_table(tmp_path: Path, url: bool) -> None:
-    """On a store as on a disk: neither `no checkpoint yet` nor a table begun anew over the old files."""
+def test_data_files_without_a_log_are_no_new_table(tmp_path: Path) -> None:
+    """Neither `no checkpoint yet` nor a table begun anew over the old files."""
     root = tmp_path / "lake"
     root.mkdir()
-    with running_lake(f"file://{root}" if url else root) as lake:
+    with running_lake(root) as lake:
         lake.write(spec("orders", "first"), [batch([[1, 1]])], checkpoint="c-1")
         for path in (root / "acme" / "orders" / "_delta_log").iterdir():
             path.unlink()
@@ -274,15 +272,14 @@ def test_data_files_without_a_log_are_no_new_table(tmp_path: Path, url: bool) ->
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2], ids=["empty", "half", "footer"])
-@pytest.mark.parametrize("url", [False, True], ids=["folder", "url"])
-def test_a_data_file_that_was_cut_is_named(tmp_path: Path, url: bool, cut: int) -> None:
+def test_a_data_file_that_was_cut_is_named(tmp_path: Path, cut: int) -> None:
     """No retry is asked for what is lost: for a read, an upsert that has to look into it, a window, and compaction."""
     root = tmp_path / "lake"
     root.mkdir()
     with running_lake(root, target_file_rows=2) as lake:
         lake.write(spec("orders", "first"), [batch([[number, 0] for number in range(8)])])
     with (
-        running_lake(f"file://{root}" if url else root) as lake,
+        running_lake(root) as lake,
         MaintenanceClient(lake.target) as upkeep,
     ):
         path = min((root / "acme" / "orders").glob("*.parquet"))

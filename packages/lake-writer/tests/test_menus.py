@@ -58,4 +58,6 @@ def test_a_client_loads_no_engine() -> None:
     """A source that only writes needs neither deltalake nor polars installed."""
     code = "import sys, weathervane.lake, weathervane.rpc; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"deltalake", "polars", "typer", "prefect", "pandas", "stamina"} & set(done.stdout.split())
+    assert not {"deltalake", "obstore", "polars", "typer", "prefect", "pandas", "stamina"} & set(
+        done.stdout.split()
+    )

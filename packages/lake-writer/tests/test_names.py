@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,10 @@ def test_a_hostile_write_id_is_refused(write_id: str, raw: Any) -> None:
 
 
 @pytest.mark.parametrize("link", ["acme", "acme/orders"])
-def test_a_symbolic_link_does_not_lead_out_of_the_lake(link: str, raw: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_symbolic_link_does_not_lead_out_of_the_lake(
+    link: str, scheme: str, speak: Callable[[str], Any], tmp_path: Path
+) -> None:
     """Someone put a link where a tenant's or table's folder should be: refused by every call, nothing goes through."""
     outside = tmp_path / "outside"
     with running_lake(outside) as elsewhere:
@@ -105,13 +109,16 @@ def test_a_symbolic_link_does_not_lead_out_of_the_lake(link: str, raw: Any, tmp_
     place.symlink_to(target)
     before = everything(outside)
     table = pb.TableRef(tenant="acme", dataset="orders")
-    for name in sorted(CALLS.keys() - {"ListTables"}):
-        with pytest.raises(
-            grpc.RpcError, match=r"acme/orders: the table's folder leads out of the lake"
-        ) as caught:
-            CALLS[name](raw, table)
-        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION, name
-    assert list(CALLS["ListTables"](raw, table).tables) == []
+    with running_lake(f"{scheme}{tmp_path / 'lake'}") as lake, ExitStack() as stack:
+        raw = speak(lake.target)
+        stack.enter_context(raw.channel)
+        for name in sorted(CALLS.keys() - {"ListTables"}):
+            with pytest.raises(
+                grpc.RpcError, match=r"acme/orders: the table's folder leads out of the lake"
+            ) as caught:
+                CALLS[name](raw, table)
+            assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION, name
+        assert list(CALLS["ListTables"](raw, table).tables) == []
     assert everything(outside) == before
 
 

@@ -365,8 +365,8 @@ def test_a_table_is_streamed_whatever_its_size(
         assert peak_mib(server.pid) - before < 300
 
 
-def test_a_lake_behind_a_url_works_as_one_in_a_folder(tmp_path: Path) -> None:
-    """The way that S3 takes: upserts, window, added column, log checkpoint, a repeat, a list and every reader."""
+def test_a_file_url_is_a_folder(tmp_path: Path) -> None:
+    """The same lake: upserts, window, added column, log checkpoint, a repeat, a list and every reader."""
     with running_lake(f"file://{tmp_path}", target_file_rows=50, log_checkpoint_interval=5) as lake:
         rows = history(lake)
         schema = lake.describe(INSIGHTS).schema

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import random
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from weathervane.lake import (
@@ -19,11 +26,17 @@ from weathervane.lake import (
     NotFoundError,
     RejectedError,
     TableRef,
+    WriteMode,
+    WriteSpec,
 )
+from weathervane.lake.server import LakeSettings
+from weathervane.lake.server.delta import check_root
 from weathervane.lake.testing import running_lake
 
 from .pretend_s3 import PretendS3, pretend_s3
-from .test_exactly_once import values
+from .test_concurrency import use_another_table
+from .test_durability import IMPATIENT
+from .test_exactly_once import until, values
 from .writer_process import batch, spec
 
 ORDERS = TableRef("acme", "orders")
@@ -65,6 +78,119 @@ def test_a_lake_on_a_store_works_as_one_in_a_folder(lake: LakeClient, store: Pre
         assert list(upkeep.tenants()) == ["acme"]
         assert upkeep.compact(ORDERS).commits == 0
         assert upkeep.vacuum(ORDERS).files_kept == 5
+
+
+def test_upkeep_of_a_store_joins_and_deletes(store: PretendS3) -> None:
+    """Small files are joined, and what no version needs any more is deleted; a data file that was cut is named."""
+    events = TableRef("acme", "events")
+    with (
+        running_lake("s3://lake", storage_options=store.options, min_retention_hours=0) as lake,
+        MaintenanceClient(lake.target) as upkeep,
+    ):
+        for number in range(3):
+            lake.write(spec("events", f"w{number}", "append"), [batch([[number, number]])])
+        parts = set(store.names("acme/events/part-"))
+        assert upkeep.compact(events).files_after == 1
+        assert upkeep.vacuum(events, retention_hours=0).files_deleted == 3
+        (left,) = store.names("acme/events/part-")
+        assert left not in parts
+        assert values(lake, events) == [(0, 0), (1, 1), (2, 2)]
+        assert [name for name in store.names("acme/events/") if "/_weathervane_clock/" in name] == []
+        store.put(left, store.get(left)[:-4])
+        with pytest.raises(CorruptedError, match=left.rpartition("/")[2]):
+            lake.read(events).read_all()
+
+
+def test_a_large_file_is_sent_in_parts_and_is_whole(lake: LakeClient, store: PretendS3) -> None:
+    """Up to 5 MiB it is one request, of which a kill leaves nothing; more goes in parts."""
+    schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("blob", pa.binary())])
+    noise = [{"id": number, "blob": random.Random(number).randbytes(2 * 1024**2)} for number in range(4)]
+    large = WriteSpec(ORDERS, "large", WriteMode.UPSERT, schema, unique_keys=("id",))
+    lake.write(large, [pa.RecordBatch.from_pylist([row], schema=schema) for row in noise])
+    assert lake.read(ORDERS).read_all().sort_by("id").to_pylist() == noise
+
+
+HANGS: dict[str, tuple[str, Callable[[LakeClient], object]]] = {
+    "opening": ("^GET /lake/acme/orders/_delta_log/", lambda lake: lake.checkpoint(ORDERS)),
+    "looking": ("^HEAD /lake/acme/orders/_delta_log/", lambda lake: lake.checkpoint(ORDERS)),
+    "reading": ("^(GET|HEAD) /lake/acme/orders/part-", lambda lake: lake.read(ORDERS).read_all()),
+    "writing": (
+        "^(PUT|POST) /lake/acme/orders/part-",
+        lambda lake: lake.write(spec("orders", "second"), [batch([[1, 2]])]),
+    ),
+    "committing": (
+        "^PUT /lake/acme/orders/_delta_log/",
+        lambda lake: lake.write(spec("orders", "second"), [batch([[1, 2]])]),
+    ),
+    "listing": ("^GET .*prefix=acme/orders/(&|$| )", lambda lake: vacuumed(lake)),
+    "deleting": ("delete .*acme/orders/_weathervane_clock", lambda lake: vacuumed(lake)),
+    "listing tenants": ("^GET .*delimiter=/&list-type=2 ", lambda lake: tenants(lake)),
+}
+
+
+def vacuumed(lake: LakeClient) -> object:
+    """What a vacuum of the table did."""
+    with MaintenanceClient(lake.target) as upkeep:
+        return upkeep.vacuum(ORDERS)
+
+
+def tenants(lake: LakeClient) -> list[str]:
+    """The lake's tenants."""
+    with MaintenanceClient(lake.target) as upkeep:
+        return list(upkeep.tenants())
+
+
+@pytest.mark.parametrize("what", HANGS)
+def test_a_request_that_hangs_keeps_nobody_else_waiting(store: PretendS3, what: str) -> None:
+    """Nothing that a store is asked holds Python's lock: whatever hangs, another tenant asks, writes and reads."""
+    pattern, call = HANGS[what]
+    options = {**store.options, "timeout": "10s"}
+    with running_lake("s3://lake", storage_options=options) as lake, ThreadPoolExecutor(2) as callers:
+        lake.write(spec("orders", "first"), [batch([[1, 1]])])
+        store.hang(pattern)
+        # All of it in this process, which would stand still with the request, and this clock with it, for 10 s.
+        began = time.monotonic()
+        hangs = callers.submit(call, lake)
+        until(lambda: store.hung() > 0)
+        callers.submit(use_another_table, lake).result(60)
+        assert time.monotonic() - began < 5
+        assert not hangs.done()
+        store.hang("^nothing")
+        assert hangs.result(30)
+
+
+def test_a_server_ends_in_bounded_time_though_its_store_hangs(
+    store: PretendS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one whose disk hangs."""
+    for name in (
+        "aws_endpoint",
+        "aws_allow_http",
+        "aws_region",
+        "aws_access_key_id",
+        "aws_secret_access_key",
+    ):
+        monkeypatch.setenv(name.upper(), store.options[name])
+    check_root(LakeSettings("s3://lake"))
+    with running_lake("s3://lake") as lake:
+        lake.write(spec("orders", "first"), [batch([[1, 1]])])
+    store.hang(HANGS["reading"][0])
+    command = [sys.executable, "-c", IMPATIENT, "s3://lake"]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+        ThreadPoolExecutor(1) as caller,
+    ):
+        try:
+            assert process.stdout is not None
+            call = caller.submit(HANGS["reading"][1], LakeClient(process.stdout.readline().strip()))
+            until(lambda: store.hung() > 0)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=15)
+            assert call.exception(timeout=60) is not None
+        finally:
+            process.kill()
+    assert process.returncode == 1
+    assert "Timeout" in said
 
 
 REFUSALS = [

@@ -22,11 +22,10 @@ DAY = 86_400.0
 WEEK = 168
 
 
-@pytest.fixture(params=[False, True], ids=["folder", "url"])
-def lake(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[LakeClient]:
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[LakeClient]:
     """A lake whose table `orders` has five versions; each but the first, which is empty, is one file of one row."""
-    (tmp_path / "lake").mkdir()
-    with running_lake(f"file://{tmp_path / 'lake'}" if request.param else tmp_path / "lake") as client:
+    with running_lake(tmp_path / "lake") as client:
         for version in range(1, 5):
             client.write(spec("orders", f"w{version}"), [batch([[1, version]])], checkpoint=f"c-{version}")
         yield client

@@ -18,7 +18,7 @@ def running_lake(path: Path | str, **settings: Any) -> Iterator[LakeClient]:
     Needs `weathervane-lake-writer[server]`.
 
     Args:
-        path: The lake's folder, which is made when it does not exist, or a URL that deltalake opens.
+        path: The lake's folder, which is made when it does not exist, or the URL of a store.
         settings: Fields of `weathervane.lake.server.LakeSettings` to change, e.g. `max_write_rows=10`.
     """
     from weathervane.lake.server import LakeSettings, lake_services

@@ -11,9 +11,9 @@ class LakeSettings:
     """Where the lake is and how much one write may take of this machine."""
 
     root: str
-    """A folder, or a URL that deltalake opens. Tables are at `<root>/<tenant>/<dataset>`."""
+    """A folder, also as a `file://` URL, or the URL of a store. Tables are at `<root>/<tenant>/<dataset>`."""
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Passed to deltalake with a URL (credentials, endpoint); never logged."""
+    """Of the store (credentials, endpoint, timeouts), as deltalake takes them; never logged."""
     max_frame_rows: int = 1_000_000
     """A 224-byte null column can claim 10^12 rows; a frame of 3 MiB has no honest use for more than this."""
     max_write_bytes: int = 2 * 1024**3

@@ -10,14 +10,15 @@ import contextlib
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
-import pyarrow.fs as pafs
+from obstore.exceptions import BaseError
+from obstore.store import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -157,32 +158,39 @@ def _sync(path: Path) -> None:
         os.close(number)
 
 
-_PIECE = 4 * 1024 * 1024
 # Readers of a Delta table pass over what begins with an underscore.
 _CLOCKS = "_weathervane_clock"
 
 
 class RemoteStore:
-    """A table behind a URL; the store's own put is durable when it returns."""
+    """A table behind a URL; the store's own put is durable when it returns.
 
-    def __init__(self, uri: str, filesystem: pafs.FileSystem) -> None:
+    By obstore: the engine that deltalake has for stores too, but no request holds Python's lock, as each does through
+    deltalake's own handler (1.6.6), so that one which hangs would stop the whole process.
+
+    Args:
+        uri: The table's.
+        store: The lake's, from `store_options.open_store`.
+        folder: Of the table, within the lake.
+    """
+
+    def __init__(self, uri: str, store: ObjectStore, folder: str = "") -> None:
         """See `Store`."""
         self.uri = uri
         self.folder: Path | None = None
-        self._filesystem = filesystem
+        self._store = store
+        self._folder = folder
 
     def put(self, path: str, data: memoryview) -> None:
         """See `Store`."""
-        # deltalake's handler takes nothing but `bytes` (seen), and Arrow makes such only of pieces that go through a
-        # buffer of its own; a larger piece it hands over as it is.
-        with self._filesystem.open_output_stream(path, buffer_size=2 * _PIECE) as file:
-            for start in range(0, len(data), _PIECE):
-                file.write(data[start : start + _PIECE])
+        with store_failures():
+            # Of Arrow's memory, which is of signed bytes, obstore would take each for a piece.
+            self._store.put(self._path(path), data.cast("B"))
 
     def get(self, path: str) -> bytes:
         """See `Store`."""
-        with self._filesystem.open_input_stream(path) as file:
-            return bytes(file.read())
+        with store_failures():
+            return self._store.get(self._path(path)).bytes().to_bytes()
 
     def has(self, pattern: str) -> bool:
         """See `Store`."""
@@ -190,33 +198,57 @@ class RemoteStore:
 
     def files(self, folder: str = "") -> list[StoredFile]:
         """See `Store`."""
-        found = self._filesystem.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
+        with store_failures():
+            found = self._store.list_with_delimiter(self._path(folder))["objects"]
         return [
-            StoredFile(info.base_name, info.size, info.mtime)
-            for info in found
-            if info.type == pafs.FileType.File
+            StoredFile(one["path"].rpartition("/")[2], one["size"], one["last_modified"]) for one in found
         ]
+
+    def folders(self) -> list[str]:
+        """The names of the folders within this one."""
+        with store_failures():
+            found = self._store.list_with_delimiter(self._path(""))["common_prefixes"]
+        return [path.rpartition("/")[2] for path in found]
 
     def clock(self) -> datetime:
         """See `Store`."""
-        folder, name = _CLOCKS, uuid.uuid4().hex
-        self.put(f"{folder}/{name}", memoryview(b"now"))
+        path = f"{_CLOCKS}/{uuid.uuid4().hex}"
+        self.put(path, memoryview(b"now"))
         try:
-            # Only a listing tells when an object was put (deltalake 1.6.6's handler leaves it out of a single one's).
-            return next(file.modified for file in self.files(folder) if file.path == name)
+            with store_failures():
+                return self._store.head(self._path(path))["last_modified"]
         finally:
-            self.delete([f"{folder}/{name}"])
+            self.delete([path])
 
     def is_empty(self, path: str) -> bool:
         """See `Store`."""
-        return bool(self._filesystem.get_file_info(path).size == 0)
+        try:
+            with store_failures():
+                return self._store.head(self._path(path))["size"] == 0
+        except FileNotFoundError:
+            return False
 
     def delete(self, paths: Iterable[str]) -> None:
         """See `Store`."""
         for path in paths:
-            with contextlib.suppress(OSError):
-                self._filesystem.delete_file(path)
+            with contextlib.suppress(OSError), store_failures():
+                self._store.delete(self._path(path))
 
     def sync(self, paths: Iterable[str]) -> None:
         """See `Store`."""
         pass
+
+    def _path(self, path: str) -> str:
+        return f"{self._folder}/{path}".strip("/")
+
+
+@contextlib.contextmanager
+def store_failures() -> Iterator[None]:
+    """A store's failures as OSError, without the lines for whoever debugs the engine: requests are in there, whole."""
+    try:
+        yield
+    except (OSError, BaseError) as error:
+        text = str(error).partition("\n\nDebug source:")[0]
+        # By whatever is asked for in it: a bucket that is not there is no file that is not there.
+        gone = isinstance(error, FileNotFoundError) and "NoSuchBucket" not in text
+        raise (FileNotFoundError if gone else OSError)(text) from None

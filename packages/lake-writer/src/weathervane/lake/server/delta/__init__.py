@@ -9,8 +9,9 @@ What deltalake 1.6.6 does not do by itself, and this package therefore does (eac
 - Log clean-up would drop the commits that hold receipts and checkpoints, so it is off for these tables.
 - Nothing is synced to a disk: see `Table.commit` for the order in which things become durable.
 - A log checkpoint torn by a power cut makes the table unreadable, so it is made aside and put in place whole.
-- Its handler of a store holds Python's lock during every get, list, put and delete (measured; opening a table does not,
-  nor asking for one file's size): whatever runs in this process waits for that request. A store's timeouts bound it.
+- Its handler of a store holds Python's lock during every get, list, put and delete, so that one request which hangs
+  stops the whole process. What is asked of a store here goes through obstore instead; opening, committing and log
+  checkpoints by deltalake itself hold no lock (measured, each).
 - An empty commit file reads as a commit of nothing, so it is looked for; a damaged log and a failing disk are one
   exception, so its words tell them apart.
 """

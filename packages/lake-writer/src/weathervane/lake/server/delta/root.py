@@ -6,15 +6,17 @@ import re
 import tempfile
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-import pyarrow.fs as pafs
-from deltalake.exceptions import DeltaError
-from deltalake.fs import DeltaStorageHandler
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from weathervane.lake.server.settings import LakeSettings
 from weathervane.lake.server.store import RemoteStore
+from weathervane.lake.server.store_options import open_store
 
-__all__ = ["UnusableRootError", "check_root"]
+__all__ = ["UnusableRootError", "check_root", "local_root"]
 
 # A name such as `a:b` is a folder's only when it is written `./a:b`.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -29,6 +31,13 @@ class UnusableRootError(Exception):
     """The lake's folder or URL cannot be written, or is none; one line says why and what to do."""
 
 
+def local_root(root: str) -> Path | None:
+    """The folder that a lake's root names, also as a `file://` URL; None for a URL of a store."""
+    if "://" not in root:
+        return Path(root)
+    return Path(url2pathname(urlsplit(root).path)) if root.lower().startswith("file:///") else None
+
+
 def check_root(settings: LakeSettings) -> None:
     """Writes a small file below the root, finds it, and removes it. A folder that is not there is made.
 
@@ -38,7 +47,8 @@ def check_root(settings: LakeSettings) -> None:
     root = settings.root
     if not root.strip():
         raise UnusableRootError("the lake has no folder or URL: name one with --lake")
-    if "://" in root:
+    folder = local_root(root)
+    if folder is None:
         # In a thread, for a store that does not answer can only be left.
         failed: list[Exception] = []
         asking = threading.Thread(target=_ask, args=(settings, failed), daemon=True)
@@ -53,14 +63,14 @@ def check_root(settings: LakeSettings) -> None:
                 f"the lake {root} cannot be written: {_one_line(failed[0])}; correct the name, the credentials and the"
                 " endpoint in the environment, or choose another with --lake"
             )
-    elif _SCHEME.match(root):
+    elif "://" not in root and _SCHEME.match(root):
         raise UnusableRootError(
             f"the lake {root!r} is no URL, which has '://', and no folder either: begin a folder's name with './'"
         )
     else:
         try:
-            Path(root).mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=root):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
                 pass
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
@@ -71,10 +81,14 @@ def check_root(settings: LakeSettings) -> None:
 
 def _ask(settings: LakeSettings, failed: list[Exception]) -> None:
     try:
-        handler = DeltaStorageHandler(settings.root, {**_SHORT, **settings.storage_options})
-        RemoteStore(settings.root, pafs.PyFileSystem(handler)).clock()
-    except StopIteration:
-        failed.append(OSError("what was written there is not listed"))
+        options = {**_SHORT, **settings.storage_options}
+        # Two engines use the lake's store, and each finds credentials by itself.
+        try:
+            DeltaTable(settings.root, storage_options=options)
+        except TableNotFoundError as error:
+            if str(error).startswith("Unknown scheme"):
+                raise
+        RemoteStore(settings.root, open_store(settings.root, options)).clock()
     except (OSError, DeltaError, ValueError) as error:
         failed.append(error)
 

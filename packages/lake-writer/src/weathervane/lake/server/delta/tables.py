@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import logging
 import re
-from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
-from deltalake.fs import DeltaStorageHandler
 
 from weathervane.lake.model import InvalidNameError, TableRef, check_name, is_name
 from weathervane.lake.server.delta.damage import REPAIR, damage
 from weathervane.lake.server.delta.features import foreign_feature
 from weathervane.lake.server.delta.log_checkpoint import opened
+from weathervane.lake.server.delta.root import local_root
 from weathervane.lake.server.delta.table import Table, configuration
 from weathervane.lake.server.files import DamagedTableError, ForeignTableError, Layout, OutsideLakeError
 from weathervane.lake.server.log import Untouched, commit_path
 from weathervane.lake.server.settings import LakeSettings
 from weathervane.lake.server.store import LocalStore, RemoteStore, Store
+from weathervane.lake.server.store_options import open_store
 
 __all__ = ["Tables"]
 
@@ -48,14 +47,9 @@ class Tables:
         """Up to which version no commit file of a table was empty."""
         self._untouched: dict[str, Untouched] = {}
         """By the id that a table is given when it is made: one made anew in its place begins anew."""
-        self._local = None if "://" in settings.root else Path(settings.root).resolve()
-        # Over the whole lake: a handler of its own for each table would ask a file:// URL for a folder that the first
-        # write has yet to make.
-        self._remote = (
-            pafs.PyFileSystem(DeltaStorageHandler(settings.root, dict(settings.storage_options)))
-            if self._local is None
-            else None
-        )
+        folder = local_root(settings.root)
+        self._local = folder and folder.resolve()
+        self._remote = None if folder else open_store(settings.root, settings.storage_options)
 
     def open(self, ref: TableRef, version: int | None = None) -> Table | None:
         """The table at its newest or a given version; None when there is no such table.
@@ -154,10 +148,13 @@ class Tables:
         return [name for name in self._folders("") if is_name(name)]
 
     def _folders(self, folder: str) -> list[str]:
-        filesystem = self._remote or pafs.LocalFileSystem()
-        base = str(self._local / folder) if self._local else folder
-        found = filesystem.get_file_info(pafs.FileSelector(base, allow_not_found=True, recursive=False))
-        return sorted(info.base_name for info in found if info.type == pafs.FileType.Directory)
+        if self._remote is not None:
+            return sorted(RemoteStore(self._settings.root, self._remote, folder).folders())
+        assert self._local is not None
+        try:
+            return sorted(path.name for path in (self._local / folder).iterdir() if path.is_dir())
+        except FileNotFoundError:
+            return []
 
     def _is_table(self, tenant: str, name: str) -> bool:
         try:
@@ -170,7 +167,7 @@ class Tables:
         if self._local is None:
             assert self._remote is not None
             uri = f"{self._settings.root.rstrip('/')}/{ref.tenant}/{ref.dataset}"
-            return RemoteStore(uri, pafs.SubTreeFileSystem(f"{ref.tenant}/{ref.dataset}", self._remote))
+            return RemoteStore(uri, self._remote, f"{ref.tenant}/{ref.dataset}")
         folder = self._local / ref.tenant / ref.dataset
         # The names cannot climb out; a symbolic link that someone put there could.
         if folder.resolve() != folder:

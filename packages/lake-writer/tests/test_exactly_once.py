@@ -120,6 +120,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "no rows": {"rows": []},
     "no checkpoint": {"checkpoint": None},
     "counts of rows": {"aside": "values"},
+    "kinds of frames": {"sent_as": "changes"},
 }
 
 
@@ -128,14 +129,19 @@ def test_another_write_under_an_id_that_is_there_is_refused(other: str, lake: La
     """Taken for a repeat, it would be lost: a window that was not replaced, a checkpoint that did not move."""
 
     def send(
-        *, rows: Any = ((1, 1),), checkpoint: str | None = "c-1", aside: str = "quarantine", **how: Any
+        *,
+        rows: Any = ((1, 1),),
+        checkpoint: str | None = "c-1",
+        aside: str = "quarantine",
+        sent_as: str = "rows",
+        **how: Any,
     ) -> WriteResult:
         header = replace(WINDOWED, **how)
         reject = dict.fromkeys(QUARANTINE_SCHEMA.names, "x")
         with lake.begin(header) as upload:
             if rows:
                 frame = [{"id": i, "value": v, "day": 1, "version": 1} for i, v in rows]
-                upload.rows(pa.RecordBatch.from_pylist(frame, schema=header.schema))
+                getattr(upload, sent_as)(pa.RecordBatch.from_pylist(frame, schema=header.schema))
             getattr(upload, aside)(pa.RecordBatch.from_pylist([reject], schema=QUARANTINE_SCHEMA))
             return upload.commit(checkpoint=checkpoint)
 

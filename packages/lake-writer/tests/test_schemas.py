@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from threading import Barrier
@@ -14,7 +16,9 @@ import pyarrow as pa
 import pytest
 
 from weathervane.lake import (
+    QUARANTINE_SCHEMA,
     ColumnRange,
+    CorruptedError,
     LakeClient,
     RejectedError,
     ReplaceWindow,
@@ -143,6 +147,32 @@ def test_a_new_nullable_column_is_added_and_old_rows_have_null(table: LakeClient
     ]
     with pytest.raises(RejectedError, match="'colour' is missing"):
         write(table, SCHEMA, [ROW], "fourth")
+
+
+@pytest.mark.parametrize("spoiled", ["the data file", "the quarantine", "the quarantine of a new table"])
+def test_a_refused_write_adds_no_column_and_makes_no_table(
+    table: LakeClient, tmp_path: Path, spoiled: str
+) -> None:
+    """It leaves the table as it was, also where it is refused while it is worked on."""
+    acme = tmp_path / "lake" / "acme"
+    reject = pa.RecordBatch.from_pylist(
+        [dict.fromkeys(QUARANTINE_SCHEMA.names, "x")], schema=QUARANTINE_SCHEMA
+    )
+    wider = SCHEMA.append(pa.field("colour", pa.string()))
+    rows = pa.RecordBatch.from_pylist([{**ROW, "colour": "red"}], schema=wider)
+    header = WriteSpec(ORDERS, "second", WriteMode.UPSERT, wider, unique_keys=("id",))
+    if spoiled == "the data file":
+        (file,) = (acme / "orders").glob("*.parquet")
+    else:
+        table.write(replace(header, write_id="aside", schema=SCHEMA), [], quarantined=[reject])
+        file = acme / "orders_quarantine" / "_delta_log" / f"{1:020d}.json"
+    file.write_bytes(file.read_bytes()[:-50])
+    if spoiled == "the quarantine of a new table":
+        shutil.rmtree(acme / "orders")
+    before = sorted(acme.rglob("*"))
+    with pytest.raises(CorruptedError):
+        table.write(header, [rows], quarantined=[reject])
+    assert sorted(acme.rglob("*")) == before
 
 
 def test_null_in_a_new_column_changes_nothing(table: LakeClient) -> None:

@@ -15,7 +15,9 @@ from weathervane.lake.server.upsert import Change, Received
 __all__ = ["first_answer", "note_of", "receipt_of"]
 
 
-def first_answer(table: Table, spec: WriteSpec, request: CommitRequest) -> WriteResult | None:
+def first_answer(
+    table: Table, spec: WriteSpec, request: CommitRequest, received: Received
+) -> WriteResult | None:
     """The receipt of this write, if the table has it.
 
     Raises:
@@ -24,7 +26,9 @@ def first_answer(table: Table, spec: WriteSpec, request: CommitRequest) -> Write
     note = table.written(spec.write_id)
     if note is None:
         return None
-    differs = [name for name, value in _asked(spec, request).items() if note.get(name, value) != value]
+    differs = [
+        name for name, value in _asked(spec, request, received).items() if note.get(name, value) != value
+    ]
     if differs:
         listed = ", ".join(_WORDS.get(name, name) for name in differs)
         raise precondition(
@@ -36,10 +40,16 @@ def first_answer(table: Table, spec: WriteSpec, request: CommitRequest) -> Write
     return replace(receipt_of(table, spec.write_id, note), repeat=True)
 
 
-_WORDS = {"sha256": "rows", "sent": "counts of rows", "new_checkpoint": "checkpoint", "unique_keys": "keys"}
+_WORDS = {
+    "sha256": "rows",
+    "sent": "counts of rows",
+    "kinds": "kinds of frames",
+    "new_checkpoint": "checkpoint",
+    "unique_keys": "keys",
+}
 
 
-def _asked(spec: WriteSpec, request: CommitRequest) -> dict[str, Any]:
+def _asked(spec: WriteSpec, request: CommitRequest, received: Received) -> dict[str, Any]:
     """What makes two deliveries the same write, by the names of a commit's note (which older servers left out in part).
 
     Not the checkpoint that was expected: an attempt that comes after the first one's commit reads another. Nor the
@@ -50,6 +60,7 @@ def _asked(spec: WriteSpec, request: CommitRequest) -> dict[str, Any]:
     return {
         "sha256": request.sha256.hex(),
         "sent": [request.row_count, request.quarantined_count, request.value_count],
+        "kinds": received.kinds,
         "mode": spec.mode.value,
         "unique_keys": list(spec.unique_keys),
         "cluster_by": spec.cluster_by,
@@ -72,7 +83,7 @@ def note_of(
     """What the commit of a write notes; `current` is the table's checkpoint before it."""
     counts = change.counts
     return {
-        **_asked(spec, request),
+        **_asked(spec, request, received),
         **counts,
         "received": received.rows.num_rows + received.quarantined.num_rows,
         "quarantined": received.quarantined.num_rows,

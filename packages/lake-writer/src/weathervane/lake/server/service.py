@@ -223,6 +223,7 @@ class _Upload:
             for kind, schema in self._schemas.items()
         }
         self._hash = hashlib.sha256()
+        self._kinds = hashlib.sha256()
         self._frames = 0
         self._bytes = 0
 
@@ -246,6 +247,7 @@ class _Upload:
                 f" {self._settings.max_write_rows:,} rows here; cut the run into smaller slices",
             )
         self._hash.update(frame.record_batch)
+        self._kinds.update(b"%d," % kind)
         self._staged[kind].append(batch)
 
     def finish(self, commit: pb.WriteCommit) -> Received:
@@ -269,6 +271,7 @@ class _Upload:
             members.table() if members else None,
             values.table(),
             changes.num_rows,
+            self._kinds.hexdigest(),
         )
 
 

@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from datetime import timedelta
 
 import polars as pl
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from weathervane.lake.arrow import plain_schema
 from weathervane.lake.model import TableRef
 from weathervane.lake.server.files import DamagedTableError, Layout, LostFileError, NewFile
 from weathervane.lake.server.statistics import statistics
@@ -59,6 +61,12 @@ class Snapshot:
         self._actions = actions
         self.size_bytes = int(actions["size_bytes"].sum())
         self.file_count = actions.height
+
+    def widened(self, columns: Sequence[pa.Field]) -> Snapshot:
+        """This version as it will be with more columns, which no row has a value of yet."""
+        wider = copy(self)
+        wider.schema = plain_schema(pa.schema([*self.schema, *columns]))
+        return wider
 
     def foreign_path(self) -> str | None:
         """A data file's path that only another tool gives: absolute, or with characters that the log must encode."""

@@ -11,9 +11,9 @@ import pyarrow as pa
 from weathervane.lake.model import QUARANTINE_SCHEMA, WriteSpec
 from weathervane.lake.server import merge
 from weathervane.lake.server.admission import range_bounds
-from weathervane.lake.server.delta import Table
 from weathervane.lake.server.files import DataFile, Layout, NewFile
 from weathervane.lake.server.settings import LakeSettings
+from weathervane.lake.server.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Received:
     values: pa.Table = field(default_factory=QUARANTINE_SCHEMA.empty_table)
     changes: int = 0
     """So many of the rows, the last ones, are changes laid over what the table holds."""
+    kinds: str = ""
+    """A digest of what each frame was sent as, in their order: the same bytes mean another thing as another kind."""
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Change:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def append(table: Table, rows: pa.Table, settings: LakeSettings, change: Change) -> None:
+def append(table: Snapshot, rows: pa.Table, settings: LakeSettings, change: Change) -> None:
     """Adds every row, in new files."""
     ordered = rows.select(table.schema.names)
     size = _file_rows(rows, settings)
@@ -55,7 +57,7 @@ def append(table: Table, rows: pa.Table, settings: LakeSettings, change: Change)
 
 
 def upsert(
-    table: Table,
+    table: Snapshot,
     spec: WriteSpec,
     layout: Layout,
     received: Received,
@@ -115,7 +117,7 @@ def _file_rows(rows: pa.Table, settings: LakeSettings) -> int:
     return max(1, min(settings.target_file_rows, settings.target_file_bytes // row))
 
 
-def _write(table: Table, pieces: Iterable[pl.DataFrame], change: Change) -> None:
+def _write(table: Snapshot, pieces: Iterable[pl.DataFrame], change: Change) -> None:
     for piece in pieces:
         change.added.append(table.write_file(piece.to_arrow().cast(table.schema)))
 
@@ -154,7 +156,7 @@ def _window(spec: WriteSpec, schema: pa.Schema, received: Received) -> merge.Win
 
 
 def _window_touches(
-    files: pl.DataFrame, spec: WriteSpec, table: Table, window: merge.Window, layout: Layout
+    files: pl.DataFrame, spec: WriteSpec, table: Snapshot, window: merge.Window, layout: Layout
 ) -> pl.Series:
     """True for each file that may hold rows of the window, by the bounds of the cluster column."""
     assert spec.window is not None

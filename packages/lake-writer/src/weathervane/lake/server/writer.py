@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -195,28 +195,31 @@ class LakeWriter:
     def _try_commit(
         self, spec: WriteSpec, layout: Layout, received: Received, request: CommitRequest
     ) -> WriteResult:
-        table = self._tables.for_write(spec.table, spec.schema, layout)
-        if (first := first_answer(table, spec, request)) is not None:
+        # What is refused leaves nothing: no table, no column, nothing in the quarantine.
+        aside = pa.concat_tables([received.quarantined, received.values])
+        table = self._tables.open(spec.table)
+        if table is None:
+            check_checkpoint(spec, None)
+            if aside.num_rows and (quarantine := self._tables.open(_quarantine_ref(spec.table))):
+                check_against(quarantine, self._aside(spec, request, received), Layout())
+        table = self._tables.for_write(spec.table, spec.schema, layout, table)
+        if (first := first_answer(table, spec, request, received)) is not None:
             return first
         added = check_against(table, spec, layout)
         current = table.checkpoint()
         check_checkpoint(spec, current)
-        if added:
-            table.add_columns(added)
-            # Another server's commit may be before that one: everything is looked at again on what is there now.
-            return self._try_commit(spec, layout, received, request)
-        change = Change()
+        change, widened = Change(), table.widened(added)
         try:
             if spec.mode is WriteMode.APPEND:
-                append(table, received.rows, self._settings, change)
+                append(widened, received.rows, self._settings, change)
             else:
-                upsert(table, spec, layout, received, self._settings, change)
+                upsert(widened, spec, layout, received, self._settings, change)
             note = note_of(table, spec, request, received, change, current)
-            # What is refused leaves nothing, in the quarantine neither; and were it second, a kill between the two
-            # would lose the rows set aside.
-            aside = pa.concat_tables([received.quarantined, received.values])
+            # Were it second, a kill between the two would lose the rows set aside.
             if aside.num_rows:
-                self._quarantine(spec, aside, request)
+                self._quarantine(self._aside(spec, request, received), spec.write_id, aside)
+            if added:
+                table = self._add_columns(table, added)
             table.commit(
                 write_id=spec.write_id,
                 added=change.added,
@@ -235,6 +238,14 @@ class LakeWriter:
             raise
         return receipt_of(table, spec.write_id, {**note, "table_version": table.version + 1})
 
+    def _add_columns(self, table: Table, added: Sequence[pa.Field]) -> Table:
+        """The next version, with the columns; what was planned on the one before is right for it."""
+        table.add_columns(added)
+        newer = self._tables.open(table.ref)
+        if newer is None or newer.version != table.version + 1:
+            raise CommitConflictError
+        return newer
+
     def _discard(self, spec: WriteSpec, table: Table, change: Change) -> None:
         try:
             newest = self._tables.open(spec.table)
@@ -244,19 +255,22 @@ class LakeWriter:
         if not committed:
             table.store.delete(file.path for file in change.added)
 
-    def _quarantine(self, spec: WriteSpec, rows: pa.Table, request: CommitRequest) -> None:
+    def _aside(self, spec: WriteSpec, request: CommitRequest, received: Received) -> WriteSpec:
+        """The write of what is set aside."""
+        # An id of what was sent: the write may fail after this, and what is read anew hold other rows.
+        write_id = sha256(spec.write_id.encode() + request.sha256 + received.kinds.encode()).hexdigest()
+        return WriteSpec(_quarantine_ref(spec.table), write_id, WriteMode.APPEND, _QUARANTINE_TABLE)
+
+    def _quarantine(self, aside: WriteSpec, write_id: str, rows: pa.Table) -> None:
         n = rows.num_rows
         stamped = pa.Table.from_arrays(
             [
-                pa.array([spec.write_id]).take(pa.array([0] * n)),
+                pa.array([write_id]).take(pa.array([0] * n)),
                 pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC")).take(pa.array([0] * n)),
                 *rows.columns,
             ],
             schema=_QUARANTINE_TABLE,
         )
-        # An id of what was sent: the write may have failed after this, and what is read anew hold other rows.
-        write_id = sha256(spec.write_id.encode() + request.sha256).hexdigest()
-        aside = WriteSpec(_quarantine_ref(spec.table), write_id, WriteMode.APPEND, _QUARANTINE_TABLE)
         nothing = Received(stamped, QUARANTINE_SCHEMA.empty_table(), None)
         whole = CommitRequest(0, n, 0, b"")
         self._retrying(aside.table, lambda: self._try_commit(aside, Layout(), nothing, whole))

@@ -96,9 +96,11 @@ class Tables:
             self._whole[ref] = table.version
         return table
 
-    def for_write(self, ref: TableRef, schema: pa.Schema, layout: Layout) -> Table:
-        """The table at its newest version; it is created when there is none."""
-        table = self.open(ref) or self.create(ref, schema, layout)
+    def for_write(
+        self, ref: TableRef, schema: pa.Schema, layout: Layout, opened: Table | None = None
+    ) -> Table:
+        """The table at its newest version, if it was not opened already; it is created when there is none."""
+        table = opened or self.open(ref) or self.create(ref, schema, layout)
         if table.version == 0:
             # Whoever created it. Data files without a log would look like a table that has lost its log.
             table.store.sync([commit_path(0)])

@@ -7,7 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from weathervane.shopify.estimates import forecast_orders, forecast_products
+from weathervane.shopify.estimates import forecast_orders, forecast_products, page_points
+from weathervane.shopify.orders import LINES, ORDERS
+from weathervane.shopify.orders import PARTS as ORDER_PARTS
+from weathervane.shopify.products import PARTS as PRODUCT_PARTS
+from weathervane.shopify.products import PRODUCTS, VARIANTS
+from weathervane.shopify.queries import orders_page_query, products_page_query
 from weathervane.shopify.settings import ShopifySettings
 from weathervane.source.definition import Days
 from weathervane.source.errors import CredentialsError
@@ -19,7 +24,10 @@ FORECASTS = {"orders": forecast_orders, "products": forecast_products}
 
 @pytest.mark.parametrize(("kind", "settings"), [("orders", QUICK), ("orders", BULK), ("products", QUICK)])
 def test_an_estimate_is_near_what_a_window_takes(begin, kind, settings):
-    """By pages and by a bulk operation, with a count for each window: the requests within a factor of three."""
+    """By pages and by a bulk operation, with a count for each window: the requests within a factor of three.
+
+    By pages also the time, of which the points that the shop really charged are the greater part.
+    """
     bench = begin(orders=60, products=20)
     today = bench.shop.clock.now().date()
     window = Days(today - timedelta(days=364), today)
@@ -30,6 +38,10 @@ def test_an_estimate_is_near_what_a_window_takes(begin, kind, settings):
     summary = bench.run(kind, settings, start=window.first, end=window.last)
     asked = len([one for one in bench.shop.requests if one.host != "auth"]) - 3
     assert asked / 3 <= found.windows[0].requests <= asked * 3
+    if settings is QUICK:
+        charged = sum(one.note.get("actual_cost", 0) for one in bench.requests()[3:])
+        seconds = charged / 100 + asked * 0.5
+        assert seconds / 3 <= found.windows[0].seconds <= seconds * 3
     assert found.windows[0].slices == summary.metadata["slices"]
     assert found.windows[1].requests <= found.windows[0].requests
     assert found.windows[1].seconds < found.windows[0].seconds
@@ -40,3 +52,16 @@ def test_a_token_that_may_not_read_is_said_before_the_plan(begin):
     bench = begin(scopes=("read_products",))
     with bench.client() as client, pytest.raises(CredentialsError, match="read_orders"):
         forecast_orders(client, [])
+
+
+def test_a_page_is_reckoned_at_what_the_shop_charges(begin):
+    """To the point: a column that adds an object to the query is to be counted here too."""
+    pages = {
+        "orders": orders_page_query(ORDERS, LINES, ORDER_PARTS),
+        "products": products_page_query(PRODUCTS, VARIANTS, PRODUCT_PARTS),
+    }
+    with begin().client() as client:
+        for kind, text in pages.items():
+            for first, nested in ((1, 1), (10, 5), (33, 5), (250, 5), (7, 40), (100, 250)):
+                variables = {"first": first, "nested": nested, "after": None, "query": ""}
+                assert client.query(text, variables).cost == page_points(kind, first, nested)

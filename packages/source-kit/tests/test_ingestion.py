@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -404,6 +405,28 @@ def test_a_child_table_of_few_rows_does_not_keep_its_parents_from_the_lake(
     summary = run(lake, vendor)
     assert summary.metadata["new_rows"] == 5
     assert f"pretend_parts {parts} set aside: column part_id" in summary_line(summary)
+
+
+@pytest.mark.parametrize(("good", "lands"), [(0, False), (1, True)])
+def test_changes_are_rows_that_came(lake: LakeClient, good: int, lands: bool) -> None:
+    """One deletion that cannot be read beside one that can is half of what came, not all of it."""
+    vendor = ListVendor()
+    vendor.put("v", 1)
+    run(lake, vendor, "first")
+
+    class Deleting(ListReader):
+        def read(self, slice: Slice) -> Generator[Piece, None, SliceEnd]:
+            yield Piece(THINGS.name, normalise(THINGS, [b"7"], constants={"tenant_id": "acme"}))
+            if good:
+                yield Piece(THINGS.name, changes=_deletion("v"))
+            self._done = True
+            return SliceEnd(None)
+
+    with Ingestion(lake.target, "acme", Deleting(vendor), "second") as ingestion:
+        slice = ingestion.next_slice()
+        assert slice is not None
+        with nullcontext() if lands else pytest.raises(IncompleteError, match="TOO_MANY_SET_ASIDE"):
+            ingestion.write(slice)
 
 
 def test_a_row_that_was_set_aside_before_fails_no_slice(lake: LakeClient) -> None:

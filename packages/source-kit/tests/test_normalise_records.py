@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from weathervane.source.errors import ContractError, UnavailableError
-from weathervane.source.records import split_lines, split_records
+from weathervane.source.records import cut_record, split_lines, split_records
 
 
 class PageInfo(msgspec.Struct, rename="camel"):
@@ -47,6 +47,20 @@ def test_records_stay_the_bytes_that_were_sent() -> None:
     records, page = split_records(body, "data.orders.nodes", Page)
     assert records == [b'{"b" : 1.10,"a":2}', b'{"c":[]}']
     assert page.data.orders.page_info == PageInfo(has_next_page=True, end_cursor="x")
+
+
+@pytest.mark.parametrize("record", [b'{"b" : 1.10,"a":"cut \\ud83d"}', b"null", b"5", b'"\\ue03d"'])
+def test_one_record_stays_the_bytes_that_were_sent(record: bytes) -> None:
+    """Half an emoji too, which is `normalise`'s to set aside."""
+    body = b'{"data":{"order":' + record + b'},"extensions":"\\ud83d"}'
+    assert cut_record(body, "data.order") == record
+
+
+@pytest.mark.parametrize("body", [b'{"data":{}}', b'{"data":null}', b"[]", b'{"data":[{"order":1}]}'])
+def test_an_answer_without_its_record_is_none(body: bytes) -> None:
+    """What is missing is not null."""
+    with pytest.raises(ContractError, match="the answer with"):
+        cut_record(body, "data.order")
 
 
 def test_a_stream_of_chunks_is_one_list_of_records() -> None:

@@ -1,14 +1,16 @@
 """Orders out of a bulk file: parents first, then their children, joined by `__parentId` on columns.
 
-A list that may be too deep for a bulk operation is not believed: its order's lines are read by pages.
+A list that may be too deep for a bulk operation is not believed: its order's lines are read by pages. Lines of an order
+whose id, times or currency cannot be read are set aside with it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 import pyarrow as pa
@@ -19,14 +21,16 @@ from weathervane.shopify import queries
 from weathervane.shopify.bulk import bulk_file
 from weathervane.shopify.client import ShopifyClient
 from weathervane.shopify.columns import normalise_required
-from weathervane.shopify.nested import GoneError, NestedList, Part, Seen, drain
+from weathervane.shopify.nested import GoneError, Lost, NestedList, Part, Seen, drained
 from weathervane.shopify.orders import BULK_LINES, PARENTS, PARTS
 from weathervane.shopify.queries import changed_since, search_literal
 from weathervane.shopify.refusals import safe
+from weathervane.shopify.set_aside import list_aside
 from weathervane.source.dataset import Dataset
 from weathervane.source.decoding import decode, parse_time
-from weathervane.source.errors import IncompleteError, UnavailableError
-from weathervane.source.normalise import normalise
+from weathervane.source.errors import ContractError, IncompleteError, UnavailableError
+from weathervane.source.normalise import Normalised, normalise
+from weathervane.source.quarantine import Misfit
 from weathervane.source.slices import Piece
 
 __all__ = ["read_bulk"]
@@ -57,16 +61,19 @@ def read_bulk(
     children = BULK_LINES.without(*(name for name in unavailable if name not in _FROM_ORDER))
     before = client.count(queries.COUNT_ORDERS, search)
     with bulk_file(client, queries.orders_bulk_query(orders, lines, PARTS, search_literal(search))) as file:
-        known = [PARENTS.schema.empty_table()]
+        found = [PARENTS.schema.empty_table()]
         received = 0
         sizes: Counter[str] = Counter()
         different: set[int] = set()
+        unread = _Unread()
         for chunk in file.chunks():
             records = _parents(chunk, sizes, different)
             parents = normalise_required(orders, records, constants=constants)
             received += parents.received
             # An order that is set aside for an amount still has its lines.
-            known.append(pa.Table.from_batches([normalise(PARENTS, records).rows]))
+            known = normalise(PARENTS, records)
+            found.append(pa.Table.from_batches([known.rows]))
+            unread.add(known)
             yield Piece(orders.name, parents)
         if received != file.root_objects:
             raise IncompleteError(
@@ -79,22 +86,28 @@ def read_bulk(
                 f"the bulk file holds {len(different):,} different objects and Shopify counted {file.objects:,}",
                 reason="BULK_SHORT",
             )
-        held = pa.concat_tables(known).combine_chunks()
-        deep = {order: size for order, size in sizes.items() if size >= client.settings.bulk_deep_from}
+        held = pa.concat_tables(found).combine_chunks()
+        unread.held = held.column("order_id").combine_chunks()
+        deep = _deep(sizes, client.settings.bulk_deep_from, unread.held)
         spoilt: set[str] = set()
         for chunk in file.chunks():
-            found = normalise_required(children, _children(chunk, deep), constants=constants)
-            spoilt.update(_orders_of(found.quarantined))
-            yield Piece(lines.name, replace(found, rows=_with_order(found.rows, held)))
+            rows = normalise_required(
+                children, _children(chunk, deep), constants=constants, unfit=unread.misfits
+            )
+            unread.check()
+            spoilt.update(_orders_of(rows.quarantined))
+            yield Piece(lines.name, replace(rows, rows=_with_order(rows.rows, held)))
     for order, size in deep.items():
-        parts = _lines_by_pages(client, within, order, size, held)
-        if not parts:
-            # Deleted meanwhile. The file's lines may not be all, so what the lake has of the order stays.
+        parts, lost = _lines_by_pages(client, within, order, size, held)
+        if lost is not None:
+            yield Piece(lines.name, list_aside(lines, lost.record, lost.why, constants))
+        if lost is not None or not parts:
+            # Or deleted meanwhile. The lines that we have may not be all, so what the lake has of the order stays.
             spoilt.add(_number(order))
-            continue
-        found = normalise_required(lines, [part.record for part in parts], constants=constants)
-        spoilt.update(_orders_of(found.quarantined))
-        yield Piece(lines.name, found)
+        rows = normalise_required(lines, [part.record for part in parts], constants=constants)
+        if rows.quarantined.num_rows:
+            spoilt.add(_number(order))
+        yield Piece(lines.name, rows)
     # Counted before and after: an order that changed meanwhile has left the window, and none can have entered it.
     counted = min(before, client.count(queries.COUNT_ORDERS, search))
     if counted > received:
@@ -110,39 +123,84 @@ def read_bulk(
     return (ControlTotal("orders", str(counted), str(received)),) if counted == received else ()
 
 
+@dataclass
+class _Unread:
+    """The orders of a file of which lines cannot take over what they need, and the lines that are set aside for it."""
+
+    held: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    """The orders that can be read."""
+    _reasons: dict[str, str] = field(default_factory=dict)
+    _without_id: int = 0
+    _orphaned: Counter[str] = field(default_factory=Counter)
+
+    def add(self, orders: Normalised) -> None:
+        """Notes the orders that are set aside."""
+        aside = orders.quarantined
+        for key, column, reason in zip(
+            *(aside.column(name).to_pylist() for name in ("row_key", "column_name", "reason")), strict=True
+        ):
+            (order,) = decode(key, list[str | None], "a row's key")
+            if order is None:
+                self._without_id += 1
+            else:
+                self._reasons[order] = f"its order is set aside: {column}: {reason}"
+
+    def misfits(self, lines: pa.RecordBatch) -> dict[int, Misfit]:
+        """The lines whose order cannot be read."""
+        orders = lines.column("order_id")
+        unheld = pc.and_(pc.is_valid(orders), pc.invert(pc.is_in(orders, self.held)))
+        found = {}
+        for row in pc.indices_nonzero(unheld).to_pylist():
+            order = orders[row].as_py()
+            if order not in self._reasons:
+                self._orphaned[order] += 1
+            why = self._reasons.get(
+                order, "the file holds an order whose id cannot be read, and none of this id"
+            )
+            found[row] = Misfit("order_id", order, why)
+        return found
+
+    def check(self) -> None:
+        """Raises IncompleteError for lines of more orders than there are orders without an id."""
+        if len(self._orphaned) > self._without_id:
+            raise IncompleteError(
+                f"the bulk file has {self._orphaned.total():,} lines of orders that it does not hold",
+                reason="BULK_ORPHANS",
+            )
+
+
+def _deep(sizes: Counter[str], least: int, held: pa.Array) -> dict[str, int]:
+    """The orders with so many lines that their list may be cut, with how many the file has."""
+    deep = {order: size for order, size in sizes.items() if size >= least}
+    known = pc.is_in(pa.array(map(_number, deep), pa.string()), held).to_pylist()
+    return {order: size for (order, size), holds in zip(deep.items(), known, strict=True) if holds}
+
+
 def _lines_by_pages(
     client: ShopifyClient, within: NestedList, order: str, size: int, held: pa.Table
-) -> list[Part]:
+) -> tuple[list[Part], Lost | None]:
     """An order with all of its lines, of which the file holds `size`; nothing when it was deleted meanwhile.
 
     Raises:
-        IncompleteError: The file does not hold the order, or the pages show fewer lines of the same version.
+        IncompleteError: The pages show fewer lines of the same version.
     """
     at = pc.index(held.column("order_id"), _number(order)).as_py()
-    if at < 0:
-        raise _orphans(size)
     version = held.column("updated_at")[at].as_py()
     try:
-        parts = list(drain(client, within, Seen(order, version, more=None)))
+        parts, lost = drained(client, within, Seen(order, version, more=None))
     except GoneError:
-        return []
+        return [], None
     shown = len(frozenset[str]().union(*(part.shown for part in parts)))
-    if shown < size and _changed(parts[-1].record) == version:
+    if lost is None and shown < size and _changed(parts[-1].record) == version:
         raise IncompleteError(
             f"Shopify lists {shown:,} lines of {order} by pages and {size:,} in the bulk file",
             reason="LIST_SHORT",
         )
-    return parts
+    return parts, lost
 
 
 def _number(gid: str) -> str:
     return gid.rsplit("/", 1)[-1]
-
-
-def _orphans(lines: int) -> IncompleteError:
-    return IncompleteError(
-        f"the bulk file has {lines:,} lines of orders that it does not hold", reason="BULK_ORPHANS"
-    )
 
 
 def _orders_of(quarantined: pa.RecordBatch) -> Iterator[str]:
@@ -155,8 +213,6 @@ def _orders_of(quarantined: pa.RecordBatch) -> Iterator[str]:
 
 def _with_order(rows: pa.RecordBatch, orders: pa.Table) -> pa.RecordBatch:
     at = pc.index_in(rows.column("order_id"), orders.column("order_id").combine_chunks())
-    if at.null_count:
-        raise _orphans(at.null_count)
     for name, source in _FROM_ORDER.items():
         index = rows.schema.get_field_index(name)
         rows = rows.set_column(
@@ -168,19 +224,27 @@ def _with_order(rows: pa.RecordBatch, orders: pa.Table) -> pa.RecordBatch:
 _NULL = msgspec.Raw(b"null")
 
 
-class _Line(msgspec.Struct, rename={"parent": "__parentId"}):
-    id: str | None = None
-    parent: str | None = None
+class _OddLine(msgspec.Struct, rename={"parent": "__parentId"}):
+    # By it a line is an order's: another text would take the line off its order without a word.
+    parent: Annotated[str, msgspec.Meta(pattern=r"^gid://shopify/[A-Za-z]+/[0-9]+\Z")] | None = None
     errors: msgspec.Raw = _NULL
     error: msgspec.Raw = _NULL
+
+
+class _Line(_OddLine):
+    id: str | None = None
 
 
 class _Order(msgspec.Struct, rename={"changed": "updatedAt"}):
     changed: str
 
 
-def _changed(record: bytes) -> datetime:
-    return parse_time(decode(record, _Order, "Shopify's order").changed, "the time of change")
+def _changed(record: bytes) -> datetime | None:
+    """When an order changed; None when that cannot be read, and its lines are set aside."""
+    try:
+        return parse_time(decode(record, _Order, "Shopify's order").changed, "the time of change")
+    except ContractError:
+        return None
 
 
 def _parents(lines: list[bytes], sizes: Counter[str], different: set[int]) -> list[bytes]:
@@ -203,7 +267,7 @@ def _children(lines: list[bytes], but: Collection[str]) -> list[bytes]:
 
 def _line(line: bytes) -> _Line:
     try:
-        found = decode(line, _Line, "a line of the bulk file")
+        found = _read_line(line)
     except UnavailableError:
         raise IncompleteError(
             "the bulk file has a line that is not JSON: it was cut", reason="BULK_CUT"
@@ -214,3 +278,12 @@ def _line(line: bytes) -> _Line:
             reason="BULK_ERROR_LINE",
         )
     return found
+
+
+def _read_line(line: bytes) -> _Line:
+    try:
+        return decode(line, _Line, "a line of the bulk file")
+    except ContractError:
+        # An id that is none costs the line alone: its table sets it aside.
+        odd = decode(line, _OddLine, "a line of the bulk file")
+        return _Line(odd.parent, odd.errors, odd.error)

@@ -2,6 +2,9 @@
 
 An object that changes during the read jumps behind the reader and is seen again, never missed. Were both sights in one
 slice, the older one's children would survive the newer one's; so a slice ends before a page that shows an object again.
+
+An object without an id or a time of change that can be read is set aside with what hangs on it. It counts as listed,
+and moves nothing: where a run goes on is decided by the others.
 """
 
 from __future__ import annotations
@@ -10,21 +13,18 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import pyarrow as pa
-
 from weathervane.lake import ControlTotal
 from weathervane.shopify.client import ShopifyClient
 from weathervane.shopify.columns import normalise_required
-from weathervane.shopify.nested import NestedList, Seen, rest_of, seen_on
+from weathervane.shopify.nested import NestedList, Odd, Rest, Seen, rest_of, seen_on
 from weathervane.shopify.pages import PageSize
 from weathervane.shopify.queries import changed_since
+from weathervane.shopify.set_aside import all_aside, list_aside
 from weathervane.source.checkpoints import format_checkpoint, format_time, parse_checkpoint
 from weathervane.source.dataset import Dataset
 from weathervane.source.days import end_behind
 from weathervane.source.errors import ConfigurationError, IncompleteError
 from weathervane.source.members import members_of
-from weathervane.source.normalise import Normalised
-from weathervane.source.records import split_records
 from weathervane.source.slices import Piece, Slice
 
 __all__ = ["ChangeReader", "PagesEnd", "Shape", "Span"]
@@ -75,23 +75,32 @@ class ChangeReader:
             IncompleteError: Shopify counts more changed objects, or more children of one, than it listed.
         """
         before = self._count(lower, upper)
-        # Object -> its time of change.
+        # Object -> its time of change; of those set aside nobody knows it.
         seen: dict[str, datetime] = {}
+        aside: set[str] = set()
+        nameless = 0
         for body in self._pages(changed_since(lower, upper)):
-            page = seen_on(body, self._shape.connection, self._shape.within)
+            page, odd = seen_on(body, self._shape.connection, self._shape.within)
             cut = self._cut(page, seen, lower)
-            yield from self._pieces(body, page if cut is None else page[: cut[0]])
-            seen.update((one.id, one.changed) for one in (page if cut is None else page[: cut[0]]))
+            # The odd ones always, also behind the cut: nobody knows on which side of it the next slice begins.
+            yield from self._odd_pieces(odd)
+            page = page if cut is None else page[: cut[0]]
+            yield from self._pieces(page)
+            seen.update((one.id, one.changed) for one in page)
+            aside.update(one.id for one in odd if one.id is not None)
+            nameless += sum(one.id is None for one in odd)
             if cut is not None:
                 reached = cut[1]
                 # Objects of that very second may be on either side of the cut.
-                listed = sum(changed != reached for changed in seen.values())
+                listed = (
+                    sum(changed != reached for changed in seen.values()) + len(aside - seen.keys()) + nameless
+                )
                 counted = self._count(lower, reached - timedelta(seconds=1))
                 return PagesEnd(reached, False, self._compared(counted, listed))
         # While we read, objects left a closed window or entered an open one; hardly both, and as many.
         counted = min(before, self._count(lower, upper))
         newest = max((changed for changed in seen.values() if changed >= _EARLIEST), default=None)
-        return PagesEnd(newest, True, self._compared(counted, len(seen)))
+        return PagesEnd(newest, True, self._compared(counted, len(aside | seen.keys()) + nameless))
 
     def _cut(
         self, page: list[Seen], seen: dict[str, datetime], lower: datetime | None
@@ -123,28 +132,38 @@ class ChangeReader:
         shape = self._shape
         return self._client.pages(shape.page_query, {"query": search}, shape.connection, self._sizes)
 
-    def _pieces(self, body: bytes, page: list[Seen]) -> Iterator[Piece]:
+    def _odd_pieces(self, odd: list[Odd]) -> Iterator[Piece]:
         shape = self._shape
-        # Of a page within which the slice ends only the first objects.
-        records = split_records(body, f"data.{shape.connection}.nodes")[0][: len(page)]
-        yield Piece(shape.parents.name, normalise_required(shape.parents, records, constants=self._constants))
-        shown, aside, listed = [], [], []
-        for record, one in zip(records, page, strict=True):
-            rest = rest_of(self._client, shape.within, one)
-            if not rest.gone:
-                listed.append(record)
+        for one in odd:
+            yield Piece(shape.parents.name, all_aside(shape.parents, one.record, one.why, self._constants))
+            if one.record.startswith(b"{"):
+                rows = all_aside(shape.children, one.record, one.why, self._constants)
+                yield Piece(shape.children.name, rows)
+
+    def _pieces(self, page: list[Seen]) -> Iterator[Piece]:
+        shape, constants = self._shape, self._constants
+        records = [one.record for one in page]
+        yield Piece(shape.parents.name, normalise_required(shape.parents, records, constants=constants))
+        shown, listed = [], []
+        for one in page:
+            rest: Rest = rest_of(self._client, shape.within, one)
+            whole = not rest.gone and rest.lost is None
             if not rest.instead:
-                shown.append(record)
+                shown.append(one.record)
             if rest.records:
-                more = normalise_required(shape.children, rest.records, constants=self._constants)
-                aside.append(more.quarantined)
+                more = normalise_required(shape.children, rest.records, constants=constants)
+                whole = whole and not more.quarantined.num_rows
                 yield Piece(shape.children.name, more)
-        children = normalise_required(shape.children, shown, constants=self._constants)
-        aside.append(children.quarantined)
+            if rest.lost is not None:
+                told = list_aside(shape.children, rest.lost.record, rest.lost.why, constants)
+                yield Piece(shape.children.name, told)
+            if whole:
+                listed.append(one.record)
+        children = normalise_required(shape.children, shown, constants=constants)
         # Only now every list of the page is whole, and only of these parents do children count as gone that were not
-        # shown; not of one whose child was set aside, nor of one that was deleted before its list was at its end.
-        whole = Normalised(children.rows, pa.concat_batches(aside))
-        members = members_of(shape.children, listed, whole, constants=self._constants)
+        # shown; not of one whose child was set aside, nor of one that was deleted, or could not be read on, before its
+        # list was at its end.
+        members = members_of(shape.children, listed, children, constants=constants)
         yield Piece(shape.children.name, children, members=members)
 
     def _count(self, lower: datetime | None, upper: datetime | None) -> int:

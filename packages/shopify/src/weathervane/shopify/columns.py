@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from weathervane.source.dataset import Column, Dataset
 from weathervane.source.normalise import Normalised, normalise
+from weathervane.source.quarantine import Misfit
 
 __all__ = [
     "MONEY",
@@ -59,18 +60,25 @@ _REQUIRED = frozenset(
         "total_discount",
         "price",
         "total_inventory",
+        "order_created_at",
+        "order_updated_at",
+        "product_updated_at",
     }
 )
 
 
 def normalise_required(
-    dataset: Dataset, records: Sequence[bytes], *, constants: Mapping[str, object]
+    dataset: Dataset,
+    records: Sequence[bytes],
+    *,
+    constants: Mapping[str, object],
+    unfit: Callable[[pa.RecordBatch], Mapping[int, Misfit]] | None = None,
 ) -> Normalised:
-    """As `normalise`, but a row without an amount or count that Shopify's schema promises is set aside.
+    """As `normalise`, but a row without an amount, count or time that Shopify's schema promises is set aside.
 
     The columns stay nullable in the lake: a scope that is missing leaves them NULL.
     """
-    found = normalise(_strict(dataset), records, constants=constants)
+    found = normalise(_strict(dataset), records, constants=constants, unfit=unfit)
     rows = pa.RecordBatch.from_arrays(found.rows.columns, schema=dataset.schema)
     return replace(found, rows=rows)
 

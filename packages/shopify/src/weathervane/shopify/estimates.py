@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from weathervane.shopify import queries
 from weathervane.shopify.client import ShopifyClient
 from weathervane.shopify.credentials import ShopifyCredentials
+from weathervane.shopify.pages import PageSize
 from weathervane.shopify.queries import changed_since
 from weathervane.shopify.scopes import check_scope, day_bounds
 from weathervane.shopify.settings import ShopifySettings
 from weathervane.source.definition import Days, Estimate, Forecast
 
-__all__ = ["estimate_orders", "estimate_products", "forecast_orders", "forecast_products"]
+__all__ = ["estimate_orders", "estimate_products", "forecast_orders", "forecast_products", "page_points"]
 
-_POINTS_OF_ONE = 60.0
-"""Of an order or a product with what hangs on it. See `ShopifySettings.bulk_from`."""
+
+@dataclass(frozen=True)
+class _Objects:
+    """How many objects a page's query selects of each kind, the free ones (amounts, `pageInfo`) left out."""
+
+    of_one: int
+    """Of an order or a product: itself, and what hangs on it but for its list."""
+    of_element: int
+    """Of an element of its list."""
+
+
+_OBJECTS = {"orders": _Objects(9, 3), "products": _Objects(7, 3)}
+_CONNECTION_POINTS = 2
 _POINTS_A_SECOND = 100.0
 """What the smallest plan restores."""
 _CALL_SECONDS = 0.5
@@ -38,6 +51,26 @@ def estimate_products(tenant: str, windows: Sequence[Days], parameters: Mapping[
         return forecast_products(client, windows)
 
 
+def page_points(what: str, first: int, nested: int) -> int:
+    """The points that a page of `orders` or `products` asks for.
+
+    Shopify does not publish how it sizes connections. Costs measured there all follow one rule: a connection of n costs
+    2 and, the greater of 1 and floor(2 ln n) times, what a node costs (see the pretend shop's docs/sandbox.md).
+
+    Args:
+        what: `orders` or `products`.
+        first: Objects of the page.
+        nested: Elements of each one's list.
+    """
+    objects = _OBJECTS[what]
+    elements = _CONNECTION_POINTS + _times_charged(nested) * objects.of_element
+    return _CONNECTION_POINTS + _times_charged(first) * (objects.of_one + elements)
+
+
+def _times_charged(size: int) -> int:
+    return max(1, math.floor(2 * math.log(size))) if size else 0
+
+
 def forecast_orders(client: ShopifyClient, windows: Sequence[Days]) -> Forecast:
     """What each window will take of a shop's orders.
 
@@ -47,7 +80,7 @@ def forecast_orders(client: ShopifyClient, windows: Sequence[Days]) -> Forecast:
 
     def of(orders: int, settings: ShopifySettings) -> Estimate:
         if orders < settings.bulk_from:
-            return _by_pages(orders, settings)
+            return _by_pages("orders", orders, settings)
         slices = math.ceil(orders / settings.bulk_slice_rows)
         working = slices * _BULK_SECONDS + orders / _BULK_ORDERS_A_SECOND
         polls, waited = 0, 0.0
@@ -69,19 +102,26 @@ def forecast_products(client: ShopifyClient, windows: Sequence[Days]) -> Forecas
     """
 
     def of(products: int, settings: ShopifySettings) -> Estimate:
-        pages = _by_pages(products, settings)
+        pages = _by_pages("products", products, settings)
         # And a slice of deletions, a page as a rule.
         return Estimate(pages.slices + 1, pages.requests + 1, pages.seconds + _CALL_SECONDS)
 
     return _forecast(client, windows, "products", queries.COUNT_PRODUCTS, of)
 
 
-def _by_pages(objects: int, settings: ShopifySettings) -> Estimate:
-    page = max(1, int(0.9 * settings.max_query_cost / _POINTS_OF_ONE))
+def _by_pages(what: str, objects: int, settings: ShopifySettings) -> Estimate:
+    sizes = PageSize(settings, settings.page_size, settings.nested_page_size)
+    pages, points, left = 0, 0, objects
+    while not pages or left > 0:
+        size = sizes.variables
+        # Shopify gives back what a page that is not full asked for too much.
+        points += page_points(what, min(size["first"], left), size["nested"])
+        pages, left = pages + 1, left - size["first"]
+        sizes.learn(page_points(what, size["first"], size["nested"]))
     slices = max(1, math.ceil(objects / settings.slice_rows))
     # The shop and its scopes once; each slice is counted before and after.
-    requests = 1 + slices * 3 + max(1, math.ceil(objects / page))
-    return Estimate(slices, requests, objects * _POINTS_OF_ONE / _POINTS_A_SECOND + requests * _CALL_SECONDS)
+    requests = 1 + slices * 3 + pages
+    return Estimate(slices, requests, points / _POINTS_A_SECOND + requests * _CALL_SECONDS)
 
 
 def _forecast(
@@ -97,8 +137,11 @@ def _forecast(
     for window in windows:
         lower, upper = day_bounds(window.first, shop)[0], day_bounds(window.last, shop)[1]
         counts.append(client.count(count_query, changed_since(lower, upper)))
+    settings = client.settings
+    first, nested = settings.max_page_size, settings.nested_page_size
     note = (
-        f"{sum(counts):,} {what} changed last in these days; one is taken for {_POINTS_OF_ONE:.0f} points, of which the"
-        f" smallest plan restores {_POINTS_A_SECOND:.0f} a second; long lists within one cost further requests"
+        f"{sum(counts):,} {what} changed last in these days; a page of {first} is taken for"
+        f" {page_points(what, first, nested):,} points, of which the smallest plan restores {_POINTS_A_SECOND:.0f} a"
+        f" second; an object with a list of more than {nested} costs further requests"
     )
-    return Forecast(tuple(of(count, client.settings) for count in counts), (note,))
+    return Forecast(tuple(of(count, settings) for count in counts), (note,))

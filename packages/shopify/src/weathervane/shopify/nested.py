@@ -8,23 +8,37 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from weathervane.shopify import queries
 from weathervane.shopify.client import ShopifyClient
-from weathervane.shopify.pages import Count, PageInfo, PageSize, decode
+from weathervane.shopify.lists import ListOf, NestedList, list_fields, list_in, list_of
+from weathervane.shopify.pages import PageSize, decode
 from weathervane.shopify.refusals import safe
 from weathervane.source.decoding import decode as decode_json
 from weathervane.source.decoding import parse_time
 from weathervane.source.errors import ContractError, IncompleteError
 from weathervane.source.paging import Page, paginate
+from weathervane.source.records import cut_record, split_records
 
-__all__ = ["GoneError", "NestedList", "Part", "Rest", "Seen", "drain", "rest_of", "seen_on"]
+__all__ = [
+    "GoneError",
+    "Lost",
+    "NestedList",
+    "Odd",
+    "OddListError",
+    "Part",
+    "Rest",
+    "Seen",
+    "drain",
+    "drained",
+    "rest_of",
+    "seen_on",
+]
 
 log = logging.getLogger(__name__)
 
@@ -35,18 +49,19 @@ class GoneError(Exception):
     """The object was deleted since its page was read, so what is left of its list will never be known."""
 
 
-@dataclass(frozen=True)
-class NestedList:
-    """How the list within one kind of object is read."""
+class Lost(msgspec.Struct):
+    """Why a list is not known to its end, and the object as it was sent that shows it."""
 
-    query: str
-    """Asks for more of one object's list."""
-    root: str
-    """`product`."""
-    name: str
-    """`variants`."""
-    counted: str | None = None
-    """`variantsCount`; None for a list that Shopify does not count."""
+    why: str
+    record: bytes
+
+
+class OddListError(Exception):
+    """An object's list cannot be read on: its answer is not as documented, or its pages run in a loop."""
+
+    def __init__(self, lost: Lost) -> None:
+        super().__init__(lost.why)
+        self.lost = lost
 
 
 class Seen(msgspec.Struct):
@@ -60,6 +75,19 @@ class Seen(msgspec.Struct):
     """The ids of the list's elements that came with the page."""
     counted: int | None = None
     """How many elements Shopify counts; None when it does not say."""
+    record: bytes = b""
+    """The object as it was sent; "" for one that was not on a page."""
+    lost: Lost | None = None
+    """Its list cannot be read."""
+
+
+class Odd(msgspec.Struct):
+    """An object of a page that is none, or whose id or time of change cannot be read."""
+
+    id: str | None
+    """None for one whose id cannot be read: seen twice, it counts twice."""
+    record: bytes
+    why: str
 
 
 class Part(msgspec.Struct):
@@ -78,21 +106,27 @@ class Rest(msgspec.Struct):
     """The records hold the whole list, so that the page's part of it is not to be used."""
     gone: bool = False
     """The object was deleted meanwhile: its list is not known to its end, and nothing may be taken off it."""
+    lost: Lost | None = None
+    """The list could not be read on: as little may be taken off it."""
 
 
-def seen_on(body: bytes, connection: str, within: NestedList) -> list[Seen]:
-    """The objects of a page, in its order."""
-    data: Any = decode(body, _page_shape(connection, within))
-    return [
-        Seen(
-            one.id,
-            parse_time(one.changed, "the time of change"),
-            one.nested.page_info.next,
-            one.nested.ids,
-            _count(one),
-        )
-        for one in data.connection.nodes
-    ]
+def seen_on(body: bytes, connection: str, within: NestedList) -> tuple[list[Seen], list[Odd]]:
+    """The objects of a page, in its order, and those of which nobody can say which they are or when they changed.
+
+    Raises:
+        ContractError: The page has no list of objects.
+    """
+    records, _ = split_records(body, f"data.{connection}.nodes")
+    try:
+        data: Any = decode(body, _page_shape(connection, within))
+        return [
+            _seen(one, list_of(one), record)
+            for one, record in zip(data.connection.nodes, records, strict=True)
+        ], []
+    except ContractError:
+        pass  # One object that is not as documented refuses the page: they are read one by one.
+    found = [_found_in(record, within) for record in records]
+    return [one for one in found if isinstance(one, Seen)], [one for one in found if isinstance(one, Odd)]
 
 
 def rest_of(client: ShopifyClient, within: NestedList, seen: Seen) -> Rest:
@@ -108,12 +142,14 @@ def rest_of(client: ShopifyClient, within: NestedList, seen: Seen) -> Rest:
 
 
 def _rest_of(client: ShopifyClient, within: NestedList, seen: Seen) -> Rest:
-    parts = list(drain(client, within, seen)) if seen.more is not None else []
-    rest = Rest([part.record for part in parts])
-    if not _lacking(parts, seen):
+    parts, lost = drained(client, within, seen) if seen.more is not None else ([], seen.lost)
+    rest = Rest([part.record for part in parts], lost=lost)
+    if lost or not _lacking(parts, seen):
         return rest
     # An edit may have come between the list and its count, so a single difference is no loss yet.
-    parts = list(drain(client, within, Seen(seen.id, seen.changed, more=None)))
+    parts, lost = drained(client, within, Seen(seen.id, seen.changed, more=None))
+    if lost:
+        return Rest([part.record for part in parts], lost=lost)
     lacking = _lacking(parts)
     if lacking:
         raise IncompleteError(
@@ -124,26 +160,53 @@ def _rest_of(client: ShopifyClient, within: NestedList, seen: Seen) -> Rest:
     return Rest([part.record for part in parts], instead=True)
 
 
+def drained(client: ShopifyClient, within: NestedList, seen: Seen) -> tuple[list[Part], Lost | None]:
+    """As `drain`, to the end of the list or as far as it can be read."""
+    parts: list[Part] = []
+    try:
+        parts.extend(drain(client, within, seen))
+    except OddListError as error:
+        return parts, error.lost
+    return parts, None
+
+
 def drain(client: ShopifyClient, within: NestedList, seen: Seen) -> Iterator[Part]:
     """One object's nested list from `seen.more` on, or all of it when that is None.
 
     Raises:
         GoneError: The object was deleted meanwhile.
+        OddListError: The list cannot be read on.
         IncompleteError: Shopify does not show the object and counts it all the same.
     """
     sizes = PageSize(client.settings, client.settings.nested_page_size)
+    record = b""
 
     def fetch(cursor: str | None) -> Page[Part, str]:
+        nonlocal record
         body = client.sized(within.query, {"id": seen.id, "after": cursor or seen.more}, sizes).body
-        found: Any = decode(body, _object_shape(within)).object
-        if found is None:
+        record = cut_record(body, f"data.{within.root}")
+        if record == b"null":
             raise _gone(client, within, seen.id)
-        record: Any = decode(body, _raw_shape(within.root)).object
-        part = Part(bytes(record), found.nested.ids, _count(found))
-        return Page([part], found.nested.page_info.next)
+        found = _own_list(record, within, seen.id)
+        return Page([Part(record, found.shown, found.counted)], found.more)
 
-    for page in paginate(fetch, what=f"{within.root}.{within.name}"):
-        yield from page.items
+    try:
+        for page in paginate(fetch, what=f"{within.root}.{within.name}"):
+            yield from page.items
+    except ContractError as error:
+        if error.reason != "PAGING_LOOP":
+            raise
+        raise OddListError(Lost(error.message, record)) from None
+
+
+def _own_list(record: bytes, within: NestedList, gid: str) -> ListOf:
+    try:
+        if decode_json(record, _Named, f"the {within.root}").id == gid:
+            return list_in(record, within)
+        why = f"another {within.root} than the one asked for"
+    except ContractError as error:
+        why = error.message
+    raise OddListError(Lost(why, record))
 
 
 def _gone(client: ShopifyClient, within: NestedList, gid: str) -> GoneError:
@@ -175,64 +238,47 @@ def _lacking(parts: list[Part], seen: Seen | None = None) -> int:
     )
 
 
-def _count(found: Any) -> int | None:
-    kind: Any = _Count | None
+def _seen(known: Any, found: ListOf, record: bytes) -> Seen:
+    changed = parse_time(known.changed, "the time of change")
+    return Seen(known.id, changed, found.more, found.shown, found.counted, record)
+
+
+def _found_in(record: bytes, within: NestedList) -> Seen | Odd:
     try:
-        count = decode_json(getattr(found, "counted", _NULL), kind, "a count")
+        known = decode_json(record, _Known, "the object")
+        seen = _seen(known, ListOf(frozenset(), None, None), record)
+    except ContractError as error:
+        return Odd(_id_of(record), record, error.message)
+    try:
+        return _seen(known, list_in(record, within), record)
+    except ContractError as error:
+        seen.lost = Lost(error.message, record)
+        return seen
+
+
+def _id_of(record: bytes) -> str | None:
+    try:
+        return decode_json(record, _Named, "the object").id
     except ContractError:
-        # Its object's own row is set aside for it; the list is then held against nothing.
         return None
-    return None if count is None else count.count
 
 
-class _Element(msgspec.Struct):
+class _Named(msgspec.Struct):
     id: str
 
 
-class _Nested(msgspec.Struct, rename="camel"):
-    page_info: PageInfo
-    nodes: list[_Element]
-
-    @property
-    def ids(self) -> frozenset[str]:
-        return frozenset(node.id for node in self.nodes)
+# Without a proper id nothing more can be asked about the object.
+_Gid = Annotated[str, msgspec.Meta(pattern=r"^gid://shopify/[A-Za-z]+/[0-9]+(\?.*)?\Z")]
 
 
-class _Count(msgspec.Struct):
-    count: Count
-
-
-_NULL = msgspec.Raw(b"null")
-
-
-def _list_fields(within: NestedList) -> tuple[list[Any], dict[str, str]]:
-    """The members of an object that tell of its list, and what Shopify calls them."""
-    fields: list[Any] = [("nested", _Nested)]
-    names = {"nested": within.name}
-    if within.counted is not None:
-        fields.append(("counted", msgspec.Raw, _NULL))
-        names["counted"] = within.counted
-    return fields, names
+class _Known(msgspec.Struct, rename={"changed": "updatedAt"}):
+    id: _Gid
+    changed: str
 
 
 @lru_cache
 def _page_shape(connection: str, within: NestedList) -> Any:
-    fields, names = _list_fields(within)
-    known: list[Any] = [("id", str), ("changed", str)]
-    node: Any = msgspec.defstruct("Node", [*known, *fields], rename={"changed": "updatedAt", **names})
+    fields, names = list_fields(within)
+    node: Any = msgspec.defstruct("Node", fields, bases=(_Known,), rename={"changed": "updatedAt", **names})
     nodes = msgspec.defstruct("Connection", [("nodes", list[node])])
     return msgspec.defstruct("Data", [("connection", nodes)], rename={"connection": connection})
-
-
-@lru_cache
-def _object_shape(within: NestedList) -> Any:
-    """`data` of one object: what it tells of its list."""
-    fields, names = _list_fields(within)
-    inner: Any = msgspec.defstruct("Object", fields, rename=names)
-    return msgspec.defstruct("Data", [("object", inner | None)], rename={"object": within.root})
-
-
-@lru_cache
-def _raw_shape(root: str) -> Any:
-    """`data` of one object, as it was sent."""
-    return msgspec.defstruct("Data", [("object", msgspec.Raw)], rename={"object": root})

@@ -182,8 +182,8 @@ PARENTS = Dataset(
     unique_keys=("order_id",),
     columns=(
         Column("order_id", _TEXT, "id", convert=gid_tail),
-        Column("updated_at", TIME, "updatedAt"),
-        Column("created_at", TIME, "createdAt"),
-        Column("currency", _TEXT, "currencyCode"),
+        Column("updated_at", TIME, "updatedAt", nullable=False),
+        Column("created_at", TIME, "createdAt", nullable=False),
+        Column("currency", _TEXT, "currencyCode", nullable=False),
     ),
 )

@@ -9,7 +9,7 @@ import pyarrow as pa
 from weathervane.shopify.columns import MONEY, TIME, described, gid_tail, tenant_columns
 from weathervane.source.dataset import Column, Dataset
 
-__all__ = ["PARTS", "PRODUCTS", "VARIANTS"]
+__all__ = ["DELETIONS", "PARTS", "PRODUCTS", "VARIANTS"]
 
 _TEXT = pa.string()
 
@@ -85,5 +85,17 @@ VARIANTS = Dataset(
         ),
         described("created_at", TIME, "createdAt"),
         described("updated_at", TIME, "updatedAt"),
+    ),
+)
+
+DELETIONS = Dataset(
+    name=PRODUCTS.name,
+    description="What Shopify's events tell of deleted products, as changes of the products' rows.",
+    unique_keys=("tenant_id", "product_id"),
+    columns=(
+        Column("tenant_id", _TEXT),
+        Column("product_id", _TEXT, "subjectId", convert=gid_tail),
+        Column("subject_type", _TEXT, "subjectType", nullable=False),
+        Column("deleted_at", TIME, "createdAt", nullable=False),
     ),
 )

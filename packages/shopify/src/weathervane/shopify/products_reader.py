@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from weathervane.shopify import queries
 from weathervane.shopify.changes import ChangeReader, Shape, Span
 from weathervane.shopify.client import ShopifyClient
-from weathervane.shopify.columns import TIME, gid_tail
 from weathervane.shopify.nested import NestedList
-from weathervane.shopify.pages import PageInfo, PageSize, decode
-from weathervane.shopify.products import PARTS, PRODUCTS, VARIANTS
-from weathervane.shopify.refusals import safe
+from weathervane.shopify.pages import PageSize
+from weathervane.shopify.products import DELETIONS, PARTS, PRODUCTS, VARIANTS
 from weathervane.shopify.scopes import check_scope, day_bounds
 from weathervane.source.checkpoints import format_time
-from weathervane.source.decoding import parse_time
+from weathervane.source.decoding import decode
 from weathervane.source.errors import ContractError
+from weathervane.source.normalise import normalise
+from weathervane.source.records import split_records
 from weathervane.source.slices import Piece, Slice, SliceEnd
 
 __all__ = ["ProductsReader"]
@@ -91,55 +93,44 @@ class ProductsReader:
             reached = self._changed.reached(slice, end.newest, exhausted=end.exhausted)
             return SliceEnd(reached, {PRODUCTS.name: end.control_totals}, self._changed.share)
         # In one piece: the rows that they change are looked up in the lake once.
-        events = list(self._events(lower, upper))
-        if events:
-            gids = pa.array([gid for gid, _ in events], pa.string())
-            changes = pa.RecordBatch.from_arrays(
-                [
-                    pa.repeat(pa.scalar(self._client.tenant, pa.string()), len(events)),
-                    gid_tail(gids),
-                    pa.array([deleted for _, deleted in events], TIME),
-                ],
-                names=["tenant_id", "product_id", "deleted_at"],
-            )
+        found = normalise(
+            DELETIONS, list(self._events(lower, upper)), constants={"tenant_id": self._client.tenant}
+        )
+        if found.quarantined.num_rows:
+            none = pa.RecordBatch.from_pylist([], schema=PRODUCTS.schema)
+            yield Piece(PRODUCTS.name, replace(found, rows=none))
+        newest = None
+        if found.rows.num_rows:
+            changes = found.rows.select(["tenant_id", "product_id", "deleted_at"])
             yield Piece(PRODUCTS.name, changes=changes)
             # A deleted product has no variants: it is a member of the window without rows.
             yield Piece(
                 VARIANTS.name,
                 members=changes.select(["product_id"]).cast(pa.schema([VARIANTS.schema.field("product_id")])),
             )
-        newest = max((deleted for _, deleted in events), default=None)
+            newest = pc.max(changes.column("deleted_at")).as_py()
         return SliceEnd(self._deleted.reached(slice, newest, exhausted=True))
 
-    def _events(self, lower: datetime | None, upper: datetime | None) -> Iterator[tuple[str, datetime]]:
-        """The gids of products that were deleted, each with its time."""
+    def _events(self, lower: datetime | None, upper: datetime | None) -> Iterator[bytes]:
+        """The deletions of products, as they were sent."""
         terms = ["action:destroy", "subject_type:PRODUCT"]
         terms += [f"created_at:>='{format_time(lower)}'"] if lower else []
         terms += [f"created_at:<='{format_time(upper)}'"] if upper else []
         sizes = PageSize(self._client.settings, self._client.settings.max_page_size)
         search = {"query": " AND ".join(terms)}
         for body in self._client.pages(queries.DELETED_PRODUCTS, search, "events", sizes):
-            nodes = decode(body, _Events).events.nodes
-            for one in nodes:
-                if one.subject_id and one.subject_type == "PRODUCT":
-                    if gid_tail(pa.array([one.subject_id], pa.string())).null_count:
-                        raise ContractError(
-                            f"Shopify tells of the deletion of {safe(one.subject_id)}, which is no product's id",
-                            reason="BAD_ID",
-                        )
-                    yield one.subject_id, parse_time(one.created_at, "the time of an event")
+            yield from filter(_may_tell_of_a_product, split_records(body, "data.events.nodes")[0])
+
+
+def _may_tell_of_a_product(event: bytes) -> bool:
+    """Not what tells of another kind of subject, or of none. What nobody can read may: it is set aside."""
+    try:
+        one = decode(event, _Event, "an event")
+    except ContractError:
+        return True
+    return one.subject_id is not None and one.subject_type == "PRODUCT"
 
 
 class _Event(msgspec.Struct, rename="camel"):
-    created_at: str
     subject_id: str | None = None
     subject_type: str | None = None
-
-
-class _Nodes(msgspec.Struct, rename="camel"):
-    nodes: list[_Event]
-    page_info: PageInfo
-
-
-class _Events(msgspec.Struct):
-    events: _Nodes

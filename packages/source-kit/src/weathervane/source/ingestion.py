@@ -253,6 +253,8 @@ class Ingestion:
             if piece.members is not None:
                 upload.members(piece.members)
             if piece.changes is not None:
+                # Rows that came, like any: one odd deletion among many is not all that there is.
+                unfit[piece.dataset].received += piece.changes.num_rows
                 dataset = next(d for d in self.reader.datasets if d.name == piece.dataset)
                 for rows in self._merge(self._lake, self.table(dataset), piece.changes, dataset):
                     upload.changes(rows)

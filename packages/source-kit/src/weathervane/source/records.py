@@ -11,7 +11,7 @@ from weathervane.source._surrogates import restored
 from weathervane.source.decoding import decode, decode_marked
 from weathervane.source.errors import ContractError
 
-__all__ = ["split_lines", "split_records"]
+__all__ = ["cut_record", "split_lines", "split_records"]
 
 Rest = TypeVar("Rest")
 
@@ -61,6 +61,20 @@ def split_records(
     return records, None if rest is None else decode(body, rest, what)
 
 
+def cut_record(body: bytes, path: str) -> bytes:
+    """The one record at `path` (`data.order`), as it was sent; `null` when null stands there.
+
+    Raises:
+        UnavailableError: As `split_records`.
+        ContractError: As `split_records`; also when nothing stands at `path`.
+    """
+    found: Any
+    found, marks = decode_marked(body, _object_type(tuple(path.split("."))), f"the answer with {path!r}")
+    for _ in path.split("."):
+        found = found.at
+    return restored(bytes(found)) if marks else bytes(found)
+
+
 def split_lines(body: bytes) -> list[bytes]:
     """The records of newline-delimited JSON, e.g. a bulk file; blank lines hold none."""
     # Not splitlines: of the line ends it knows, only \n ends a record.
@@ -75,4 +89,12 @@ def _page_type(steps: tuple[str, ...]) -> Any:
             kind = list[kind | None]
         else:
             kind = msgspec.defstruct("Page", [("at", kind | None, None)], rename={"at": step})
+    return kind
+
+
+@lru_cache(maxsize=256)
+def _object_type(steps: tuple[str, ...]) -> Any:
+    kind: Any = msgspec.Raw
+    for step in reversed(steps):
+        kind = msgspec.defstruct("Holder", [("at", kind)], rename={"at": step})
     return kind

@@ -51,9 +51,10 @@ def standing():
 
     from .bench import Bench
 
-    with running_klaviyo(campaigns=5, life=False, quota_factor=10_000) as running:
+    key = "pk_4f.2c/9"
+    with running_klaviyo(campaigns=5, life=False, quota_factor=10_000, api_key=key) as running:
         bench = Bench(None, running, "standing")
-        with KlaviyoClient("standing", bench.credentials()) as client:
+        with KlaviyoClient("standing", bench.credentials(api_key=key)) as client:
             yield client, running.account
 
 
@@ -182,10 +183,43 @@ def test_a_part_of_an_answer_is_none(status):
     assert isinstance(classify(httpx.Response(status, json={"data": []})), Retry)
 
 
-def test_a_key_in_klaviyos_words_is_not_told_on():
-    """It may quote what it was given."""
-    verdict = classify(httpx.Response(401, json={"errors": [{"detail": "The key pk_4f2c9 is invalid."}]}))
+SECRETS = ("pk_4f2c9", "pk_4f2c9-a.b/c+d=", "pk_", "pk_ä ö", "Sesame, open!")
+
+
+@pytest.mark.parametrize("key", SECRETS)
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 503])
+@pytest.mark.parametrize("part", ["detail", "title", "code", "id", "pointer", "parameter"])
+def test_a_key_in_klaviyos_words_is_not_told_on(key, status, part):
+    """It may quote what it was given, in whatever part, and where a long text is cut; nobody promises a key's form."""
+    padding = {"detail": 200, "title": 200, "pointer": 80, "parameter": 80, "id": 40}.get(part, 0)
+    for before in {"", "x" * (padding - len(key) + 2)}:
+        said = f"{before}{key}"
+        source = {part: said} if part in ("pointer", "parameter") else {}
+        one = {"detail": "The key is invalid.", part: said, "source": source}
+        if part in ("title", "code"):
+            del one["detail"]
+        body = {"errors": [one]} | ({"data": []} if status == 200 else {})
+        error = classify(httpx.Response(status, json=body), key=key).error
+        secret = key.removeprefix("pk_")
+        assert not secret or secret[:4] not in error.message.replace("x", "")
+        assert not secret or secret.upper()[:4] not in error.reason
+
+
+def test_another_key_is_not_told_on_either():
+    """An agency's keys are many, and Klaviyo's words may be about another one."""
+    verdict = classify(httpx.Response(401, json={"errors": [{"detail": "The key pk_4f2c9-x is invalid."}]}))
     assert "The key pk_… is invalid." in verdict.error.message
+
+
+def test_the_client_hides_its_own_key(standing):
+    """Whatever it looks like: of those that come after the prefix, too."""
+    client, account = standing
+    key = client.credentials.api_key.get_secret_value()
+    account.faults.add(
+        "errors_inside", 1, match={"endpoint": "campaigns"}, errors=[{"status": 400, "detail": f"no {key}"}]
+    )
+    with pytest.raises(ContractError, match="no pk_… \\(HTTP"):
+        next(client.pages("campaigns", {}))
 
 
 def test_the_accounts_own_words_are_no_errors():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from weathervane.klaviyo.problems import Problem, problems_of, problems_within, told
+from weathervane.klaviyo.problems import Problem, problems_of, problems_within, told, without_key
 from weathervane.source.errors import (
     ConfigurationError,
     ContractError,
@@ -29,8 +29,8 @@ class IncludeRefusedError(ContractError):
     """This endpoint does not take this `include`."""
 
 
-def classify(response: httpx.Response) -> Verdict:
-    """Judges one answer.
+def classify(response: httpx.Response, *, key: str = "") -> Verdict:
+    """Judges one answer; `key` is what no message may tell, whatever it looks like.
 
     Klaviyo sends errors as `errors[]` with status, code, detail and source; one that stands in a good answer, wherever
     it does, makes that answer a refused one. A 403 that is no such document comes from an edge server and passes.
@@ -40,11 +40,11 @@ def classify(response: httpx.Response) -> Verdict:
     """
     status = response.status_code
     if status == 200:
-        return _good(response)
+        return _good(response, key)
     if status < 300:
         # Of every call that is made here Klaviyo's answer is a 200: another one is a proxy's, and may be a part.
         return Retry(UnavailableError(f"not Klaviyo's own answer (HTTP {status})", reason=f"HTTP_{status}"))
-    problems = _problems(response)
+    problems = _problems(response, key)
     if _passes(status):
         return _later(response, status, problems) if problems else classify_by_status(response)
     if problems is None:
@@ -69,12 +69,12 @@ def pause(response: httpx.Response, verdict: Verdict) -> float | None:
     return min(float(reset), 60.0) if re.fullmatch(r"[0-9]{1,4}", reset) else None
 
 
-def _good(response: httpx.Response) -> Verdict:
+def _good(response: httpx.Response, key: str) -> Verdict:
     document = decode_json(response)
     if not isinstance(document, dict):
         return Retry(UnavailableError("Klaviyo's answer is not a JSON:API document", reason="NOT_JSON_API"))
     if problems := problems_within(document):
-        return _spoilt(response, problems)
+        return _spoilt(response, without_key(problems, key))
     if document.get("data") is None:
         # Never an empty page: an answer that lost its data looks just like one.
         return Retry(UnavailableError("Klaviyo's answer has no data", reason="NO_DATA"))
@@ -119,10 +119,11 @@ def _refusal(status: int, said: str, problems: Sequence[Problem]) -> SourceError
     return ContractError(said, reason=_reason(problems[0].code if problems else ""))
 
 
-def _problems(response: httpx.Response) -> list[Problem] | None:
+def _problems(response: httpx.Response, key: str) -> list[Problem] | None:
     """The errors of a refusal; None when it is no document of Klaviyo's."""
     try:
-        return problems_of(decode_json(response))
+        found = problems_of(decode_json(response))
+        return None if found is None else without_key(found, key)
     except SourceError:
         return None
 

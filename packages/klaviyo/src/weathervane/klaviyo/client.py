@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, unquote
@@ -17,8 +18,8 @@ import msgspec
 
 from weathervane.klaviyo.answers import NotFoundError, classify, pause
 from weathervane.klaviyo.credentials import KeyAuth, KlaviyoCredentials
+from weathervane.klaviyo.resources import Resource, ResourcePage, one_of, page_of
 from weathervane.klaviyo.settings import KlaviyoSettings
-from weathervane.klaviyo.snapshot import Misplaced
 from weathervane.source.decoding import decode, parse_zone
 from weathervane.source.errors import ContractError, IncompleteError
 from weathervane.source.http import HttpLimits, Verdict, vendor_client
@@ -28,107 +29,6 @@ from weathervane.source.quota import PauseGate, shared
 __all__ = ["Account", "KlaviyoClient", "Resource", "ResourcePage", "address"]
 
 JSON_API = "application/vnd.api+json"
-
-
-class _Ref(msgspec.Struct):
-    type: str
-    id: str
-
-
-class _Relationship(msgspec.Struct):
-    data: list[_Ref] | _Ref | msgspec.UnsetType | None = msgspec.UNSET
-
-
-class Resource(msgspec.Struct):
-    """A JSON:API resource, its attributes as they were sent."""
-
-    type: str
-    id: str
-    attributes: msgspec.Raw = msgspec.Raw(b"{}")
-    relationships: dict[str, _Relationship] = {}
-
-    def related(self, name: str) -> list[str] | None:
-        """The ids of a relationship, none for an explicit null; None when the answer does not name them."""
-        found = self.relationships.get(name)
-        if found is None or found.data is msgspec.UNSET:
-            return None
-        data = found.data or []
-        return [one.id for one in data] if isinstance(data, list) else [data.id]
-
-    def named(self, name: str) -> list[str]:
-        """The ids of a relationship that was asked for.
-
-        Raises:
-            IncompleteError: The answer has links at most. Taken for none, all that hangs on it would count as deleted.
-        """
-        ids = self.related(name)
-        if ids is None:
-            raise IncompleteError(
-                f"{self.type[:40]} {self.id[:80]} does not name its {name}, which were asked for",
-                reason="NOT_NAMED",
-            )
-        return ids
-
-    def below(self, kind: str, included: Mapping[tuple[str, str], Resource]) -> list[Resource]:
-        """What a relationship that was asked for names, e.g. its `campaign-message`s.
-
-        Raises:
-            IncompleteError: One of them was not included. Left out, it would be taken for deleted.
-        """
-        ids = self.named(f"{kind}s")
-        if missing := [one for one in ids if (kind, one) not in included]:
-            raise IncompleteError(
-                f"{self.type[:40]} {self.id[:80]} names {kind} {missing[0]}, which was not included",
-                reason="NOT_INCLUDED",
-            )
-        return [included[kind, one] for one in ids]
-
-    def said(self) -> dict[str, Any]:
-        """The attributes as values; `Misplaced` when they are no object that can be read."""
-        try:
-            found = decode(self.attributes, object, f"the attributes of a {self.type[:40]}")
-        except ContractError as error:
-            # Too deep, or a number that is none: one record's fault, which is set aside by itself.
-            return Misplaced(unreadable=error.message)
-        return found if isinstance(found, dict) else Misplaced(unexpected=found)
-
-
-class _Links(msgspec.Struct):
-    next: str | None = None
-
-
-class ResourcePage(msgspec.Struct):
-    """One page of a list."""
-
-    data: list[Resource]
-    included: list[Resource] = []
-    links: _Links = msgspec.field(default_factory=_Links)
-
-    def of(self, kind: str) -> ResourcePage:
-        """This page, whose records are all of a type, and each is there once.
-
-        Raises:
-            ContractError: One is of another type.
-            IncompleteError: Two of one id differ; whichever is taken, the other would be lost without a word.
-        """
-        found: dict[tuple[str, str], Resource] = {}
-        for one in (*self.data, *self.included):
-            if found.setdefault((one.type, one.id), one) != one:
-                raise IncompleteError(
-                    f"one page holds {one.type[:40]} {one.id[:80]} twice, and differently",
-                    reason="CONFLICTING_ROWS",
-                )
-        if other := next((one for one in self.data if one.type != kind), None):
-            raise ContractError(
-                f"Klaviyo's answer holds a {other.type[:40]}, and a {kind} was asked for",
-                reason="UNEXPECTED_JSON",
-            )
-        return self
-
-
-class _One(msgspec.Struct):
-    data: Resource
-    included: list[Resource] = []
 
 
 class _AccountAttributes(msgspec.Struct):
@@ -188,7 +88,7 @@ class KlaviyoClient:
         self._http = vendor_client(
             self._base,
             auth=KeyAuth(credentials.api_key),
-            classify=classify,
+            classify=partial(classify, key=credentials.api_key.get_secret_value()),
             pace=gates,
             limits=HttpLimits(max_wait=self.settings.max_wait),
             headers={"Accept": JSON_API, "revision": credentials.revision},
@@ -204,8 +104,10 @@ class KlaviyoClient:
 
     def account(self) -> Account:
         """The account of the key; needs the scope accounts:read."""
-        page = decode(self._http.get("accounts").content, ResourcePage, "Klaviyo's account").of("account")
+        page = page_of(self._http.get("accounts").content, "account", "Klaviyo's account")
         if not page.data:
+            for odd in page.odd:
+                raise odd.error()
             raise ContractError("Klaviyo shows no account for this key", reason="NO_ACCOUNT")
         said = decode(page.data[0].attributes, _AccountAttributes, "Klaviyo's account")
         zone = parse_zone(said.timezone, "the account's time zone")
@@ -231,7 +133,7 @@ class KlaviyoClient:
                 raise IncompleteError(
                     f"a page of {path[:80]} is gone: {error.message}", reason="PAGE_GONE"
                 ) from None
-            page = decode(response.content, ResourcePage, f"Klaviyo's answer for {path[:80]}").of(kind)
+            page = page_of(response.content, kind, f"Klaviyo's answer for {path[:80]}")
             following = page.links.next
             return Page([page], None if following is None else self.ours(following))
 
@@ -239,7 +141,10 @@ class KlaviyoClient:
             yield from page.items
 
     def list(self, path: str) -> list[Resource]:
-        """A short list that hangs below a record. NotFoundError: there is no such record any more."""
+        """The records of a short list that hangs below a record, but those that cannot be read.
+
+        NotFoundError: there is no such record any more.
+        """
         return [one for page in self.pages(path, {}) for one in page.data]
 
     def one(self, path: str, include: str = "") -> ResourcePage:
@@ -247,16 +152,19 @@ class KlaviyoClient:
 
         Raises:
             NotFoundError: There is none (any more).
-            ContractError: The answer is another record, by which this one would look as if it were gone.
+            ContractError: It cannot be read, or is another record, by which this one would look as if it were gone.
         """
+        page = self.one_or_odd(path, include)
+        for odd in page.odd:
+            raise odd.error()
+        return page
+
+    def one_or_odd(self, path: str, include: str = "") -> ResourcePage:
+        """As `one`, but a record that cannot be read is the page's odd one. NotFoundError: there is none."""
         response = self._http.get(path, params={"include": include} if include else {})
-        found = decode(response.content, _One, f"Klaviyo's answer for {path[:80]}")
         kind, _, record_id = path.partition("/")
-        if found.data.id != unquote(record_id):
-            raise ContractError(
-                f"Klaviyo's answer for {path[:80]} is another record", reason="UNEXPECTED_JSON"
-            )
-        return ResourcePage([found.data], found.included).of(kind.removesuffix("s"))
+        what = f"Klaviyo's answer for {path[:80]}"
+        return one_of(response.content, kind.removesuffix("s"), unquote(record_id), what)
 
     def ours(self, link: str) -> str:
         """A next link that may be followed. ContractError: it leads elsewhere, and the key would go with it."""

@@ -11,6 +11,7 @@ from weathervane.klaviyo.credentials import KlaviyoCredentials
 from weathervane.klaviyo.filters import all_of, equals
 from weathervane.klaviyo.legacy import CHANNELS
 from weathervane.klaviyo.reports import Quarter
+from weathervane.klaviyo.resources import Resource
 from weathervane.klaviyo.settings import LEGACY_VERSION
 from weathervane.klaviyo.snapshot import dig, moment_of
 from weathervane.source.definition import Days, Estimate, Forecast
@@ -62,7 +63,7 @@ def _times_of_change(client: KlaviyoClient) -> list[Any]:
     legacy = client.credentials.revision == LEGACY_VERSION
     of_channels = [(equals("messages.channel", one),) for one in CHANNELS] if legacy else [()]
     return [
-        dig(campaign.said(), "updated_at")
+        dig(campaign.said(), "updated_at") if isinstance(campaign, Resource) else None
         for channel in of_channels
         for archived in (False, True)
         for page in client.pages(
@@ -73,7 +74,7 @@ def _times_of_change(client: KlaviyoClient) -> list[Any]:
                 "page[size]": str(client.settings.page_size),
             },
         )
-        for campaign in page.data
+        for campaign in (*page.data, *page.odd)
     ]
 
 

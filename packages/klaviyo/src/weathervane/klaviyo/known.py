@@ -50,7 +50,7 @@ class Known:
                         reason="WRONG_ACCOUNT",
                     )
                 known.campaigns.add(row["campaign_id"])
-        names = ("message_id", "status", "send_time", "updated_at", "deleted_at")
+        names = ("message_id", "campaign_id", "status", "send_time", "updated_at", "deleted_at")
         for row in _rows(lake, tenant, MESSAGES, names):
             known.messages[row["message_id"]] = row
         for row in _rows(lake, tenant, VARIATIONS, ("message_id", "variation_id", "channel")):

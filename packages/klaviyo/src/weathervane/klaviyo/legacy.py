@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weathervane.klaviyo.answers import NotFoundError
 from weathervane.klaviyo.campaigns import channel_word
-from weathervane.klaviyo.client import KlaviyoClient, Resource, ResourcePage, address
+from weathervane.klaviyo.client import KlaviyoClient, address
 from weathervane.klaviyo.filters import all_of, equals, order_of
-from weathervane.klaviyo.snapshot import Misplaced, Row, Snapshot, dig, earliest, joined
+from weathervane.klaviyo.resources import Resource, ResourcePage
+from weathervane.klaviyo.snapshot import Misplaced, Row, Snapshot, dig, earliest, joined, keep
+from weathervane.source.errors import ContractError, IncompleteError
 
 __all__ = ["CHANNELS", "LegacyModel"]
 
@@ -65,7 +68,7 @@ class LegacyModel:
     def adopt(self, campaign_id: str, snapshot: Snapshot, unchanged: Callable[[Row], bool]) -> bool:
         """Adds one campaign to a snapshot that lacks it; False when Klaviyo does not have it."""
         try:
-            page = self._client.one(address("campaigns", campaign_id), "campaign-messages")
+            page = self._client.one_or_odd(address("campaigns", campaign_id), "campaign-messages")
         except NotFoundError:
             return False
         _take(page, snapshot)
@@ -73,11 +76,32 @@ class LegacyModel:
 
 
 def _take(page: ResourcePage, snapshot: Snapshot) -> None:
-    included = {(one.type, one.id): one for one in page.included}
+    for odd in page.odd:
+        snapshot.set_aside(odd)
+    for odd in page.odd_included:
+        if odd.kind in ("", "campaign-message"):
+            snapshot.set_aside(replace(odd, kind="campaign-message"))
     for campaign in page.data:
-        row = snapshot.campaigns[campaign.id] = _campaign(campaign)
-        for one in campaign.below("campaign-message", included):
-            snapshot.messages[one.id], snapshot.variations[one.id] = _message(one, row)
+        try:
+            messages = page.below(campaign, "campaign-message")
+        except (ContractError, IncompleteError) as error:
+            snapshot.set_aside(campaign.odd(error))
+            continue
+        row = _campaign(campaign)
+        order = keep(snapshot.campaigns, row, "campaign")
+        if order < 0:
+            continue
+        if order > 0:
+            # Messages have the status of the campaign, so those of an older one of it are none.
+            for one in [one for one, held in snapshot.messages.items() if held["campaign_id"] == campaign.id]:
+                del snapshot.messages[one], snapshot.variations[one]
+        for message in messages.read:
+            said, variations = _message(message, row)
+            if keep(snapshot.messages, said, "message") > 0:
+                snapshot.variations[message.id] = variations
+        for message_id in messages.unread:
+            snapshot.named[message_id] = campaign.id
+            snapshot.unread.add(message_id)
 
 
 def _campaign(resource: Resource) -> Row:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weathervane.klaviyo.answers import IncludeRefusedError, NotFoundError
 from weathervane.klaviyo.campaigns import channel_word
-from weathervane.klaviyo.client import KlaviyoClient, Resource, ResourcePage, address
+from weathervane.klaviyo.client import KlaviyoClient, address
 from weathervane.klaviyo.filters import all_of, equals, order_of
-from weathervane.klaviyo.snapshot import Misplaced, Row, Snapshot, dig, earliest, joined
-from weathervane.source.errors import IncompleteError
+from weathervane.klaviyo.resources import Below, Resource, ResourcePage
+from weathervane.klaviyo.snapshot import Misplaced, Row, Snapshot, dig, earliest, joined, keep
+from weathervane.source.errors import ContractError, IncompleteError
 
 __all__ = ["OmniModel"]
 
@@ -60,7 +62,7 @@ class OmniModel:
     def adopt(self, campaign_id: str, snapshot: Snapshot, unchanged: Callable[[Row], bool]) -> bool:
         """Adds one campaign to a snapshot that lacks it; False when Klaviyo does not have it."""
         try:
-            page = self._client.one(address("campaigns", campaign_id), _BELOW)
+            page = self._client.one_or_odd(address("campaigns", campaign_id), _BELOW)
         except NotFoundError:
             return False
         self._take(page, snapshot)
@@ -68,14 +70,25 @@ class OmniModel:
         return True
 
     def _take(self, page: ResourcePage, snapshot: Snapshot) -> None:
-        included = {(one.type, one.id): one for one in page.included}
+        for odd in page.odd:
+            snapshot.set_aside(odd)
+        for odd in page.odd_included:
+            if odd.kind in ("", "campaign-message"):
+                snapshot.set_aside(replace(odd, kind="campaign-message"))
         for campaign in page.data:
-            snapshot.campaigns[campaign.id] = _campaign(
-                campaign, campaign.below("campaign-audience", included)
-            )
-            for one in campaign.below("campaign-message", included):
+            try:
+                audiences = page.below(campaign, "campaign-audience")
+                messages = page.below(campaign, "campaign-message")
+            except (ContractError, IncompleteError) as error:
+                snapshot.set_aside(campaign.odd(error))
+                continue
+            keep(snapshot.campaigns, _campaign(campaign, audiences), "campaign")
+            for one in messages.read:
                 snapshot.named[one.id] = campaign.id
-                snapshot.messages[one.id] = _message(one, campaign.id)
+                keep(snapshot.messages, _message(one, campaign.id), "message")
+            for message_id in messages.unread:
+                snapshot.named[message_id] = campaign.id
+                snapshot.unread.add(message_id)
 
     def _messages(self, snapshot: Snapshot) -> dict[str, Row]:
         """Lists the messages, with their variations if Klaviyo gives them so."""
@@ -86,28 +99,52 @@ class OmniModel:
             return self._listed(parameters | {"include": "campaign"}, snapshot)
 
     def _listed(self, parameters: Mapping[str, str], snapshot: Snapshot) -> dict[str, Row]:
-        listed = {}
+        listed: dict[str, Row] = {}
+        unnamed: list[IncompleteError] = []
         for page in self._client.pages("campaign-messages", parameters):
             below = {one.id: one for one in page.included if one.type == "campaign-variation"}
+            for odd in page.odd:
+                snapshot.set_aside(odd)
             for message in page.data:
-                campaign = next(iter(message.named("campaign")), snapshot.named.get(message.id))
-                row = listed[message.id] = _message(message, campaign)
-                ids = message.related("campaign-variations")
+                try:
+                    campaign = next(iter(message.named("campaign")), snapshot.named.get(message.id))
+                except (ContractError, IncompleteError) as error:
+                    snapshot.set_aside(message.odd(error))
+                    unnamed += [error] if isinstance(error, IncompleteError) else []
+                    continue
+                row = _message(message, campaign)
+                order = keep(listed, row, "message")
+                if order < 0:
+                    continue
+                said = [] if order > 0 else snapshot.variations.get(message.id, [])
+                ids = _variations_of(message)
                 if ids is not None and all(one in below for one in ids):
-                    snapshot.variations[message.id] = [_variation(below[one], row) for one in ids]
+                    snapshot.variations[message.id] = _each_once(
+                        [*said, *(_variation(below[one], row) for one in ids)]
+                    )
+                elif order > 0:
+                    snapshot.variations.pop(message.id, None)
+        if unnamed and not listed:
+            # Of none of them: that is the answer's fault, and what campaigns include would hide it.
+            raise unnamed[0]
         return listed
 
     def _strays(self, snapshot: Snapshot, listed: Mapping[str, Row], *, ranged: bool) -> None:
         """Reconciles the two lists, between which campaigns may have come and gone."""
         for message_id, row in listed.items():
-            if row["campaign_id"] in snapshot.campaigns:
-                snapshot.messages[message_id] = row
-            else:
+            if row["campaign_id"] not in snapshot.campaigns and row["campaign_id"] not in snapshot.unread:
+                snapshot.variations.pop(message_id, None)
+            elif keep(snapshot.messages, row, "message", again=True) < 0:
+                # What it says was listed with an older state of it, and is asked for by itself.
                 snapshot.variations.pop(message_id, None)
         if ranged:
             return
-        campaigns = {row["campaign_id"] for row in listed.values()} - {None, "", *snapshot.campaigns}
-        messages = snapshot.named.keys() - {"", *snapshot.messages}
+        campaigns = (
+            {row["campaign_id"] for row in listed.values()}
+            - {None, "", *snapshot.campaigns}
+            - snapshot.unread
+        )
+        messages = snapshot.named.keys() - {"", *snapshot.messages} - snapshot.unread
         if max(len(campaigns), len(messages)) > self._client.settings.max_strays:
             raise IncompleteError(
                 f"the lists contradict each other: {len(campaigns)} campaigns and {len(messages)} messages are named"
@@ -118,10 +155,13 @@ class OmniModel:
             self.adopt(campaign_id, snapshot, lambda _: True)
         for message_id in sorted(messages):
             try:
-                page = self._client.one(address("campaign-messages", message_id))
+                page = self._client.one_or_odd(address("campaign-messages", message_id))
             except NotFoundError:
                 continue
-            snapshot.messages[message_id] = _message(page.data[0], snapshot.named[message_id])
+            for odd in page.odd:
+                snapshot.set_aside(odd)
+            for message in page.data:
+                snapshot.messages[message_id] = _message(message, snapshot.named[message_id])
 
     def _variations(self, snapshot: Snapshot, unchanged: Callable[[Row], bool]) -> None:
         for message_id, row in snapshot.messages.items():
@@ -133,18 +173,40 @@ class OmniModel:
             ):
                 continue
             try:
-                found = self._client.list(address("campaign-messages", message_id, "campaign-variations"))
+                pages = [
+                    *self._client.pages(address("campaign-messages", message_id, "campaign-variations"), {})
+                ]
             except NotFoundError:
                 # Deleted since it was listed: the run goes on, and the message is marked.
                 snapshot.gone.add(message_id)
                 continue
-            snapshot.variations[message_id] = [_variation(one, row) for one in found]
+            for odd in (one for page in pages for one in page.odd):
+                snapshot.set_aside(replace(odd, parent=message_id))
+            snapshot.variations[message_id] = _each_once(
+                _variation(one, row) for page in pages for one in page.data
+            )
 
 
-def _campaign(resource: Resource, audiences: Sequence[Resource]) -> Row:
+def _variations_of(message: Resource) -> list[str] | None:
+    """The ids of its variations; None when it does not name them, or not so that they can be read."""
+    try:
+        return message.related("campaign-variations")
+    except ContractError:
+        return None
+
+
+def _each_once(variations: Iterable[Row]) -> list[Row]:
+    found: dict[str, Row] = {}
+    for one in variations:
+        keep(found, one, "variation")
+    return list(found.values())
+
+
+def _campaign(resource: Resource, audiences: Below) -> Row:
     said = resource.said()
     definition = _definition(said)
-    lists = [_definition(one.said()) for one in audiences]
+    lists = [_definition(one.said()) for one in audiences.read]
+    lists += [Misplaced(unreadable=audience) for audience in audiences.unread]
     return {
         "id": resource.id,
         "name": dig(definition, "name"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["Problem", "problems_of", "problems_within", "told"]
+__all__ = ["Problem", "problems_of", "problems_within", "told", "without_key"]
 
 _NAMES = ("errors", "error")
-_KEY = re.compile(r"pk_\w+")
+_KEY = re.compile(r"pk_[\w-]+")
+_MASK = "pk_…"
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,33 @@ def problems_within(document: object) -> list[Problem]:
 
 
 def told(problems: Sequence[Problem]) -> str:
-    """The errors in Klaviyo's own words, with the place each is about and the id of the first; without any key."""
+    """The errors in Klaviyo's own words, with the place each is about and the id of the first."""
     said = [
         (one.said or "an error without a word")[:200] + (f" [{one.place[:80]}]" if one.place else "")
         for one in problems[:5]
     ]
     words = "; ".join(said) or "no reason"
     error_id = next((one.id for one in problems[:1] if one.id), "")
-    return _KEY.sub("pk_…", words + (f"; error id {error_id[:40]}" if error_id else ""))
+    return words + (f"; error id {error_id[:40]}" if error_id else "")
+
+
+def without_key(problems: Sequence[Problem], key: str) -> list[Problem]:
+    """The errors without this key and any other, in whatever part; before anything is cut, or a part would stay."""
+
+    def bare(text: str) -> str:
+        return _KEY.sub(_MASK, text.replace(key, _MASK) if key else text)
+
+    return [
+        replace(
+            one,
+            code=bare(one.code),
+            said=bare(one.said),
+            parameter=one.parameter and bare(one.parameter),
+            place=bare(one.place),
+            id=bare(one.id),
+        )
+        for one in problems
+    ]
 
 
 def _places(document: object) -> Iterator[object]:

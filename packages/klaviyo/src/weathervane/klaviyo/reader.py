@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -21,13 +22,13 @@ from weathervane.klaviyo.reports import REPORTS
 from weathervane.klaviyo.reports_reader import ReportsReader
 from weathervane.klaviyo.settings import LEGACY_VERSION
 from weathervane.klaviyo.snapshot import Row, Snapshot, packed
-from weathervane.lake import LakeClient
+from weathervane.lake import LakeClient, row_keys
 from weathervane.source.checkpoints import format_checkpoint, parse_checkpoint
 from weathervane.source.dataset import Dataset
 from weathervane.source.days import end_behind
 from weathervane.source.errors import DeferredError
 from weathervane.source.normalise import Normalised, normalise
-from weathervane.source.quarantine import Misfit
+from weathervane.source.quarantine import Misfit, quarantine_batch, record_text
 from weathervane.source.slices import Piece, Slice, SliceEnd
 
 __all__ = ["CampaignsReader"]
@@ -38,6 +39,13 @@ _UNSENT = ("draft", "scheduled")
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 # A local time is first reached at UTC+14, and last at UTC-12.
 _EARLY, _LATE = timedelta(hours=14), timedelta(hours=12)
+
+_KINDS = {
+    CAMPAIGNS.name: "campaign",
+    MESSAGES.name: "campaign-message",
+    VARIATIONS.name: "campaign-variation",
+}
+"""By table: the JSON:API type of its records."""
 
 _AHEAD = timedelta(days=1)
 """How far Klaviyo's clock may be before ours."""
@@ -136,21 +144,28 @@ class CampaignsReader:
         snapshot = self._model.read(conditions, known.unchanged)
         if not conditions:
             # Gone is only what its own address says is gone: lists may miss what flips between two of them.
-            for campaign_id in sorted(known.campaigns - {"", *snapshot.campaigns}):
+            for campaign_id in sorted(known.campaigns - {"", *snapshot.campaigns} - snapshot.unread):
                 self._model.adopt(campaign_id, snapshot, known.unchanged)
         snapshot.settle(known.channels)
         for message_id in snapshot.gone:
             since = known.messages.get(message_id, {}).get("deleted_at") or self._now
             snapshot.messages[message_id]["deleted_at"] = since.isoformat()
-        campaigns = self._rows(CAMPAIGNS, snapshot.campaigns.values())
-        messages = self._rows(MESSAGES, snapshot.messages.values())
+        campaigns = self._rows(CAMPAIGNS, snapshot.campaigns.values(), snapshot)
+        messages = self._rows(MESSAGES, snapshot.messages.values(), snapshot)
         yield Piece(CAMPAIGNS.name, campaigns)
         yield Piece(MESSAGES.name, messages)
         yield from self._said(snapshot)
         if not conditions:
-            live = {one for one, row in known.messages.items() if row["deleted_at"] is None}
-            yield from self._deleted(CAMPAIGNS, "campaign_id", known.campaigns - snapshot.campaigns.keys())
-            yield from self._deleted(MESSAGES, "message_id", live - snapshot.messages.keys())
+            unread = snapshot.unread
+            live = {
+                one
+                for one, row in known.messages.items()
+                # Whose campaign cannot be read, of that nobody knows.
+                if row["deleted_at"] is None and row["campaign_id"] not in unread
+            }
+            gone = known.campaigns - snapshot.campaigns.keys() - unread
+            yield from self._deleted(CAMPAIGNS, "campaign_id", gone)
+            yield from self._deleted(MESSAGES, "message_id", live - snapshot.messages.keys() - unread)
             # Never back, when the newest campaign was deleted; but a time to come is damage, and is let go.
             earlier = [
                 one for one in (before.pop("updated_at", None),) if one is not None and one <= self._now
@@ -191,7 +206,8 @@ class CampaignsReader:
     def _said(self, snapshot: Snapshot) -> Generator[Piece, None, None]:
         """What the messages say, replaced message by message."""
         read = sorted(snapshot.variations.keys() & snapshot.messages.keys())
-        rows = self._rows(VARIATIONS, (one for message_id in read for one in snapshot.variations[message_id]))
+        said = (one for message_id in read for one in snapshot.variations[message_id])
+        rows = self._rows(VARIATIONS, said, snapshot)
         # A message with a row set aside is no complete account of itself: its old rows stay.
         spoilt = set(rows.quarantined.column("row_key").to_pylist())
         whole = [one for one in read if not any(f'"{one}"' in key for key in spoilt)]
@@ -209,10 +225,25 @@ class CampaignsReader:
         changes = pa.RecordBatch.from_arrays(arrays, names=["tenant_id", key, "deleted_at"])
         yield Piece(dataset.name, changes=changes)
 
-    def _rows(self, dataset: Dataset, rows: Iterable[Row]) -> Normalised:
-        return normalise(
+    def _rows(self, dataset: Dataset, rows: Iterable[Row], snapshot: Snapshot) -> Normalised:
+        found = normalise(
             dataset, packed(rows), constants=self._constants, unfit=partial(_impossible, dataset, self._now)
         )
+        odd = [one for one in snapshot.odd.values() if one.kind == _KINDS[dataset.name]]
+        if not odd:
+            return found
+        ids = {name: [one.parent for one in odd] for name in dataset.unique_keys}
+        ids |= {
+            dataset.unique_keys[-1]: [one.id for one in odd],
+            "tenant_id": [self._client.tenant] * len(odd),
+        }
+        keys = row_keys(pa.RecordBatch.from_pydict(ids), dataset.unique_keys)
+        entries = quarantine_batch(
+            keys.to_pylist(),
+            [Misfit("", None, one.why) for one in odd],
+            [record_text(one.record, ()) for one in odd],
+        )
+        return replace(found, quarantined=pa.concat_batches([found.quarantined, entries]))
 
     def _bounds(self) -> tuple[str, ...]:
         """The conditions of the run's days; none when it has no days."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,20 +10,26 @@ from typing import Any
 
 import msgspec
 
-from weathervane.source.decoding import parse_time
-from weathervane.source.errors import ContractError
+from weathervane.source.decoding import decode, parse_time
+from weathervane.source.errors import ContractError, IncompleteError
 
 __all__ = [
     "Misplaced",
+    "Odd",
     "Row",
     "Snapshot",
+    "canonical",
     "derived_status",
     "dig",
     "earliest",
+    "is_newer",
     "joined",
+    "keep",
     "moment_of",
     "packed",
 ]
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 """Values as Klaviyo sent them, under the names of our columns' paths."""
@@ -30,6 +37,26 @@ Row = dict[str, Any]
 
 class Misplaced(dict[str, Any]):
     """What stands where an object should be. No column takes it, so that it is set aside, not taken for nothing."""
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A record that came and cannot be taken: it is set aside by itself."""
+
+    kind: str
+    """Its JSON:API type, or the one it was asked for as."""
+    id: str | None
+    """None: it has none that can be read."""
+    record: bytes
+    why: str
+    reason: str = "UNEXPECTED_JSON"
+    """A reason as errors have it."""
+    parent: str | None = None
+    """The message of a variation."""
+
+    def error(self) -> ContractError:
+        """What to raise where this record is all that was asked for."""
+        return ContractError(f"{self.kind[:40]} {(self.id or '')[:80]}: {self.why}", reason=self.reason)
 
 
 _STATUSES = ("sending", "scheduled", "draft", "sent", "cancelled")
@@ -47,6 +74,16 @@ class Snapshot:
     """Messages that a campaign names, and that campaign."""
     gone: set[str] = field(default_factory=set)
     """Messages that were there when they were listed, and not when they were asked for."""
+    odd: dict[tuple[str, str | bytes], Odd] = field(default_factory=dict)
+    """Records that came and cannot be taken, each once: by type and id, or by what was sent."""
+    unread: set[str] = field(default_factory=set)
+    """Ids of records that exist and cannot be taken: what the lake holds of them, and below them, is not deleted."""
+
+    def set_aside(self, odd: Odd) -> None:
+        """Notes a record that cannot be taken."""
+        self.odd.setdefault((odd.kind, odd.id or odd.record), odd)
+        if odd.id:
+            self.unread.add(odd.id)
 
     def settle(self, channels: Mapping[str, Iterable[str]]) -> None:
         """Gives campaigns and messages what follows from what is below them.
@@ -64,13 +101,72 @@ class Snapshot:
         for campaign in self.campaigns.values():
             rows = below.get(campaign["id"], [])
             campaign["channels"] = sorted({one for row in rows for one in row["channels"]})
-            campaign["message_ids"] = sorted(row["id"] for row in rows)
+            unread = {one for one in self.unread if self.named.get(one) == campaign["id"]}
+            campaign["message_ids"] = sorted({row["id"] for row in rows} | unread)
             if "status" not in campaign:
                 campaign["status"] = derived_status([row["status"] for row in rows])
             if "send_time" not in campaign:
                 # A message whose own time is none is set aside; the campaign has the others'.
                 times = [row["send_time"] for row in rows]
                 campaign["send_time"] = earliest(one for one in times if moment_of(one) is not None)
+
+
+def keep(rows: dict[str, Row], row: Row, what: str, *, again: bool = False) -> int:
+    """Keeps the newer of two rows of one id, which may come on two pages or in two lists.
+
+    Args:
+        rows: By id.
+        row: Is kept when there is none, or an older one.
+        what: Names it: campaign.
+        again: It was first seen as a part of another record and now at its own address, later: so it stands, unless
+            it is older.
+
+    Returns:
+        1 when it takes the place, 0 when it says the same, -1 when it is older.
+
+    Raises:
+        IncompleteError: Both changed at the same time, and differ (CONFLICTING_ROWS).
+    """
+    held = rows.setdefault(row["id"], row)
+    if held is row:
+        return 1
+    first, second = moment_of(held["updated_at"]), moment_of(row["updated_at"])
+    if _content(held) == _content(row):
+        return 0
+    if again and (first is None or second is None or first == second):
+        log.warning("%s %s was listed otherwise than it was included; the list stands", what, row["id"][:80])
+    elif not is_newer(first, second, equal=False, what=f"the lists hold {what} {row['id'][:80]} twice"):
+        return -1
+    rows[row["id"]] = row
+    return 1
+
+
+def is_newer(held: datetime | None, other: datetime | None, *, equal: bool, what: str) -> bool:
+    """Whether another record of one id takes the place of the one that is held; `what` begins the error.
+
+    Raises:
+        IncompleteError: They differ, and nothing says which one is newer (CONFLICTING_ROWS).
+    """
+    if equal:
+        return False
+    if held is None or other is None or held == other:
+        raise IncompleteError(
+            f"{what}, and differently, with the same time of change", reason="CONFLICTING_ROWS"
+        )
+    return other > held
+
+
+def canonical(sent: msgspec.Raw | bytes) -> bytes:
+    """JSON in one spelling: members sorted, no white space; as it was sent when it cannot be read."""
+    try:
+        return msgspec.json.encode(decode(sent, object, "it"), order="sorted")
+    except ContractError:
+        return bytes(sent)
+
+
+def _content(row: Row) -> tuple[Row, bytes]:
+    said = {name: value for name, value in row.items() if name != "attributes"}
+    return said, canonical(row.get("attributes", b"null"))
 
 
 def derived_status(statuses: list[Any]) -> Any:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from weathervane.lake import QUARANTINE_SCHEMA
 from weathervane.source._surrogates import marked, restored
 
-__all__ = ["QUARANTINE_SCHEMA", "VALUE_ASIDE", "Misfit", "quarantine_batch"]
+__all__ = ["QUARANTINE_SCHEMA", "VALUE_ASIDE", "Misfit", "quarantine_batch", "record_text"]
 
 MAX_VALUE_CHARS = 1_000
 # One row must fit one frame of the lake (3 MiB), with its key and its value.

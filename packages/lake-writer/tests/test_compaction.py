@@ -260,3 +260,16 @@ def test_tenants_are_listed_in_pages(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with lake_of(tmp_path, SMALL) as (_, upkeep):
         assert list(upkeep.tenants()) == names
+
+
+def test_a_compaction_that_was_torn_at_the_end_of_a_line_is_damage(scattered: Path) -> None:
+    """It has no transactions, but its note says how many actions there are; else rows would be twice."""
+    with lake_of(scattered, LARGE) as (_, upkeep):
+        version = upkeep.compact(ORDERS).table_version
+    file = scattered / "acme" / "orders" / "_delta_log" / f"{version:020d}.json"
+    lines = file.read_bytes().splitlines(keepends=True)
+    for left in (1, len(lines) - 1):
+        file.write_bytes(b"".join(lines[:left]))
+        words = f"it has {left} of its {len(lines)} actions"
+        with lake_of(scattered, LARGE) as (lake, _), pytest.raises(CorruptedError, match=words):
+            lake.checkpoint(ORDERS)

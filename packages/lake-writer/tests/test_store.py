@@ -112,7 +112,6 @@ def test_a_large_file_is_sent_in_parts_and_is_whole(lake: LakeClient, store: Pre
 
 HANGS: dict[str, tuple[str, Callable[[LakeClient], object]]] = {
     "opening": ("^GET /lake/acme/orders/_delta_log/", lambda lake: lake.checkpoint(ORDERS)),
-    "looking": ("^HEAD /lake/acme/orders/_delta_log/", lambda lake: lake.checkpoint(ORDERS)),
     "reading": ("^(GET|HEAD) /lake/acme/orders/part-", lambda lake: lake.read(ORDERS).read_all()),
     "writing": (
         "^(PUT|POST) /lake/acme/orders/part-",
@@ -297,6 +296,9 @@ DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
     "gone": lambda data: None,
     "cut": lambda data: data[: len(data) // 2],
     "empty": lambda data: b"",
+    "its first line": lambda data: data.splitlines(keepends=True)[0],
+    "less its last line": lambda data: b"".join(data.splitlines(keepends=True)[:-1]),
+    "less its last lines and their end": lambda data: b"\n".join(data.splitlines()[:-2]),
     "no actions": lambda data: b"[1, 2]\n",
 }
 
@@ -324,7 +326,7 @@ def test_a_damaged_log_is_told_by_the_name_of_the_file(tmp_path: Path, store: Pr
             path.write_bytes(data) if data is not None else path.unlink()
 
     for name, how in product((v(4), v(5), CHECKPOINT), DAMAGES):
-        if (name, how) == (v(5), "gone"):
+        if (name, how) == (v(5), "gone") or (name == CHECKPOINT and " line" in how):
             continue
         data = store.get(f"{LOG}/{name}") if where == "store" else (tmp_path / LOG / name).read_bytes()
         put(name, DAMAGES[how](data))

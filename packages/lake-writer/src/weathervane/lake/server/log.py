@@ -12,11 +12,21 @@ from weathervane.lake.model import TableRef
 from weathervane.lake.server.files import DamagedTableError, ForeignTableError
 from weathervane.lake.server.store import Store
 
-__all__ = ["COMMIT_NOTE", "LOG_FOLDER", "CommitLog", "Untouched", "commit_path"]
+__all__ = [
+    "CHECKPOINT",
+    "COMMIT_NOTE",
+    "LOG_FOLDER",
+    "CommitLog",
+    "Untouched",
+    "commit_path",
+    "write_app",
+]
 
 COMMIT_NOTE = "weathervane.commit"
 """The key of our note in a commit's `commitInfo`."""
 LOG_FOLDER = "_delta_log"
+CHECKPOINT = "weathervane.checkpoint"
+"""The application whose Delta transaction names the version that set the checkpoint."""
 
 
 class Untouched:
@@ -135,6 +145,34 @@ class CommitLog:
         }
         return dict(sorted(found.items()))
 
+    def torn(self, version: int) -> str | None:
+        """How a power cut left a commit file, also one that it cut at the end of a line; None: it is whole, or gone, or
+        another tool's.
+
+        Other readers take what is left of such a file for all of it.
+        """
+        try:
+            actions = list(self._actions(version))
+            info: dict[str, Any] = next(
+                (action["commitInfo"] for action in actions if "commitInfo" in action), {}
+            )
+            note = json.loads(info.get(COMMIT_NOTE, "{}"))
+            applications = {action["txn"]["appId"] for action in actions if "txn" in action}
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return "cannot be read"
+        if not actions:
+            return "is empty"
+        # They are the last lines of a write. How many lines there are is only in newer notes.
+        expected = [write_app(note["write_id"])] if "write_id" in note else []
+        expected += [CHECKPOINT] if "checkpoint" in note else []
+        if missing := [name for name in expected if name not in applications]:
+            return f"is torn: it lacks the transaction {missing[-1]}, and maybe more"
+        if note.get("actions", len(actions)) != len(actions):
+            return f"is torn: it has {len(actions):,} of its {note['actions']:,} actions"
+        return None
+
     def added(self, version: int) -> set[str]:
         """The data files that a version added.
 
@@ -177,6 +215,12 @@ def _replaces(info: dict[str, Any]) -> bool:
         return False
     overwrites = operation == "WRITE" and how.get("mode") == "Overwrite" and not how.get("predicate")
     return overwrites or operation in ("CREATE TABLE", "CREATE OR REPLACE TABLE", "REPLACE TABLE")
+
+
+def write_app(write_id: str) -> str:
+    """The application of a write's Delta transaction."""
+    # One application per write, not one counter per source: with a counter, a late retry would read as a duplicate.
+    return f"weathervane.write:{write_id}"
 
 
 def commit_path(version: int) -> str:

@@ -28,7 +28,14 @@ from weathervane.lake.server.files import (
     Layout,
     NewFile,
 )
-from weathervane.lake.server.log import COMMIT_NOTE, CommitLog, Untouched, commit_path
+from weathervane.lake.server.log import (
+    CHECKPOINT,
+    COMMIT_NOTE,
+    CommitLog,
+    Untouched,
+    commit_path,
+    write_app,
+)
 from weathervane.lake.server.settings import LakeSettings
 from weathervane.lake.server.snapshot import Snapshot
 from weathervane.lake.server.store import LocalStore, Store
@@ -37,7 +44,6 @@ __all__ = ["PROTOCOL_ERRORS", "SCHEMA_ERRORS", "STORAGE_ERRORS", "Table", "confi
 
 log = logging.getLogger(__name__)
 
-_CHECKPOINT = "weathervane.checkpoint"
 _LAST_WRITE = "weathervane.lastWrite"
 _KEYS, _CLUSTER, _VERSION = "weathervane.uniqueKeys", "weathervane.clusterBy", "weathervane.versionColumn"
 STORAGE_ERRORS = (OSError, DeltaError, pa.ArrowException)
@@ -105,7 +111,7 @@ class Table(Snapshot):
             DamagedTableError: The table knows the id, but the commit's file is gone.
             CommitUnknownError: It is in the table, and the disk does not say that it will stay there.
         """
-        version = self._delta.transaction_version(_write_app(write_id))
+        version = self._delta.transaction_version(write_app(write_id))
         if version is None or self.log.taken_back(version, self.version) is not None:
             return None
         note = self.log.note(version)
@@ -120,7 +126,7 @@ class Table(Snapshot):
             DamagedTableError: There is one, and it cannot be read.
             ForeignTableError: A RESTORE took the table back to nobody knows which version.
         """
-        version = self._delta.transaction_version(_CHECKPOINT)
+        version = self._delta.transaction_version(CHECKPOINT)
         if version is None:
             return None
         if (before := self._restored(version)) is not None:
@@ -174,11 +180,11 @@ class Table(Snapshot):
         version = self.version + 1
         # Only a transaction with last_updated is ever forgotten (after history_days); the others never are.
         transactions = [
-            Transaction(_write_app(write_id), version, int(time.time() * 1000)),
+            Transaction(write_app(write_id), version, int(time.time() * 1000)),
             Transaction(_LAST_WRITE, version),
         ]
         if checkpoint is not None:
-            transactions.append(Transaction(_CHECKPOINT, version))
+            transactions.append(Transaction(CHECKPOINT, version))
             note = {**note, "checkpoint": checkpoint}
         self._commit(added, removed, {"write_id": write_id, **note}, transactions, changes=True)
 
@@ -204,6 +210,8 @@ class Table(Snapshot):
             AddAction(file.path, file.size, {}, now, changes, file.stats) for file in added
         ]
         actions += [RemoveAction(file.path, changes, now, file.size, {}) for file in removed]
+        # With the line of this note itself.
+        note = {"attempt": attempt, "actions": 1 + len(actions) + len(transactions), **note}
         self.store.sync([commit_path(self.version)])
         try:
             self._delta.create_write_transaction(
@@ -211,7 +219,7 @@ class Table(Snapshot):
                 "append",
                 pa.schema(self._delta.schema().to_arrow()),
                 commit_properties=CommitProperties(
-                    custom_metadata={COMMIT_NOTE: json.dumps({"attempt": attempt, **note})},
+                    custom_metadata={COMMIT_NOTE: json.dumps(note)},
                     max_commit_retries=0,
                     app_transactions=transactions,
                 ),
@@ -263,8 +271,3 @@ class Table(Snapshot):
                 opened(self.store.uri, self._settings).create_checkpoint()
         except STORAGE_ERRORS as error:
             log.warning("%s: no log checkpoint after version %d: %s", self.ref, self.version + 1, error)
-
-
-def _write_app(write_id: str) -> str:
-    # One application per write, not one counter per source: with a counter, a late retry would read as a duplicate.
-    return f"weathervane.write:{write_id}"

@@ -44,7 +44,7 @@ class Tables:
     def __init__(self, settings: LakeSettings) -> None:
         self._settings = settings
         self._whole: dict[TableRef, int] = {}
-        """Up to which version no commit file of a table was empty."""
+        """Up to which version no commit file of a table was torn."""
         self._untouched: dict[str, Untouched] = {}
         """By the id that a table is given when it is made: one made anew in its place begins anew."""
         folder = local_root(settings.root)
@@ -84,13 +84,14 @@ class Tables:
             raise ForeignTableError(
                 f"{ref}: the table is not plain: a data file is called {path[:200]}; {_FOREIGN}"
             )
-        oldest = max(0, table.version - self._settings.log_checkpoint_interval)
-        if self._local is None:
-            # A request for each: what was whole stays so, for nobody writes a commit file twice.
-            oldest = max(oldest, min(self._whole.get(ref, -1), table.version) + 1)
-        for newer in range(oldest, table.version + 1):
-            if store.is_empty(commit_path(newer)):
-                raise DamagedTableError(f"{ref}: the commit file {commit_path(newer)} is empty; {REPAIR}")
+        # What was whole stays so, for nobody writes a commit file twice.
+        whole = self._whole.get(ref, -1)
+        for newer in range(max(0, table.version - self._settings.log_checkpoint_interval), table.version + 1):
+            how = table.log.torn(newer) if newer > whole else None
+            if newer <= whole and self._local is not None and store.is_empty(commit_path(newer)):
+                how = "is empty"
+            if how:
+                raise DamagedTableError(f"{ref}: the commit file {commit_path(newer)} {how}; {REPAIR}")
         if version is None:
             untouched.end(table.version)
             self._whole[ref] = table.version

@@ -297,6 +297,10 @@ def test_a_deployments_run_for_every_tenant_starts_one_run_each(
     for name, value in PretendSandbox(acme).environment("busy").items():
         monkeypatch.setenv(name, value)
     waiting = deployed("busy", state=Scheduled(scheduled_time=datetime.now(UTC) - timedelta(hours=1)))
+    # Neither a tenant that has no credentials any more is left out, nor one of whom other days are read.
+    deployed("gone")
+    other_days = {"tenant_id": "acme", "start_date": "2026-11-01"}
+    api.create_flow_run_from_deployment(waiting.deployment_id, parameters=other_days)
     parent = deployed(EVERY_TENANT)
     for _ in range(2):
         api.set_flow_run_state(parent.id, Pending(), force=True)
@@ -326,6 +330,8 @@ def test_a_tenant_that_is_left_out_twice_fails_the_dispatch(
     for name, value in PretendSandbox(acme).environment("busy").items():
         monkeypatch.setenv(name, value)
     waiting = deployed("busy")
+    for state in (Running(), Cancelling()):
+        api.set_flow_run_state(waiting.id, state, force=True)
     for number in (1, 2):
         parent = deployed(EVERY_TENANT)
         api.set_flow_run_state(parent.id, Pending(), force=True)
@@ -347,16 +353,28 @@ def test_a_tenant_that_is_left_out_twice_fails_the_dispatch(
         "left out for the second time in a row: busy; started 1 of 2 tenants: acme; left out 1: busy"
     )
     assert "reason=TENANTS_LEFT_OUT" in told
-    # It ended: the next dispatch is as usual.
+    # It ended. Another run of the tenant is left out for the first time: one that was skipped left out nobody, nor did
+    # one of other days.
     api.set_flow_run_state(waiting.id, Cancelled(), force=True)
+    deployed("busy")
+    for name, days in (("Skipped", {}), ("Dispatched", {"start_date": "2026-11-01"})):
+        given = {"tenant_id": EVERY_TENANT, **days}
+        other = api.create_flow_run_from_deployment(waiting.deployment_id, parameters=given)
+        for state in (Running(), Completed(name=name)):
+            api.set_flow_run_state(other.id, state, force=True)
     parent = deployed(EVERY_TENANT)
     api.set_flow_run_state(parent.id, Pending(), force=True)
     run_flow(ingest_pretend_things, flow_run=api.read_flow_run(parent.id))
-    assert api.read_flow_run(parent.id).state_name == "Dispatched"
+    assert api.read_flow_run(parent.id).state_name == "Dispatched, 1 left out"
 
 
 def test_a_dispatch_looks_early_at_a_tenant_that_was_put_off(
-    api: SyncPrefectClient, deployed: Any, acme: ListVendor, lake: LakeClient
+    api: SyncPrefectClient,
+    deployed: Any,
+    acme: ListVendor,
+    lake: LakeClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The vendor's delay may have been a mistake: the same run is due at once, and no second one is made."""
     acme.on_read = raising(DeferredError("quota used up", reason="THROTTLED", retry_after=999_999_999))
@@ -370,9 +388,12 @@ def test_a_dispatch_looks_early_at_a_tenant_that_was_put_off(
     assert due is not None
     assert due - datetime.now(UTC) <= timedelta(days=1)
     acme.on_read = lambda slice: None
+    # Whatever comes of looking for the dead, a run has its own work to do.
+    monkeypatch.setenv("WEATHERVANE_DEAD_AFTER_PENDING", "soon")
     parent = deployed(EVERY_TENANT)
     api.set_flow_run_state(parent.id, Pending(), force=True)
     run_flow(ingest_pretend_things, flow_run=api.read_flow_run(parent.id))
+    assert "could not look for dead runs: WEATHERVANE_DEAD_AFTER_PENDING: write a time" in caplog.text
     ended, now = (api.read_flow_run(one.id).state for one in (parent, run))
     assert ended is not None
     assert now is not None
@@ -391,7 +412,11 @@ def test_a_dispatch_looks_early_at_a_tenant_that_was_put_off(
 
 
 def test_a_dispatch_resumes_the_dead_instead_of_waiting_for_them(
-    api: SyncPrefectClient, deployed: Any, acme: ListVendor, monkeypatch: pytest.MonkeyPatch
+    api: SyncPrefectClient,
+    deployed: Any,
+    acme: ListVendor,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A run that died in an outage of Prefect, of which no event came: the tenant is read by it."""
     monkeypatch.setenv("WEATHERVANE_DEAD_AFTER_RUNNING", "PT0.001S")
@@ -405,6 +430,9 @@ def test_a_dispatch_resumes_the_dead_instead_of_waiting_for_them(
     assert now.state is not None
     assert now.state.name == "Dispatched, 1 left out"
     assert " is Resuming since " in str(now.state.message)
+    assert f"a dead run: {dead.name}: Running since " in caplog.text
+    # It looks at itself too, and is alive.
+    assert "Crashed" not in [state.name for state in api.read_flow_run_states(parent.id)]
     died = api.read_flow_run(dead.id)
     assert died.state is not None
     assert (died.state_name, "gives no sign" in str(died.state.message)) == (RESUMING, True)

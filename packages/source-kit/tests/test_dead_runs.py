@@ -30,7 +30,7 @@ Make = Callable[..., FlowRun]
 
 
 @flow
-def something(tenant_id: str = "*") -> None:
+def something(tenant_id: str = "*", start_date: str | None = None) -> None:
     """Never run here: its runs are put into states as workers and processes do."""
 
 
@@ -53,8 +53,8 @@ def deployment(api: SyncPrefectClient) -> UUID:
 def in_state(api: SyncPrefectClient, deployment: UUID) -> Make:
     """Makes runs that went through these states, one after the other."""
 
-    def make(*states: State[Any], tenant: str = "acme") -> FlowRun:
-        run = api.create_flow_run_from_deployment(deployment, parameters={"tenant_id": tenant})
+    def make(*states: State[Any], tenant: str = "acme", **more: str) -> FlowRun:
+        run = api.create_flow_run_from_deployment(deployment, parameters={"tenant_id": tenant, **more})
         for state in states:
             api.set_flow_run_state(run.id, state.fresh_copy(), force=True)
         return api.read_flow_run(run.id)
@@ -125,14 +125,20 @@ def test_a_run_that_is_tried_again_in_a_process_that_is_gone_is_shown_to_workers
 
 
 def test_a_run_that_gives_a_sign_is_alive(api: SyncPrefectClient, deployment: UUID, in_state: Make) -> None:
-    """However long it runs: a heartbeat of its own, or a task of it."""
+    """However long it runs, or waits in its process to try again: a heartbeat of its own, or a task of it."""
     beats, works, dead = (in_state(Running(), tenant=tenant) for tenant in ("beats", "works", "dead"))
+    waits = in_state(Running(), AwaitingRetry(), tenant="waits")
+    marked = waits.empirical_policy.model_copy(update={"retry_type": "in_process"})
+    api.update_flow_run(waits.id, empirical_policy=marked)
     of_run = {"prefect.resource.id": f"prefect.flow-run.{works.id}", "prefect.resource.role": "flow-run"}
     signs: list[dict[str, Any]] = [
-        {
-            "event": "prefect.flow-run.heartbeat",
-            "resource": {"prefect.resource.id": f"prefect.flow-run.{beats.id}"},
-        },
+        *(
+            {
+                "event": "prefect.flow-run.heartbeat",
+                "resource": {"prefect.resource.id": f"prefect.flow-run.{one.id}"},
+            }
+            for one in (beats, waits)
+        ),
         {
             "event": "prefect.task-run.Completed",
             "resource": {"prefect.resource.id": f"prefect.task-run.{uuid.uuid4()}"},
@@ -148,18 +154,59 @@ def test_a_run_that_gives_a_sign_is_alive(api: SyncPrefectClient, deployment: UU
             assert [one.run.id for one in found] == [dead.id]
 
 
+def test_a_run_that_is_put_off_is_alive(api: SyncPrefectClient, deployment: UUID, in_state: Make) -> None:
+    """It is due when its vendor allows, not when it was due at first."""
+    tomorrow = datetime.now(UTC) + timedelta(hours=23)
+    in_state(Running(), Scheduled(name="Deferred", scheduled_time=tomorrow))
+    assert tend(api, deployment, now=after(LIMITS.overdue)) == []
+    assert len(tend(api, deployment, now=after(2 * LIMITS.overdue), write=lambda do: None)) == 1
+
+
 def test_what_a_newer_run_reads_is_not_resumed(
     api: SyncPrefectClient, deployment: UUID, in_state: Make
 ) -> None:
-    """A crash of the night is history when the tenant, or everyone, was read since; another tenant's is not."""
-    crashed = {tenant: in_state(Running(), KILLED, tenant=tenant) for tenant in ("acme", "other")}
+    """A crash of the night is history when the tenant, or everyone, was read since; not by another tenant's run, one of
+    other days, one that is yet to come, or one before.
+    """
+    for_all = in_state(Running(), tenant="*")
+    crashed = {name: in_state(Running(), KILLED, tenant=name) for name in ("acme", "other")}
     in_state(Completed(name="Loaded"), tenant="acme")
+    in_state(Completed(name="Loaded"), tenant="other", start_date="2026-01-01")
+    api.create_flow_run_from_deployment(
+        deployment,
+        parameters={"tenant_id": "other"},
+        state=Scheduled(scheduled_time=datetime.now(UTC) + timedelta(hours=1)),
+    )
     now = after(LIMITS.crashed)
     assert [one.run.id for one in tend(api, deployment, now=now, write=lambda do: None)] == [
         crashed["other"].id
     ]
-    for_all = in_state(Running(), tenant="*")
     assert tend(api, deployment, now=now, of=for_all, write=lambda do: None) == []
+
+
+def test_a_crash_is_history_a_day_after_it(api: SyncPrefectClient, deployment: UUID) -> None:
+    """Not a day after the run was due: one of many hours may die on the next day."""
+    long_ago = Scheduled(scheduled_time=datetime.now(UTC) - timedelta(hours=30))
+    run = api.create_flow_run_from_deployment(deployment, state=long_ago)
+    for state in (Running(), KILLED):
+        api.set_flow_run_state(run.id, state.fresh_copy(), force=True)
+    assert tend(api, deployment, now=after(timedelta(hours=24)), write=lambda do: None) == []
+    (found,) = tend(api, deployment, now=after(LIMITS.crashed))
+    assert (found.run.id, found.became) == (run.id, RESUMING)
+
+
+def test_what_moved_or_went_meanwhile_is_left_alone(
+    api: SyncPrefectClient, deployment: UUID, in_state: Make
+) -> None:
+    """Somebody else looked as well, or a worker began it after all, or a person deleted it."""
+    began, gone = in_state(Pending()), in_state(Pending(), tenant="gone")
+    kept: list[Callable[[], Any]] = []
+    assert len(tend(api, deployment, now=after(LIMITS.pending), write=kept.append)) == 2
+    api.set_flow_run_state(began.id, Running(), force=True)
+    api.delete_flow_run(gone.id)
+    for do in kept:
+        do()
+    assert api.read_flow_run(began.id).state_name == "Running"
 
 
 def test_nothing_is_resumed_for_ever(api: SyncPrefectClient, deployment: UUID, in_state: Make) -> None:

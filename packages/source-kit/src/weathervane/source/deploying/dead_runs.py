@@ -32,6 +32,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
+    FlowRunFilterEndTime,
     FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
@@ -158,20 +159,21 @@ def _suspects(
 ) -> Iterator[FlowRun]:
     """Few, whatever waits: those that are at work are as many as the deployment's limit, and its dead."""
     at_work = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-    chosen: list[tuple[list[StateType], datetime | None, datetime | None]] = [
-        (at_work, None, None),
-        ([StateType.SCHEDULED], None, now - min(limits.overdue, limits.running)),
-        ([StateType.CRASHED], now - _RECENT, now),
+    due = FlowRunFilterExpectedStartTime(before_=cast(DateTime, now - min(limits.overdue, limits.running)))
+    # By its death: a run of many hours may have been due long before.
+    ended = FlowRunFilterEndTime(after_=cast(DateTime, now - _RECENT))
+    chosen: list[tuple[list[StateType], dict[str, Any]]] = [
+        (at_work, {}),
+        ([StateType.SCHEDULED], {"expected_start_time": due}),
+        ([StateType.CRASHED], {"end_time": ended}),
     ]
-    for types, after, before in chosen:
+    for types, times in chosen:
         yield from every(
             api.read_flow_runs,
             flow_run_filter=FlowRunFilter(
                 deployment_id=FlowRunFilterDeploymentId(any_=[deployment]),
                 state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)),
-                expected_start_time=FlowRunFilterExpectedStartTime(
-                    after_=cast(DateTime, after), before_=cast(DateTime, before)
-                ),
+                **times,
             ),
         )
 
@@ -193,7 +195,7 @@ def _dead(
     if state.type is StateType.CANCELLING:
         return f"{since}: nobody is left to end it" if age > limits.cancelling else None
     if state.is_crashed():
-        dead = limits.crashed < age < _RECENT and not _covered(api, run, of)
+        dead = age > limits.crashed and not _covered(api, run, of)
         return f"{since}: nobody resumed it" if dead else None
     due = state.state_details.scheduled_time or run.expected_start_time
     if not state.is_scheduled() or due is None:
@@ -229,12 +231,9 @@ def _enter(api: SyncPrefectClient, run: FlowRun, *states: State[Any]) -> None:
     try:
         if api.read_flow_run(run.id).state_id != run.state_id:
             return  # it gave a sign, or someone else looked as well
-        stands = run.state_type
         for state in states:
-            # By Prefect's rules, which let a crashed run be shown to workers again. They let none begin to wait anew.
-            force = stands is state.type is StateType.SCHEDULED
-            api.set_flow_run_state(run.id, state, force=force)
-            stands = state.type
+            # By Prefect's rules, which let a crashed run be shown to workers again.
+            api.set_flow_run_state(run.id, state)
     except ObjectNotFound:
         pass  # deleted meanwhile
 

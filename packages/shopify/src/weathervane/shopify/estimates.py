@@ -26,9 +26,12 @@ class _Objects:
     """Of an order or a product: itself, and what hangs on it but for its list."""
     of_element: int
     """Of an element of its list."""
+    further: float
+    """Requests for what a page did not show of a list, for each object. Assumed: most orders have few lines, and most
+    products more variants than come with them."""
 
 
-_OBJECTS = {"orders": _Objects(9, 3), "products": _Objects(7, 3)}
+_OBJECTS = {"orders": _Objects(9, 3, 0.1), "products": _Objects(7, 3, 1.0)}
 _CONNECTION_POINTS = 2
 _POINTS_A_SECOND = 100.0
 """What the smallest plan restores."""
@@ -118,9 +121,13 @@ def _by_pages(what: str, objects: int, settings: ShopifySettings) -> Estimate:
         points += page_points(what, min(size["first"], left), size["nested"])
         pages, left = pages + 1, left - size["first"]
         sizes.learn(page_points(what, size["first"], size["nested"]))
+    further = round(objects * _OBJECTS[what].further)
+    # Of each one's list twice as many as came with the page.
+    elements = _times_charged(2 * settings.nested_page_size) * _OBJECTS[what].of_element
+    points += further * (1 + _CONNECTION_POINTS + elements)
     slices = max(1, math.ceil(objects / settings.slice_rows))
     # The shop and its scopes once; each slice is counted before and after.
-    requests = 1 + slices * 3 + pages
+    requests = 1 + slices * 3 + pages + further
     return Estimate(slices, requests, points / _POINTS_A_SECOND + requests * _CALL_SECONDS)
 
 
@@ -138,10 +145,10 @@ def _forecast(
         lower, upper = day_bounds(window.first, shop)[0], day_bounds(window.last, shop)[1]
         counts.append(client.count(count_query, changed_since(lower, upper)))
     settings = client.settings
-    first, nested = settings.max_page_size, settings.nested_page_size
+    first, nested, further = settings.max_page_size, settings.nested_page_size, _OBJECTS[what].further
     note = (
         f"{sum(counts):,} {what} changed last in these days; a page of {first} is taken for"
         f" {page_points(what, first, nested):,} points, of which the smallest plan restores {_POINTS_A_SECOND:.0f} a"
-        f" second; an object with a list of more than {nested} costs further requests"
+        f" second, and {further:.0%} of them for one more request each, for a list of more than {nested}"
     )
     return Forecast(tuple(of(count, settings) for count in counts), (note,))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from weathervane.google_ads.customers import find_accounts
+from weathervane.google_ads.customers import _TREE, find_accounts
 from weathervane.source.errors import ConfigurationError, CredentialsError, FatalError, IncompleteError
 
 
@@ -199,3 +201,79 @@ def test_an_account_of_an_unknown_time_zone_fails_by_itself(begin, zone, configu
     ):
         bench.run(credentials=credentials)
     assert {row["customer_id"] for row in bench.rows()} == expected
+
+
+ODD_ROWS = {
+    "no object": (lambda row: 5, False),
+    "nothing": (lambda row: None, False),
+    "another member": (lambda row: {"customer": {}}, False),
+    "no id": (lambda row: {"customerClient": {**row["customerClient"], "id": None}}, False),
+    "an id that is no number": (
+        lambda row: {"customerClient": {**row["customerClient"], "id": "x/y"}},
+        False,
+    ),
+    "an id as a number": (
+        lambda row: {"customerClient": {**row["customerClient"], "id": int(row["customerClient"]["id"])}},
+        True,
+    ),
+    **{
+        f"{name} {value!r}": (
+            lambda row, name=name, value=value: {"customerClient": {**row["customerClient"], name: value}},
+            True,
+        )
+        for name, value in (("manager", "x"), ("status", 5), ("timeZone", []), ("timeZone", "Mars/Base"))
+    },
+}
+
+
+def test_an_odd_row_of_the_list_of_accounts_costs_that_account(begin):
+    """The others are read, and then the run fails with its number and what to do; an odd name costs nothing."""
+    bench = begin(clients=4, days=2)
+    with bench.client() as client:
+        everyone = find_accounts(client)
+        tree = {one: json.loads(client.stream(one, _TREE)) for one in bench.vendor.world.accessible}
+    root = next(one for one in tree if len(tree[one][0]["results"]) > 2)
+    lost = next(one.id for one in everyone.customers if one.login == root)
+
+    def found(change, **credentials):
+        chunks = json.loads(json.dumps(tree[root]))
+        rows = chunks[0]["results"]
+        number = [row["customerClient"]["id"] for row in rows].index(lost)
+        rows[number] = change(rows[number])
+        bench.vendor.faults.clear()
+        skip = list(bench.vendor.world.accessible).index(root)
+        facts = {"resource": "customer_client"}
+        bench.vendor.faults.add("wrong_content", 1, match=facts, skip=skip, body=json.dumps(chunks))
+        with bench.client(**credentials) as client:
+            return find_accounts(client)
+
+    others = [one for one in everyone.customers if one.id != lost]
+    for way, (change, named) in ODD_ROWS.items():
+        accounts = found(change)
+        assert [one for one in accounts.customers if one.id != lost] == others, way
+        assert [*accounts.denied] == [lost if named else f"an account below {root}"], way
+        (error,) = accounts.denied.values()
+        assert "time zone" in error.message or "naming the others in customer_ids" in error.message
+    accounts = found(ODD_ROWS["no object"][0], customer_ids=others[0].id)
+    assert ([one.id for one in accounts.customers], accounts.denied) == ([others[0].id], {})
+    for name in ("descriptiveName", "currencyCode"):
+        accounts = found(lambda row, name=name: {"customerClient": {**row["customerClient"], name: 5}})
+        assert (len(accounts.customers), accounts.denied) == (len(everyone.customers), {})
+
+
+def test_a_run_reads_the_accounts_beside_an_odd_row_and_then_fails(begin):
+    """Whichever row it is, the account's own among them."""
+    bench = begin(clients=3, days=2)
+    with bench.client() as client:
+        tree = {one: json.loads(client.stream(one, _TREE)) for one in bench.vendor.world.accessible}
+        root = next(one for one in tree if len(tree[one][0]["results"]) > 2)
+    own = [row for row in tree[root][0]["results"] if row["customerClient"]["id"] == root]
+    own[0]["customerClient"]["manager"] = "x"
+    skip = list(bench.vendor.world.accessible).index(root)
+    facts = {"resource": "customer_client"}
+    bench.vendor.faults.add("wrong_content", 1, match=facts, skip=skip, body=json.dumps(tree[root]))
+    with pytest.raises(
+        FatalError, match=rf"all other accounts were read, but not {root}: its row of .*customer_ids"
+    ):
+        bench.run()
+    bench.assert_true()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from weathervane.google_ads.answers import PER_ACCOUNT, AccountNotEnabledError, RefusedError
 from weathervane.google_ads.client import GoogleAdsClient
-from weathervane.source.decoding import parse_zone
+from weathervane.source.decoding import decode, parse_zone
 from weathervane.source.errors import (
     ConfigurationError,
     ContractError,
@@ -60,8 +62,9 @@ class Accounts:
     customers: tuple[Customer, ...]
     skipped: tuple[Skipped, ...]
     denied: Mapping[str, SourceError]
-    """Roots that may not even be listed, though the user is said to reach them, accounts whose time zone is not known
-    here, and configured accounts that are not reached. With configured accounts: only what concerns these."""
+    """Roots that may not even be listed, though the user is said to reach them, accounts whose row cannot be read or
+    whose time zone is not known here, and configured accounts that are not reached. With configured accounts: only what
+    concerns these."""
 
 
 class _Client(msgspec.Struct, rename="camel"):
@@ -69,12 +72,21 @@ class _Client(msgspec.Struct, rename="camel"):
     manager: bool | None = False
     status: str | None = ""
     time_zone: str | None = "UTC"
-    currency_code: str | None = ""
-    descriptive_name: str | None = ""
+    currency_code: Any = ""
+    descriptive_name: Any = ""
+    """These two only describe, and cost no account."""
 
 
 class _Row(msgspec.Struct, rename="camel"):
     customer_client: _Client
+
+
+class _Named(msgspec.Struct, rename="camel"):
+    id: str | int
+
+
+class _NamedRow(msgspec.Struct, rename="camel"):
+    customer_client: _Named
 
 
 def find_accounts(client: GoogleAdsClient) -> Accounts:
@@ -125,7 +137,7 @@ def _expand(
     for one in _tree(client, root, login, found, denied):
         # What is below a root is reached through it; the root itself is reached directly.
         way = login or (root if one.id != root else None)
-        name = one.descriptive_name or ""
+        name = one.descriptive_name if isinstance(one.descriptive_name, str) else ""
         if one.manager:
             managers.setdefault(one.id, way)
         elif one.status != "ENABLED":
@@ -137,7 +149,8 @@ def _expand(
                 # Its days are not known, those of the others are.
                 denied[one.id] = error
             else:
-                found[one.id] = Customer(one.id, name, one.currency_code or "", zone, way)
+                currency = one.currency_code if isinstance(one.currency_code, str) else ""
+                found[one.id] = Customer(one.id, name, currency, zone, way)
 
 
 def _tree(
@@ -149,11 +162,13 @@ def _tree(
 ) -> list[_Client]:
     """An account and all below it; none when it may not be listed, which is then noted in `found` or `denied`.
 
+    So is one whose row cannot be read, by its number if that can.
+
     Raises:
         IncompleteError: Google does not even list the account itself, so others are missing too.
     """
     try:
-        clients = [row.customer_client for row in client.rows(root, _TREE, _Row, login=login)]
+        rows = client.rows(root, _TREE, msgspec.Raw, login=login)
     except AccountNotEnabledError as error:
         found.setdefault(root, Skipped(root, "", error.reason))
         return []
@@ -162,12 +177,42 @@ def _tree(
             raise
         denied[root] = error
         return []
-    if not any(one.id == root for one in clients):
+    clients: list[_Client] = []
+    odd: dict[str | None, SourceError] = {}
+    for row in rows:
+        try:
+            clients.append(_read(row))
+        except ContractError as error:
+            number = _number(row)
+            odd[number] = ContractError(
+                f"its row of customer_client below {root} cannot be read ({error.message}); look at the account in"
+                " Google Ads, or leave it out by naming the others in customer_ids",
+                reason=error.reason,
+            )
+    denied |= {number or f"an account below {root}": error for number, error in odd.items()}
+    # One whose number cannot be read may be the account itself.
+    if not any(one.id == root for one in clients) and not odd.keys() & {root, None}:
         raise IncompleteError(
             f"customer_client of {root}: {len(clients)} accounts, and {root} itself is not among them",
             reason="ROWS_MISSING",
         )
     return clients
+
+
+def _read(row: msgspec.Raw) -> _Client:
+    found = decode(row, _Row, "it").customer_client
+    if not re.fullmatch(r"[0-9]{1,19}", found.id):
+        raise ContractError("its id is not a number", reason="UNEXPECTED_JSON")
+    return found
+
+
+def _number(row: msgspec.Raw) -> str | None:
+    """The account's number of a row that cannot be read otherwise; None when that cannot be read either."""
+    try:
+        number = str(decode(row, _NamedRow, "it").customer_client.id)
+    except ContractError:
+        return None
+    return number if re.fullmatch(r"[0-9]{1,19}", number) else None
 
 
 def _chosen(

@@ -209,6 +209,19 @@ def test_a_token_that_is_echoed_is_not_told():
             0,
             0,
         ),
+        # Nobody is kept out for more than a day, whatever a header says: not by minutes, nor by hundreds of digits.
+        (
+            {"x-business-use-case-usage": '{"1":[{"estimated_time_to_regain_access":2000}]}'},
+            0,
+            0,
+            86_400,
+        ),
+        (
+            {"x-ad-account-usage": f'{{"acc_id_util_pct":100,"reset_time_duration":1{"0" * 400}}}'},
+            0,
+            100,
+            86_400,
+        ),
     ],
 )
 def test_usage_headers_are_read_the_worst_of_each(headers, app, account, regain):

@@ -33,7 +33,7 @@ from weathervane.source import tasks
 from weathervane.source._pages import every
 from weathervane.source.conduct import EVERY_TENANT, conduct
 from weathervane.source.deploying import RESUMING
-from weathervane.source.dispatching import LeftOutError
+from weathervane.source.dispatching import LeftOutError, dispatch
 from weathervane.source.errors import (
     ConfigurationError,
     CredentialsError,
@@ -441,8 +441,8 @@ def test_a_dispatch_resumes_the_dead_instead_of_waiting_for_them(
 def test_a_killed_dispatch_is_finished_by_the_runs_that_it_started(
     api: SyncPrefectClient, deployed: Any, acme: ListVendor, lake: LakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Resumed, it would wait for a place behind them. More tenants than Prefect makes runs of at once; each has one."""
-    tenants = [f"tenant{number}" for number in range(101)]
+    """Resumed, it would wait for a place behind them. Each tenant has one run."""
+    tenants = ["one", "other"]
     parent = deployed(EVERY_TENANT)
     for state in (Pending(), Running()):
         api.set_flow_run_state(parent.id, state, force=True)
@@ -466,6 +466,21 @@ def test_a_killed_dispatch_is_finished_by_the_runs_that_it_started(
     assert {run.idempotency_key for run in runs if run.id != parent.id} == {
         f"{parent.id}:{tenant}" for tenant in ["acme", *tenants]
     }
+
+
+def test_many_tenants_are_few_requests(api: SyncPrefectClient, deployed: Any) -> None:
+    """More of them than Prefect makes runs of at once; one request for each would make a night of many minutes."""
+    tenants = [f"tenant{number}" for number in range(101)]
+    parent = deployed(EVERY_TENANT)
+    asked: list[str] = []
+    api._client.event_hooks = {"request": [lambda request: asked.append(request.url.path)]}
+    state = dispatch(api, parent, tenants, shown=False)
+    assert (state.name, sum(path.endswith("/bulk") for path in asked)) == ("Dispatched", 2)
+    assert len(asked) < 10
+    of_deployment = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[parent.deployment_id]))
+    runs = every(api.read_flow_runs, flow_run_filter=of_deployment)
+    told = sorted(str(run.parameters["tenant_id"]) for run in runs)
+    assert told == sorted([EVERY_TENANT, *tenants])
 
 
 def test_after_a_downtime_the_newest_run_does_the_work_of_all(

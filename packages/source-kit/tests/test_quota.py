@@ -19,6 +19,7 @@ from prefect.settings import PREFECT_HOME, temporary_settings
 
 from weathervane.source.errors import DeferredError
 from weathervane.source.http import Accept, Retry, decode_json, vendor_client
+from weathervane.source.progress import Progress, listening
 from weathervane.source.quota import COST, FOLDER, CostBucket, PaceChain, PauseGate, ThrottleStatus, shared
 
 from .vendor_stub import answer, vendor_stub
@@ -184,16 +185,21 @@ def test_a_server_that_counts_like_this_never_refuses(
 
 
 def test_a_throttle_that_one_meets_pauses_all() -> None:
-    """Google's project scope, Meta's app scope: one gate for every tenant of it."""
+    """Google's project scope, Meta's app scope: one gate for every tenant of it. A pause that is long is told."""
     clock = Clock()
     gate = PauseGate("the app", clock=clock, sleep=clock.sleep)
-    gate.before(call(1))
-    gate.pause(30)
-    gate.pause(10)  # a later, shorter one changes nothing
-    gate.before(call(1))
-    gate.before(call(1))
+    heard: list[Progress] = []
+    with listening(heard.append):
+        gate.before(call(1))
+        gate.pause(30)
+        gate.pause(10)  # a later, shorter one changes nothing
+        gate.before(call(1))
+        gate.before(call(1))
+        gate.pause(4)
+        gate.before(call(1))
 
-    assert clock.slept == [30]
+    assert clock.slept == [30, 4]
+    assert [one.message for one in heard] == ["the app is paused by the vendor; waits 30 s"]
 
 
 def test_a_long_pause_reschedules_everybody_without_a_call() -> None:

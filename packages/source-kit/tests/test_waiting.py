@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 import pytest
 from typer.testing import CliRunner
 
@@ -116,6 +119,27 @@ def test_a_lake_that_is_not_there_is_told_with_its_address_and_the_setting(
         with pytest.raises(BusyError, match="who answers there is no lake writer") as caught:
             reach_lake()
     assert caught.value.reason == "LAKE_NOT_THERE"
+
+
+@pytest.mark.parametrize("status", [2, None], ids=["starting", "behind a proxy"])
+def test_a_lake_that_starts_is_not_there_yet_and_one_that_tells_no_health_is(
+    status: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some proxies pass no health checks on; they pass on writes."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    if status is not None:
+        # `HealthCheckResponse(status=NOT_SERVING)`, in the bytes of grpc.health.v1.
+        check = grpc.unary_unary_rpc_method_handler(lambda request, context: bytes([8, status]))
+        health = grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check})
+        server.add_generic_rpc_handlers([health])
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    monkeypatch.setenv("WEATHERVANE_LAKE_ADDRESS", address)
+    try:
+        with pytest.raises(BusyError, match="does not serve") if status else contextlib.nullcontext():
+            reach_lake()
+    finally:
+        server.stop(None).wait()
 
 
 def test_by_hand_a_wrong_address_of_the_lake_is_one_line_at_once(

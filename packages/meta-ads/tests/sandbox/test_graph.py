@@ -364,3 +364,56 @@ def test_removed_parameters_are_refused_and_from_a_day_on_in_every_version(start
     assert client.ok("/v25.0/me", pretty="1")["id"]
     client.meta.advance(86_400)
     assert client.error("/v25.0/me", pretty="1") == (100, None)
+
+
+def test_a_list_and_a_node_can_be_asked_for_within_another(meta):
+    """Each level has its own fields, limit and next link, and holds what its own path answers."""
+    account, version = f"act_{EUROPE}", "/v26.0"
+    asked = "name,campaigns.limit(1){name,adsets.limit(1){campaign{name},ads.limit(1).as(first){id,adset}}}"
+    found = meta.ok(f"{version}/{account}", fields=asked)
+    assert found["id"] == account
+    campaigns = meta.ok(f"{version}/{account}/campaigns", fields="name", limit="1")
+    names = [(one["id"], one["name"]) for one in found["campaigns"]["data"]]
+    assert names == [(one["id"], one["name"]) for one in campaigns["data"]]
+    assert f"{version}/{account}/campaigns?" in found["campaigns"]["paging"]["next"]
+    rest = meta.http.get(found["campaigns"]["paging"]["next"]).json()
+    assert rest["data"]
+    assert not {one["id"] for one in rest["data"]} & {one[0] for one in names}
+    (adset,) = found["campaigns"]["data"][0]["adsets"]["data"]
+    assert adset["campaign"] == {"id": names[0][0], "name": names[0][1]}
+    assert [one["adset"] for one in adset["first"]["data"]] == [{"id": adset["id"]}]
+    accounts = meta.ok(f"{version}/me", fields="adaccounts{campaigns{id}}")["adaccounts"]["data"]
+    assert len(accounts) == len(DEFAULT_ACCOUNTS)
+
+
+def test_insights_within_a_node_are_those_of_its_own_path(meta):
+    """Modifiers are the parameters; their JSON may stand in single quotes."""
+    given = days("2026-10-29", "2026-10-31")
+    spent = meta.ok(f"/v26.0/act_{EUROPE}/insights", fields="spend", time_range=json.dumps(given))["data"]
+    for text in (json.dumps(given), str(given)):
+        fields = f"insights.time_range({text}){{spend}}"
+        assert meta.ok(f"/v26.0/act_{EUROPE}", fields=fields)["insights"]["data"] == spent
+    assert meta.ok(f"/v26.0/act_{EUROPE}/campaigns", fields="['id', 'name']")["data"][0]["name"]
+
+
+def test_a_list_within_a_node_is_absent_when_it_is_empty(meta):
+    """As Graph leaves out what has no members."""
+    assert meta.ok(f"/v26.0/act_{EUROPE}", fields="name,adcreatives{id}").keys() == {"name", "id"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ("campaigns{colour}", (100, None)),
+        ("campaigns{adsets{campaigns{id}}}", (100, None)),
+        ("campaigns{id", (2500, None)),
+        ("campaigns{id)", (2500, None)),
+        ("campaigns.limit{id}", (2500, None)),
+        ("{id}", (2500, None)),
+        ("campaigns.limit(0){id}", (100, None)),
+        ("campaigns{ads{campaign{ads{campaign{ads{campaign{ads{id}}}}}}}}", (1, None)),
+    ],
+)
+def test_what_cannot_be_expanded_is_refused(meta, fields, error):
+    """By the innermost node, by the reader, or because it would never end."""
+    assert meta.error(f"/v26.0/act_{EUROPE}", fields=fields) == error

@@ -10,13 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from weathervane.meta_ads.sandbox.nodes import NODE_TYPES, node_fields
-from weathervane.meta_ads.sandbox.values import bad, listed
-
-__all__ = ["Call", "Reply", "form", "picked", "plain", "split_path", "usage_headers"]
+__all__ = ["Call", "Reply", "form", "plain", "split_path", "usage_headers"]
 
 _VERSION = re.compile(r"v\d+\.\d+")
-_FIELD = re.compile(r"[{(.]")
 # Deeper than any parameter of the API.
 _BRACKETS = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){1,8})")
 
@@ -32,6 +28,8 @@ class Call:
     """Query and form, merged; the token too, wherever it stood."""
     base: str
     """The URL before the path, for `paging.next`."""
+    depth: int = 0
+    """How many lists and references an expanded field is within; 0 for a call that came."""
 
 
 @dataclass
@@ -48,21 +46,6 @@ def split_path(path: str) -> tuple[str | None, list[str]]:
     """A path's version, if it names one, and its other parts."""
     parts = [part for part in path.split("/") if part]
     return (parts[0], parts[1:]) if parts and _VERSION.fullmatch(parts[0]) else (None, parts)
-
-
-def picked(call: Call, node: dict[str, Any], kind: str, *, default: tuple[str, ...]) -> dict[str, Any]:
-    """The fields of a node that a call asks for, and its id.
-
-    Raises:
-        GraphError: There is no such field.
-    """
-    # `creative{id,name}` and `insights.limit(5)` name a field, and say what of it.
-    wanted = [_FIELD.split(one, 1)[0] for one in listed(call.params, "fields") or default]
-    known = node_fields(kind, split_path(call.path)[0])
-    for name in wanted:
-        if name not in known and name not in node:
-            raise bad(f"Tried accessing nonexisting field ({name}) on node type ({NODE_TYPES[kind]})")
-    return {name: node[name] for name in dict.fromkeys([*wanted, "id"]) if name in node}
 
 
 def usage_headers(account: str, args: Mapping[str, Any]) -> dict[str, str]:

@@ -7,11 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from weathervane.meta_ads.sandbox.calls import Call, Reply, picked, split_path, usage_headers
+from weathervane.meta_ads.sandbox.calls import Call, Reply, split_path, usage_headers
 from weathervane.meta_ads.sandbox.errors import ERROR_FAULTS, GraphError, error_of
+from weathervane.meta_ads.sandbox.expansion import picked
 from weathervane.meta_ads.sandbox.fields import DEFAULT_FIELDS, LEVELS
 from weathervane.meta_ads.sandbox.filters import keeps_thing, parse_object_filters
 from weathervane.meta_ads.sandbox.insights import Page, cursor_of, position_of
@@ -53,6 +55,7 @@ class Graph:
     def __init__(self, meta: PretendMeta) -> None:
         self._meta = meta
         self._traces = itertools.count(1)
+        self._picked = partial(picked, nested=self._nested)
 
     def facts(self, call: Call) -> dict[str, Any]:
         """What faults can aim at: method, kind, account, level, after, version, token's mark."""
@@ -150,14 +153,22 @@ class Graph:
             )
         if not parts or len(parts) > 2:
             raise GraphError(2500, f"Unknown path components: /{'/'.join(parts[1:])}")
+        return self._of(call, parts, accounts, now)
+
+    def _of(self, call: Call, parts: list[str], accounts: set[str], now: datetime) -> Any:
         if parts[0] in ("me", _ME):
             return self._user(call, parts[1:], accounts, now)
         return self._node_or_edge(call, parts, now)
 
+    def _nested(self, call: Call) -> Any:
+        """What an expanded field holds; it is part of its call, and costs nothing of its own."""
+        accounts = self._meta.let_in(call.params.get("access_token"), call.params.get("appsecret_proof"))
+        return self._of(call, split_path(call.path)[1], accounts, self._meta.now())
+
     def _user(self, call: Call, edge: list[str], accounts: set[str], now: datetime) -> Any:
         if not edge:
             node = {"id": _ME, "name": "Sandbox system user"}
-            return picked(call, node, "user", default=("name", "id"))
+            return self._picked(call, node, "user", default=("name", "id"))
         if edge[0] not in EDGES["user"]:
             raise GraphError(2500, f"Unknown path components: /{edge[0]}")
         if edge[0] in ("adaccounts", "assigned_ad_accounts"):
@@ -173,7 +184,7 @@ class Graph:
         if run is not None:
             if parts[1:] == ["insights"]:
                 return self._results(call, run, now)
-            return picked(call, self._meta.runs.look(run, now), "report", default=REPORT_DEFAULT)
+            return self._picked(call, self._meta.runs.look(run, now), "report", default=REPORT_DEFAULT)
         account = world.accounts.get(parts[0].removeprefix("act_")) if parts[0].startswith("act_") else None
         thing = world.things.get(parts[0])
         if thing is not None and thing.created > now:
@@ -188,9 +199,9 @@ class Graph:
             )
         if len(parts) == 1:
             if account is not None:
-                return picked(call, account.node(now), "account", default=_ACCOUNT_DEFAULT)
+                return self._picked(call, account.node(now), "account", default=_ACCOUNT_DEFAULT)
             assert thing is not None
-            return picked(call, thing.node(now), thing.level, default=("id",))
+            return self._picked(call, thing.node(now), thing.level, default=("id",))
         if parts[1] == "insights":
             return self._insights(call, account or world.accounts[thing.account_id], thing, now)  # type: ignore[union-attr]
         if parts[1] not in EDGES[thing.level if thing else "account"]:
@@ -218,7 +229,7 @@ class Graph:
         scope = f"{call.path} {kind}"
         _, offset = position_of(call.params.get("after"), scope)
         default = _ACCOUNT_DEFAULT if kind == "account" else ("id",)
-        rows = [picked(call, node, kind, default=default) for node in nodes[offset : offset + limit]]
+        rows = [self._picked(call, node, kind, default=default) for node in nodes[offset : offset + limit]]
         more = offset + limit < len(nodes)
         page = Page(rows, cursor_of(0, offset, scope), cursor_of(0, offset + len(rows), scope), more)
         body = self._paged(call, page, scope)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from weathervane.meta_ads.sandbox.errors import GraphError
 
 __all__ = ["bad", "listed", "parsed", "truthy"]
+
+
+# A text in single quotes, as Meta takes it in JSON beside the double ones.
+_SINGLE = re.compile(r"'([^']*)'")
 
 
 def bad(message: str, *, subcode: int | None = None) -> GraphError:
@@ -40,8 +45,10 @@ def listed(params: Mapping[str, str], name: str) -> list[str] | None:
 
 
 def parsed(given: str, name: str) -> Any:
-    """A parameter that is JSON."""
+    """A parameter that is JSON; its texts may stand in single quotes."""
     try:
+        if '"' not in given:
+            given = _SINGLE.sub(lambda text: json.dumps(text[1]), given)
         return json.loads(given)
     except ValueError:
         raise bad(f"Param {name} must be valid JSON.") from None

@@ -125,8 +125,8 @@ def test_an_operation_without_rows_is_complete_without_a_file(acme):
             "connection field within a list field",
         ),
         (
-            "{ products { edges { node { id variants { edges { node { id inventoryItem { id inventoryLevels "
-            "{ edges { node { id } } } } } } } } } } }",
+            "{ locations { edges { node { id inventoryLevels { edges { node { id item { id variants { edges { node "
+            "{ id media { edges { node { id } } } } } } } } } } } } } }",
             "nesting depth greater than 2",
         ),
         (
@@ -146,6 +146,25 @@ def test_what_cannot_run_in_bulk_is_a_user_error(acme, query, says):
     (error,) = answer["userErrors"]
     assert (error["code"], error["field"]) == ("INVALID", ["query"])
     assert says in error["message"]
+
+
+def test_two_connections_below_one_of_the_root_are_read(start):
+    """The root's own does not count, as connectors that read products, variants and stock at Shopify show."""
+    shop = start(orders=0, products=3)
+    below = (
+        "variants { edges { node { id inventoryItem { id inventoryLevels { edges { node { id } } } } } } }"
+    )
+    operation = finish(shop, f"{{ products {{ edges {{ node {{ id {below} }} }} }} }}")
+    lines = [json.loads(line) for line in httpx.get(operation["url"]).text.splitlines()]
+    parents = {one["id"]: one.get("__parentId") for one in lines}
+    levels = [one for one in lines if "/InventoryLevel/" in one["id"]]
+    assert levels
+    assert all(
+        "/ProductVariant/" in one["__parentId"] or "/InventoryItem/" in one["__parentId"] for one in levels
+    )
+    assert all(
+        parent is None or parent in parents or "/InventoryItem/" in parent for parent in parents.values()
+    )
 
 
 def test_first_and_page_info_are_ignored_in_bulk(start):

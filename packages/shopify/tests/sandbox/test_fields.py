@@ -123,10 +123,27 @@ def test_bulk_reads_fields_that_no_record_holds(start):
 
 def test_bulk_names_a_list_that_is_not_served(acme):
     """The vendor has it, and says nothing else than an error code later."""
-    query = "{ customers { edges { node { id } } } }"
+    query = "{ collections { edges { node { id } } } }"
     run = f'mutation {{ bulkOperationRunQuery(query: "{query}") {{ userErrors {{ message }} }} }}'
     (error,) = acme.data(run)["bulkOperationRunQuery"]["userErrors"]
-    assert error["message"] == "The sandbox does not serve the field customers of QueryRoot."
+    assert error["message"] == "The sandbox does not serve the field collections of QueryRoot."
+
+
+def test_customers_are_listed_counted_searched_and_read_in_bulk(acme):
+    """Those of the orders; each door shows the same ones."""
+    orders = bulk_lines(acme, "{ orders { edges { node { customer { id } } } } }")
+    bought = {one["customer"]["id"] for one in orders if one["customer"]}
+    lines = bulk_lines(acme, "{ customers { edges { node { id email } } } }")
+    assert bought
+    assert {one["id"] for one in lines} == bought
+    assert acme.data("{ customersCount { count } }")["customersCount"]["count"] == len(bought)
+    page = "{ id email createdAt numberOfOrders }"
+    listed = acme.data(f"{{ customers(first: 250, sortKey: NAME) {{ nodes {page} }} }}")["customers"]["nodes"]
+    assert {one["id"] for one in listed} == bought
+    one = listed[0]
+    search = f'{{ customers(first: 5, query: "email:{one["email"]}") {{ nodes {page} }} }}'
+    assert acme.data(search)["customers"]["nodes"] == [one]
+    assert acme.data(f'{{ customer(id: "{one["id"]}") {page} }}')["customer"] == one
 
 
 def bulk_lines(acme: Any, query: str) -> list[dict[str, Any]]:

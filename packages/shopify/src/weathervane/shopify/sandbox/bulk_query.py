@@ -28,6 +28,7 @@ __all__ = ["BulkQuery", "BulkQueryError", "Layout", "lines_of", "read_bulk_query
 
 MAX_CONNECTIONS = 5
 MAX_NESTING = 2
+"""Connections below one of the query root (Estuary's and Airbyte's connectors read three in a line at Shopify)."""
 TOO_DEEP = f"Bulk queries cannot contain connections with a nesting depth greater than {MAX_NESTING}."
 NO_ID = (
     "The parent 'node' field for a nested connection must select the 'id' field without an alias "
@@ -162,7 +163,7 @@ class _Reader:
 
     def _connection(self, kind: GraphQLNamedType, name: str, inner: SelectionSetNode, depth: int) -> Layout:
         self.count += 1
-        if depth > MAX_NESTING:
+        if depth - 1 > MAX_NESTING:
             raise BulkQueryError(TOO_DEEP)
         chosen = {node.name.value: node for _, node in self._fields(kind, [inner])}
         edges = chosen.get("edges")

@@ -111,7 +111,19 @@ _VARIANTS = {
     "inventory_quantity": SearchField("number", lambda v: v.get("inventoryQuantity") or 0),
     "product_id": SearchField("number", _child_id("product")),
 }
+_CUSTOMERS = {
+    "id": _TIMES["id"],
+    "updated_at": _TIMES["updated_at"],
+    "customer_date": _TIMES["created_at"],
+    "default": SearchField("word", lambda c: [c.get("displayName"), c.get("email"), c.get("phone")]),
+    "email": SearchField("text", _of("email")),
+    "first_name": SearchField("text", _of("firstName")),
+    "last_name": SearchField("text", _of("lastName")),
+    "phone": SearchField("text", _of("phone")),
+    "tag": SearchField("text", _of("tags")),
+}
 _FIELDS: Mapping[str, Mapping[str, SearchField]] = {
+    "Customer": _CUSTOMERS,
     "Order": _ORDERS,
     "Product": _PRODUCTS,
     "ProductVariant": _VARIANTS,
@@ -155,7 +167,7 @@ _SORTS: Mapping[str, Get] = {
     "DESTINATION": lambda record: (record.get("shippingAddress") or {}).get("city") or "",
     "TITLE": lambda record: record.get("title") or "",
     "FULL_TITLE": lambda record: record.get("displayName") or "",
-    "NAME": lambda record: record.get("name") or record.get("title") or "",
+    "NAME": lambda record: record.get("name") or record.get("title") or record.get("displayName") or "",
     "SKU": lambda record: record.get("sku") or "",
     "VENDOR": lambda record: record.get("vendor") or "",
     "PRODUCT_TYPE": lambda record: record.get("productType") or "",

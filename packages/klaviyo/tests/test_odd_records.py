@@ -125,6 +125,7 @@ def _odd(endpoint):
         yield from ((f"relationships {value!r}", _put(["relationships"], value)) for value in ("x", {}))
         within = ["relationships", name]
         yield from ((f"its {name} {value!r}", _put(within, value)) for value in ([], {"data": 5}))
+        yield f"its {name} without an id", _put([*within, "data"], {"type": name, "id": ""})
         if endpoint == "campaigns":
             yield f"its {name} did not come", _put([*within, "data"], [{"type": "x", "id": "no such one"}])
 

@@ -140,11 +140,9 @@ class OmniModel:
         if ranged:
             return
         campaigns = (
-            {row["campaign_id"] for row in listed.values()}
-            - {None, "", *snapshot.campaigns}
-            - snapshot.unread
+            {row["campaign_id"] for row in listed.values()} - {None, *snapshot.campaigns} - snapshot.unread
         )
-        messages = snapshot.named.keys() - {"", *snapshot.messages} - snapshot.unread
+        messages = snapshot.named.keys() - snapshot.messages.keys() - snapshot.unread
         if max(len(campaigns), len(messages)) > self._client.settings.max_strays:
             raise IncompleteError(
                 f"the lists contradict each other: {len(campaigns)} campaigns and {len(messages)} messages are named"
@@ -165,12 +163,7 @@ class OmniModel:
 
     def _variations(self, snapshot: Snapshot, unchanged: Callable[[Row], bool]) -> None:
         for message_id, row in snapshot.messages.items():
-            if (
-                not message_id
-                or message_id in snapshot.variations
-                or message_id in snapshot.gone
-                or unchanged(row)
-            ):
+            if message_id in snapshot.variations or message_id in snapshot.gone or unchanged(row):
                 continue
             try:
                 pages = [

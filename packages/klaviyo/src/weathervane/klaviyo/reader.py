@@ -144,7 +144,7 @@ class CampaignsReader:
         snapshot = self._model.read(conditions, known.unchanged)
         if not conditions:
             # Gone is only what its own address says is gone: lists may miss what flips between two of them.
-            for campaign_id in sorted(known.campaigns - {"", *snapshot.campaigns} - snapshot.unread):
+            for campaign_id in sorted(known.campaigns - snapshot.campaigns.keys() - snapshot.unread):
                 self._model.adopt(campaign_id, snapshot, known.unchanged)
         snapshot.settle(known.channels)
         for message_id in snapshot.gone:
@@ -262,19 +262,14 @@ class CampaignsReader:
 
 
 def _impossible(dataset: Dataset, now: datetime, rows: pa.RecordBatch) -> dict[int, Misfit]:
-    """Rows that would do harm for good: one without an id, which no address leads to, and one of a time to come,
-    beside which every true row to come would be the older one.
-    """
-    found = {}
+    """Rows of a time to come, beside which every true row to come would be the older one."""
+    found: dict[int, Misfit] = {}
     if dataset.version_column is not None:
         times = rows.column(dataset.version_column)
         ahead = pc.greater(times, pa.scalar(now + _AHEAD, TIME)).fill_null(False)
         for row in pc.indices_nonzero(ahead).to_pylist():
             value = str(times[row].as_py())
             found[row] = Misfit(dataset.version_column, value, "a time that is yet to come")
-    for key in dataset.unique_keys:
-        for row in pc.indices_nonzero(pc.equal(rows.column(key), "").fill_null(False)).to_pylist():
-            found[row] = Misfit(key, "", "an empty id names no record")
     return found
 
 

@@ -37,7 +37,7 @@ class Resource(msgspec.Struct):
         """The ids of a relationship, none for an explicit null; None when the answer does not name them.
 
         Raises:
-            ContractError: The relationships are of another shape (UNEXPECTED_JSON).
+            ContractError: The relationships are of another shape, or name a record without an id (UNEXPECTED_JSON).
         """
         what = f"its relationship {name}"
         found = decode(self.relationships, dict[str, msgspec.Raw], "its relationships").get(name)
@@ -45,7 +45,10 @@ class Resource(msgspec.Struct):
         if told is None or told.data is msgspec.UNSET:
             return None
         data = told.data or []
-        return [one.id for one in data] if isinstance(data, list) else [data.id]
+        ids = [one.id for one in data] if isinstance(data, list) else [data.id]
+        if "" in ids:
+            raise ContractError(f"{what} names a record without an id", reason="UNEXPECTED_JSON")
+        return ids
 
     def named(self, name: str) -> list[str]:
         """The ids of a relationship that was asked for.

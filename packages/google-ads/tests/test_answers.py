@@ -253,6 +253,30 @@ def test_no_credential_comes_into_a_message():
         assert "hush" not in repr(verdict.error)
 
 
+def test_a_service_accounts_key_comes_into_no_message():
+    """Neither as it was given, nor as the text within it that signs."""
+    key = {
+        "client_email": "a@b.c",
+        "private_key": "-----BEGIN\nhush-1\nEND-----",
+        "token_uri": "https://x.y/z",
+    }
+    given = GoogleAdsCredentials(service_account=json.dumps(key))
+    for quoted in (json.dumps(key), key["private_key"]):
+        told = {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": f"of {quoted}."}}
+        verdict = classifier(1, given.secrets)(answer(400, told))
+        assert "of [...]." in str(verdict.error)
+
+
+def test_the_client_hides_its_credentials(bench):
+    """Those it was made with, whatever they look like."""
+    sentence = [{"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "of hush-3."}}]
+    with bench.client(developer_token="hush-3") as client:
+        account = bench.clients()[0]
+        bench.vendor.faults.add("wrong_content", 1, match={"resource": "customer"}, body=json.dumps(sentence))
+        with pytest.raises(SourceError, match=r"of \[\.\.\.\]\."):
+            client.stream(account, "SELECT customer.id FROM customer")
+
+
 def test_no_token_comes_into_a_message():
     """Not even if a sentence of Google's quotes one."""
     told = {

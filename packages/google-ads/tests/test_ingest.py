@@ -308,7 +308,16 @@ def test_an_old_period_can_be_read_again_without_moving_the_checkpoint(bench):
     [
         [{"message": "backend error"}],
         [{"fault": {}}],
-        *([{"summaryRow": one}] for one in ({"error": {}}, {"code": 13})),
+        *(
+            [{"summaryRow": one}]
+            for one in (
+                {"error": {}},
+                {"code": 13},
+                {"message": "backend error"},
+                {"metrics": {"error": {}}},
+                {"metrics": {"clicks": "0", "message": "backend error"}},
+            )
+        ),
     ],
     ids=json.dumps,
 )

@@ -19,6 +19,8 @@ def answering(status: int, body: str) -> Iterator[str]:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            # Prefect's client waits before it gives up, also when it is told to try once.
+            self.send_header("Retry-After", "0")
             self.end_headers()
             self.wfile.write(body.encode())
 
@@ -29,7 +31,7 @@ def answering(status: int, body: str) -> Iterator[str]:
             """Says nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -33,7 +33,7 @@ from weathervane.source import tasks
 from weathervane.source._pages import every
 from weathervane.source.conduct import EVERY_TENANT, conduct
 from weathervane.source.deploying import RESUMING
-from weathervane.source.dispatching import LeftOutError, dispatch
+from weathervane.source.dispatching import LeftOutError, dispatch, finish_dispatch_of
 from weathervane.source.errors import (
     ConfigurationError,
     CredentialsError,
@@ -450,6 +450,10 @@ def test_a_killed_dispatch_is_finished_by_the_runs_that_it_started(
     child = deployed("acme", idempotency_key=f"{parent.id}:acme")
     for name in tenants:
         monkeypatch.setenv(f"WEATHERVANE_PRETEND__{name.upper()}__TOKEN", "none")
+    # While it is at work nobody does its work, nor that of what is no dispatch, or is none that is known.
+    keys = (f"{child.id}:acme", f"{parent.flow_id}:acme", "weathervane-start-ingest:pretend:one")
+    for one in (child, *(child.model_copy(update={"idempotency_key": key}) for key in keys)):
+        assert finish_dispatch_of(api, one, PretendCredentials) is None
     for state in (Crashed(), Scheduled(name=RESUMING)):
         api.set_flow_run_state(parent.id, state, force=True)
     api.set_flow_run_state(child.id, Pending(), force=True)
@@ -459,6 +463,7 @@ def test_a_killed_dispatch_is_finished_by_the_runs_that_it_started(
     assert now.state is not None
     assert (now.state.type, now.state.name) == (StateType.COMPLETED, "Dispatched")
     assert f"{api.read_flow_run(child.id).name} did what was left of it" in str(now.state.message)
+    assert finish_dispatch_of(api, child, PretendCredentials) is None
     of_deployment = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[parent.deployment_id]))
     runs = list(every(api.read_flow_runs, flow_run_filter=of_deployment))
     told = sorted(str(run.parameters["tenant_id"]) for run in runs)

@@ -302,3 +302,14 @@ def test_a_figure_with_too_many_decimals_costs_no_row(begin, tmp_path):
         Decimal(2),
         Decimal(8),
     )
+
+
+def test_half_an_emoji_in_a_name_is_set_aside_and_told(begin):
+    """By the value alone; it used to land as a character that nobody wrote."""
+    bench = begin(days=3)
+    spoil(bench, CAMPAIGNS, lambda chunks: put(chunks[0]["results"][0], "campaign.name", "Sale \ud83d"))
+    counts = bench.run(start=DAYS[0]).metadata["datasets"]["google_ads"]
+    assert (counts["quarantined_rows"], counts["quarantined_values"]) == (0, 1)
+    names = [row["campaign_name"] for row in bench.rows()]
+    assert (names.count(None), [one for one in names if one and "\ufffd" in one]) == (1, [])
+    assert "\\ud83d" in bench.rows("google_ads_quarantine")[0]["record"]

@@ -12,9 +12,9 @@ import msgspec
 from weathervane.google_ads.refusals import readable
 from weathervane.google_ads.reports import TOTALS, Report, json_path
 from weathervane.lake import ControlTotal
-from weathervane.source.decoding import decode, parse_vendor_day
+from weathervane.source.decoding import parse_vendor_day
 from weathervane.source.errors import IncompleteError, SourceError
-from weathervane.source.records import split_records
+from weathervane.source.records import split_array, split_records
 
 __all__ = ["Chunk", "Tally", "chunks_of", "is_busy", "whole"]
 
@@ -41,7 +41,7 @@ def chunks_of(body: bytes) -> Iterator[tuple[list[bytes], Chunk]]:
         UnavailableError: It is no JSON.
         ContractError: It has another shape.
     """
-    for part in decode(body, list[msgspec.Raw], "the answer"):
+    for part in split_array(body, "the answer"):
         yield split_records(part, "results", Chunk, missing_ok=True)
 
 

@@ -11,7 +11,7 @@ from weathervane.source._surrogates import restored
 from weathervane.source.decoding import decode, decode_marked
 from weathervane.source.errors import ContractError
 
-__all__ = ["cut_record", "split_lines", "split_records"]
+__all__ = ["cut_record", "split_array", "split_lines", "split_records"]
 
 Rest = TypeVar("Rest")
 
@@ -73,6 +73,19 @@ def cut_record(body: bytes, path: str) -> bytes:
     for _ in path.split("."):
         found = found.at
     return restored(bytes(found)) if marks else bytes(found)
+
+
+def split_array(body: bytes, what: str) -> list[msgspec.Raw]:
+    """The members of an answer that is a JSON array, each as it was sent; `what` names it in an error.
+
+    Half an emoji in one stays what it is, so that `split_records` of that member, and `normalise`, can tell of it.
+
+    Raises:
+        UnavailableError: It is no whole JSON document (MALFORMED_JSON).
+        ContractError: It is no array (UNEXPECTED_JSON), or is nested too deeply (JSON_TOO_DEEP).
+    """
+    parts, marks = decode_marked(body, list[msgspec.Raw], what)
+    return [msgspec.Raw(restored(bytes(part))) for part in parts] if marks else parts
 
 
 def split_lines(body: bytes) -> list[bytes]:

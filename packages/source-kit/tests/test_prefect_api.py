@@ -7,9 +7,11 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from json import JSONDecodeError
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 from prefect.settings import (
     PREFECT_API_URL,
@@ -24,6 +26,7 @@ from weathervane.source.deployed_runs import DeployedRuns
 from weathervane.source.deploying import deploy
 from weathervane.source.errors import SourceError
 from weathervane.source.exit_codes import ExitCode, exit_code
+from weathervane.source.prefect_api import prefect_asked
 from weathervane.source.runs import RunRequest
 from weathervane.source.service import run_flow
 
@@ -125,3 +128,22 @@ def test_whoever_asks_says_the_same(asking: str, sick: tuple[str, str], package:
     assert "next: " in told
     for word in (PASSWORD, "operator", "vendor", "\n"):
         assert word not in told
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (httpx.ConnectError("refused"), "PREFECT_API"),
+        (httpx.ReadTimeout("slow"), "PREFECT_API"),
+        (httpx.TooManyRedirects("to a login page"), "PREFECT_URL"),
+        (httpx.InvalidURL("no url"), "PREFECT_URL"),
+        (JSONDecodeError("Expecting value", PAGE, 0), "PREFECT_URL"),
+    ],
+)
+def test_what_fails_in_the_midst_of_a_run_is_told_likewise(error: Exception, reason: str) -> None:
+    """Whatever Prefect's client raises there; what is no matter of Prefect's passes."""
+    with pytest.raises(SourceError) as caught, prefect_asked():
+        raise error
+    assert caught.value.reason == reason
+    with pytest.raises(KeyError, match="ours"), prefect_asked():
+        raise KeyError("ours")

@@ -123,10 +123,10 @@ def test_bulk_reads_fields_that_no_record_holds(start):
 
 def test_bulk_names_a_list_that_is_not_served(acme):
     """The vendor has it, and says nothing else than an error code later."""
-    query = "{ collections { edges { node { id } } } }"
+    query = "{ draftOrders { edges { node { id } } } }"
     run = f'mutation {{ bulkOperationRunQuery(query: "{query}") {{ userErrors {{ message }} }} }}'
     (error,) = acme.data(run)["bulkOperationRunQuery"]["userErrors"]
-    assert error["message"] == "The sandbox does not serve the field collections of QueryRoot."
+    assert error["message"] == "The sandbox does not serve the field draftOrders of QueryRoot."
 
 
 def test_customers_are_listed_counted_searched_and_read_in_bulk(acme):
@@ -144,6 +144,15 @@ def test_customers_are_listed_counted_searched_and_read_in_bulk(acme):
     search = f'{{ customers(first: 5, query: "email:{one["email"]}") {{ nodes {page} }} }}'
     assert acme.data(search)["customers"]["nodes"] == [one]
     assert acme.data(f'{{ customer(id: "{one["id"]}") {page} }}')["customer"] == one
+
+
+def test_a_shop_without_collections_lists_none(acme):
+    """By every door, and the products' own lists agree."""
+    listed = '{ collections(first: 5, query: "updated_at:>2020-01-01") { nodes { id title } } }'
+    assert acme.data(listed)["collections"]["nodes"] == []
+    assert acme.data("{ collectionsCount { count } }")["collectionsCount"]["count"] == 0
+    products = acme.data("{ products(first: 20) { nodes { collections(first: 1) { nodes { id } } } } }")
+    assert not any(one["collections"]["nodes"] for one in products["products"]["nodes"])
 
 
 def bulk_lines(acme: Any, query: str) -> list[dict[str, Any]]:

@@ -273,3 +273,14 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     path = tmp_path / "none.jsonl"
     with pytest.raises(RecordsError, match=r"none\.jsonl: No such file"), running_shopify(records=(path,)):
         raise AssertionError("it was served")
+
+
+def test_the_collections_of_loaded_products_are_listed(start, file):
+    """A shop has the collections that its products name."""
+    sale = {"id": "gid://shopify/Collection/9001", "title": "Sale", "updatedAt": "2026-09-01T00:00:00Z"}
+    shop = start(records=(file({**PRODUCT, "collections": {"nodes": [sale]}}),))
+    asked = '{ collections(first: 5, query: "title:Sale") { nodes { id title } } collectionsCount { count } }'
+    shown = {"id": sale["id"], "title": "Sale"}
+    assert shop.data(asked) == {"collections": {"nodes": [shown]}, "collectionsCount": {"count": 1}}
+    assert shop.data(f'{{ collection(id: "{sale["id"]}") {{ id title }} }}')["collection"] == shown
+    assert shop.data('{ collection(id: "gid://shopify/Collection/1") { id } }')["collection"] is None

@@ -124,6 +124,13 @@ _CUSTOMERS = {
 }
 _FIELDS: Mapping[str, Mapping[str, SearchField]] = {
     "Customer": _CUSTOMERS,
+    "Collection": {
+        "id": _TIMES["id"],
+        "updated_at": _TIMES["updated_at"],
+        "default": SearchField("word", _of("title")),
+        "title": SearchField("text", _of("title")),
+        "handle": SearchField("text", _of("handle")),
+    },
     "Order": _ORDERS,
     "Product": _PRODUCTS,
     "ProductVariant": _VARIANTS,

@@ -124,6 +124,11 @@ def _any(view: View, record_id: str) -> Any:
     return view.find(record_id)
 
 
+def _collection(view: View, arguments: Mapping[str, Any]) -> Any:
+    found = (one for one in view.world.rows("Collection") if one["id"] == arguments["id"])
+    return next(found, view.find(arguments["id"], "Collection"))
+
+
 def _run(view: View, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return view.bulk.run(view, arguments["query"], bool(arguments.get("groupObjects")))
 
@@ -149,6 +154,9 @@ ROOTS: Mapping[str, Callable[[View, Mapping[str, Any]], Any]] = {
     "customers": _listed("Customer"),
     "customer": _one("Customer"),
     "customersCount": _count("Customer", "customers"),
+    "collections": _listed("Collection"),
+    "collection": _collection,
+    "collectionsCount": _count("Collection", "collections"),
     "locations": _listed("Location", "NAME"),
     "refund": _one("Refund"),
     "events": _listed("BasicEvent"),

@@ -148,6 +148,9 @@ class World:
         if kind == "InventoryItem":
             items = (variant.get("inventoryItem") for variant in self.rows("ProductVariant"))
             return [item for item in items if item and item.get("id")]
+        if kind == "Collection":  # those that a record of a product names; the seeded products are in none
+            named = (one for product in self.products.values() for one in product.get("collections") or ())
+            return list({one["id"]: one for one in named if one.get("id")}.values())
         if kind == "BasicEvent":
             return list(self.events)
         return list((self._shelf(kind) or {}).values())

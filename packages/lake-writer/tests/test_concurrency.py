@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import threading
 import time
 from collections import Counter
@@ -14,11 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc
+import pyarrow as pa
 import pytest
 
-from weathervane.lake import LakeClient, TableRef, WriteState
+from weathervane.lake import BusyError, LakeClient, TableRef, WriteMode, WriteSpec, WriteState
 from weathervane.lake.server.turns import Turns
 from weathervane.lake.testing import running_lake
+from weathervane.lake.v1 import lake_writer_pb2 as pb
 
 from .test_exactly_once import caller, data_files, together, until, waiting_for_pipes
 from .writer_process import batch, spec
@@ -216,3 +220,60 @@ def test_many_that_ask_for_a_turn_at_once_share_no_turn() -> None:
 
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(work, range(16)))
+
+
+def test_reads_that_hang_keep_no_other_tenant_waiting(tmp_path: Path, speak: Callable[[str], Any]) -> None:
+    """More than asyncio has threads: others read, and those whose callers have left keep their places."""
+    many = min(32, (os.cpu_count() or 1) + 4)
+    with (
+        running_lake(tmp_path, max_concurrent_reads=2 * many, read_wait_seconds=0.1) as lake,
+        ThreadPoolExecutor(1) as caller,
+    ):
+        raw = speak(lake.target)
+        lake.write(spec("orders", "first"), [batch([[1, 0]])])
+        lake.write(spec("events", "first"), [batch([[1, 0]])])
+
+        def read(dataset: str) -> Any:
+            return raw.stub.ReadTable(
+                pb.ReadTableRequest(table=pb.TableRef(tenant="acme", dataset=dataset)), timeout=60
+            )
+
+        with raw.channel, stuck(data_file(tmp_path)) as answer:
+            calls = [read("orders") for _ in range(many + 2)]
+            until(lambda: waiting_for_pipes(os.getpid()) == many)
+            caller.submit(use_another_table, lake).result(10)
+            for call in calls:
+                call.cancel()
+            with pytest.raises(grpc.RpcError, match=f"this server has {2 * many} for reads") as told:
+                list(read("events"))
+            assert told.value.code() is grpc.StatusCode.UNAVAILABLE
+            answer()
+
+            def free() -> bool:
+                try:
+                    return len(list(read("events"))) == 2
+                except grpc.RpcError:
+                    return False
+
+            until(free)
+
+
+def test_calls_that_are_left_half_read_hold_no_more_than_their_places(tmp_path: Path) -> None:
+    """Each holds a data file in memory, so a further one waits, and is told so; other tenants read on."""
+    schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("blob", pa.binary())])
+    noise = random.Random(0).randbytes(2 * 1024**2)
+    rows = [
+        pa.RecordBatch.from_pylist([{"id": number, "blob": noise}], schema=schema) for number in range(12)
+    ]
+    with running_lake(tmp_path, max_concurrent_reads=4, read_wait_seconds=0.1) as lake:
+        for tenant in ("acme", "other"):
+            large = WriteSpec(TableRef(tenant, "orders"), "w", WriteMode.UPSERT, schema, unique_keys=("id",))
+            lake.write(large, rows)
+        half = [lake.read(ORDERS) for _ in range(2)]
+        with pytest.raises(BusyError, match="Read to the end what was begun"):
+            lake.read(ORDERS)
+        half += [lake.read(TableRef("other", "orders")) for _ in range(2)]
+        with pytest.raises(BusyError, match="Read to the end what was begun"):
+            lake.read(TableRef("third", "orders"))
+        assert [one.read_all().num_rows for one in half] == [12] * 4
+        assert lake.read(ORDERS).read_all().num_rows == 12

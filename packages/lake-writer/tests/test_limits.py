@@ -159,7 +159,11 @@ def test_a_stream_that_sends_nothing_is_ended(tmp_path: Path, speak: Callable[[s
                 list(raw.stub.Write(stalling(raw.header(SCHEMA))))
             over.set()
             assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert lake.write(spec("next"), [rows(1)]).total_rows == 1
+        for attempt in stamina.retry_context(
+            on=BusyError, attempts=100, wait_initial=0.01, wait_max=0.05, timeout=10
+        ):
+            with attempt:
+                assert lake.write(spec("next"), [rows(1)]).total_rows == 1
 
 
 def test_a_write_that_is_cancelled_at_any_moment_leaves_no_file_open(lake: LakeClient, raw: Raw) -> None:

@@ -143,9 +143,10 @@ def run_server(
             # Not in the loop, which may be what hangs, and by a thread that needs no Python. (2 is stderr.)
             seconds = settings.grace_seconds + settings.exit_seconds
             faulthandler.dump_traceback_later(seconds, exit=True, file=2)
+            loop.call_soon_threadsafe(stop.set)
 
+        # Not the loop's own handlers, which it takes back when it ends: a thread that hangs outlives it.
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
             signal.signal(number, asked)
         server = _Server(services, settings, domain)
         on_ready(await server.start())

@@ -25,6 +25,7 @@ from weathervane.lake.model import (
 )
 from weathervane.lake.server.calls import named, off_loop, page, refuse
 from weathervane.lake.server.frames import FrameError, decode_batch, decode_schema
+from weathervane.lake.server.reads import Reads
 from weathervane.lake.server.settings import LakeSettings
 from weathervane.lake.server.staging import Staged
 from weathervane.lake.server.upsert import Received
@@ -45,6 +46,7 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
         self._settings = settings
         self._receiving = 0
         self._closing: set[asyncio.Future[None]] = set()
+        self._reads = Reads(settings)
         self._merges = ThreadPoolExecutor(settings.max_concurrent_merges, "lake-merge")
 
     async def Write(
@@ -146,11 +148,12 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
     ) -> AsyncIterator[pb.ReadTableResponse]:
         """Streams a table."""
         spec = named(lambda: convert.read_from_wire(request))
-        schema, batches = await off_loop(lambda: self._writer.read(spec))
-        yield pb.ReadTableResponse(arrow_schema=encode_schema(schema))
-        while (batch := await off_loop(lambda: next(batches, None))) is not None:
-            for message, _ in encode_batches(batch, largest=MAX_READ_BYTES):
-                yield pb.ReadTableResponse(record_batch=message)
+        async with await self._reads.begin(spec.table) as read:
+            schema, batches = await read.work(lambda: self._writer.read(spec))
+            yield pb.ReadTableResponse(arrow_schema=encode_schema(schema))
+            while (batch := await read.work(lambda: next(batches, None))) is not None:
+                for message, _ in encode_batches(batch, largest=MAX_READ_BYTES):
+                    yield pb.ReadTableResponse(record_batch=message)
 
     async def _next(self, requests: AsyncIterator[pb.WriteRequest]) -> pb.WriteRequest:
         try:

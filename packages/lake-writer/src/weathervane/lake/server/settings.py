@@ -31,6 +31,11 @@ class LakeSettings:
     It bounds memory, whatever the machine: a merge takes 0.2 to 0.3 GiB (three data files in the making), one of
     10 million rows 1 GiB more, so four fit into the 4 GiB that the files in deploy/ give a server. Measured with 12
     writes of 300,000 rows at once and Polars on 64 threads: 0.9 GiB; with 12 merges 1.7 GiB."""
+    max_concurrent_reads: int = 8
+    """Tables that are read at the same time; one tenant has half of them. A read holds a data file, up to 150 MiB with
+    what is on its way, until its caller has taken all of it, so eight of them hold 1.2 GiB."""
+    read_wait_seconds: float = 10.0
+    """For how long a read waits for its turn, without a thread, before it is told UNAVAILABLE and comes back."""
     idle_seconds: float = 6 * 3600.0
     """A stream that sends nothing for so long is ended, so that nobody holds a write's slot for ever. Longer than any
     source waits for its vendor within a slice (five answers that time out are 25 minutes, a report that the vendor

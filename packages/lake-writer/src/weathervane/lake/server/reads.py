@@ -1,0 +1,91 @@
+"""Who may read at the same time: a read holds a data file in memory until its caller has taken all of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from weakref import WeakValueDictionary
+
+import grpc
+
+from weathervane.lake.model import TableRef
+from weathervane.lake.server.calls import off_loop
+from weathervane.lake.server.settings import LakeSettings
+from weathervane.rpc import StatusError
+
+__all__ = ["Reads"]
+
+_T = TypeVar("_T")
+
+
+class Reads:
+    """The places for reads, and their threads. One tenant has at most half of the places."""
+
+    def __init__(self, settings: LakeSettings) -> None:
+        self._most = settings.max_concurrent_reads
+        self._seconds = settings.read_wait_seconds
+        self._all = asyncio.Semaphore(self._most)
+        self._tenants: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._threads = ThreadPoolExecutor(self._most, "lake-read")
+
+    async def begin(self, table: TableRef) -> Read:
+        """Takes a place, for an `async with`.
+
+        Raises:
+            StatusError: UNAVAILABLE: none was free for a while.
+        """
+        of_tenant = self._tenants.setdefault(table.tenant, asyncio.Semaphore(max(1, self._most // 2)))
+        async with AsyncExitStack() as places:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    await places.enter_async_context(of_tenant)
+                    await places.enter_async_context(self._all)
+            except TimeoutError:
+                raise StatusError(
+                    grpc.StatusCode.UNAVAILABLE,
+                    "TOO_MANY_READS",
+                    f"{table}: no place was free for {self._seconds:g} s; this server has {self._most} for reads, and a"
+                    " tenant half of them. Read to the end what was begun, and come back",
+                ) from None
+            places.pop_all()
+
+        def release() -> None:
+            self._all.release()
+            of_tenant.release()
+
+        return Read(self._threads, release)
+
+
+class Read:
+    """One read: its place is free again when it has ended and its thread has, which a hanging storage may hold."""
+
+    def __init__(self, threads: ThreadPoolExecutor, release: Callable[[], object]) -> None:
+        self._threads = threads
+        self._release = release
+        self._last: asyncio.Future[Any] | None = None
+
+    async def work(self, job: Callable[[], _T]) -> _T:
+        """Does one thing in a thread for reads, after which the next may come."""
+        self._last = last = asyncio.ensure_future(off_loop(job, self._threads))
+        return await asyncio.shield(last)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._last is None or self._last.done():
+            self._release()
+        else:
+            self._last.add_done_callback(self._ended)
+
+    def _ended(self, last: asyncio.Future[Any]) -> None:
+        # Whoever asked is gone: nobody else will look at the outcome.
+        if not last.cancelled():
+            last.exception()
+        self._release()

@@ -148,6 +148,10 @@ def test_a_crash_is_an_end_when_nobody_resumes_it() -> None:
     never_ran = news()
     assert never_ran.add([*RAN[:2], crashed], [], 0)[-1].state is RunState.FAILED
     assert never_ran.over
+    killed = state("CRASHED", 9, message="Process exited with status code: -9. Process was killed.")
+    started_again = news()
+    started_again.add([*RAN[:2], killed], [], 0)
+    assert not started_again.over
 
 
 @pytest.mark.parametrize(
@@ -161,6 +165,11 @@ def test_a_crash_is_an_end_when_nobody_resumes_it() -> None:
         ),
         (state("CANCELLING", 9), RunState.RUNNING, "ingest_things of acme: Cancelling"),
         (state("CANCELLED", 9), RunState.CANCELLED, "ingest_things of acme: Cancelled"),
+        (
+            state("FAILED", 9, "Given up", "it was resumed 3 times"),
+            RunState.FAILED,
+            "ingest_things of acme: it was resumed 3 times",
+        ),
         (
             state("COMPLETED", 9, "Verified empty", "0 new and 0 updated rows"),
             RunState.VERIFIED_EMPTY,

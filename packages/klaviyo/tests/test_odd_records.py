@@ -234,3 +234,20 @@ def test_an_audience_that_is_none_costs_the_campaigns_audiences(bench):
     counts = bench.run().metadata["datasets"][CAMPAIGNS]
     assert (counts["quarantined_rows"], counts["quarantined_values"]) == (0, 2)
     assert len(bench.rows(CAMPAIGNS)) == 12
+
+
+@pytest.mark.parametrize("revision", [API_VERSION, LEGACY_VERSION])
+def test_half_an_emoji_in_a_name_is_set_aside_and_told(bench, revision):
+    """By the value alone, whatever list it came in; it used to land as a character that nobody wrote."""
+
+    def spoil(one):
+        _named(one["attributes"], "Sale \ud83d", None)
+        return one
+
+    bench.running.hand["campaigns"] = _third(spoil)
+    counts = bench.run(credentials={"revision": revision}).metadata["datasets"][CAMPAIGNS]
+    assert (counts["quarantined_rows"], counts["quarantined_values"]) == (0, 1)
+    rows = bench.rows(CAMPAIGNS)
+    assert [row["name"] for row in rows].count(None) == 1
+    assert not [row for row in rows if "\ufffd" in (row["name"] or "")]
+    assert "Sale \ufffd" in bench.rows(f"{CAMPAIGNS}_quarantine")[0]["record"]

@@ -119,7 +119,7 @@ def _campaign(resource: Resource) -> Row:
         "updated_at": dig(said, "updated_at"),
         "included": joined([dig(said, "audiences", "included")]),
         "excluded": joined([dig(said, "audiences", "excluded")]),
-        "attributes": resource.attributes,
+        "attributes": resource.whole(),
     }
 
 
@@ -140,7 +140,7 @@ def _message(resource: Resource, campaign: Row) -> tuple[Row, list[Row]]:
         "send_strategy": campaign["send_strategy"],
         "created_at": dig(said, "created_at"),
         "updated_at": dig(said, "updated_at"),
-        "attributes": resource.attributes,
+        "attributes": resource.whole(),
     }
     variation = {
         **{name: row[name] for name in ("id", "campaign_id", "name", "created_at", "updated_at")},

@@ -151,6 +151,10 @@ class OmniModel:
             )
         for campaign_id in sorted(campaigns):
             self.adopt(campaign_id, snapshot, lambda _: True)
+        for message_id, row in listed.items():
+            # Of a campaign that turned out to be there, and unreadable.
+            if row["campaign_id"] in campaigns & snapshot.unread:
+                snapshot.messages.setdefault(message_id, row)
         for message_id in sorted(messages):
             try:
                 page = self._client.one_or_odd(address("campaign-messages", message_id))
@@ -210,7 +214,7 @@ def _campaign(resource: Resource, audiences: Below) -> Row:
         "updated_at": dig(said, "updated_at"),
         "included": joined(dig(one, "included") for one in lists),
         "excluded": joined(dig(one, "excluded") for one in lists),
-        "attributes": resource.attributes,
+        "attributes": resource.whole(),
     }
 
 
@@ -227,7 +231,7 @@ def _message(resource: Resource, campaign_id: str | None) -> Row:
         "send_strategy": dig(definition, "send_options", "send_strategy"),
         "created_at": dig(said, "created"),
         "updated_at": dig(said, "updated"),
-        "attributes": resource.attributes,
+        "attributes": resource.whole(),
     }
 
 

@@ -240,7 +240,7 @@ class CampaignsReader:
         keys = row_keys(pa.RecordBatch.from_pydict(ids), dataset.unique_keys)
         entries = quarantine_batch(
             keys.to_pylist(),
-            [Misfit("", None, one.why) for one in odd],
+            [Misfit("" if one.id else dataset.unique_keys[-1], None, one.why) for one in odd],
             [record_text(one.record, ()) for one in odd],
         )
         return replace(found, quarantined=pa.concat_batches([found.quarantined, entries]))

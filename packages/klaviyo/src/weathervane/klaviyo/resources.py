@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from weathervane.klaviyo.snapshot import Misplaced, Odd, canonical, dig, is_newer, moment_of
-from weathervane.source.decoding import decode
+from weathervane.source.decoding import decode, decode_marked
 from weathervane.source.errors import ContractError, IncompleteError
 
 __all__ = ["Below", "Resource", "ResourcePage", "one_of", "page_of"]
 
 Data = TypeVar("Data")
+
+_HALF = re.compile("[\ue000-\ue7ff]")
 
 
 class _Ref(msgspec.Struct):
@@ -32,6 +35,8 @@ class Resource(msgspec.Struct):
     id: str
     attributes: msgspec.Raw = msgspec.Raw(b"{}")
     relationships: msgspec.Raw = msgspec.Raw(b"{}")
+    halves: bool = msgspec.field(default=False, name="(halves)")
+    """Whether its attributes hold halves of emoji, as the kit's `decode_marked` leaves them."""
 
     def related(self, name: str) -> list[str] | None:
         """The ids of a relationship, none for an explicit null; None when the answer does not name them.
@@ -72,7 +77,15 @@ class Resource(msgspec.Struct):
         except ContractError as error:
             # Too deep, or a number that is none: one record's fault, which is set aside by itself.
             return Misplaced(unreadable=error.message)
+        if self.halves:
+            found = _told_halves(found)
         return found if isinstance(found, dict) else Misplaced(unexpected=found)
+
+    def whole(self) -> msgspec.Raw:
+        """The attributes as they were sent, with U+FFFD for half an emoji."""
+        if not self.halves:
+            return self.attributes
+        return msgspec.Raw(_HALF.sub("\ufffd", canonical(self.attributes).decode()).encode())
 
     def odd(self, error: ContractError | IncompleteError) -> Odd:
         """This record as one that cannot be taken, for the reason of an error."""
@@ -151,8 +164,8 @@ def page_of(body: bytes, kind: str, what: str) -> ResourcePage:
         ContractError: It is no page, or one of another type.
         IncompleteError: It holds two different records of one id that changed at the same time.
     """
-    sent = decode(body, _Sent[list[msgspec.Raw]], what)
-    return _page(sent.data, sent, kind).of(kind)
+    sent, halves = decode_marked(body, _Sent[list[msgspec.Raw]], what)
+    return _page(sent.data, sent, kind, halves).of(kind)
 
 
 def one_of(body: bytes, kind: str, record_id: str, what: str) -> ResourcePage:
@@ -161,8 +174,8 @@ def one_of(body: bytes, kind: str, record_id: str, what: str) -> ResourcePage:
     Raises:
         ContractError: It is no answer of one record, or that is of another type.
     """
-    sent = decode(body, _Sent[msgspec.Raw], what)
-    page = _page([sent.data], sent, kind)
+    sent, halves = decode_marked(body, _Sent[msgspec.Raw], what)
+    page = _page([sent.data], sent, kind, halves)
     page.odd = [replace(one, kind=kind, id=record_id) for one in page.odd]
     if page.data and page.data[0].id != record_id:
         page.odd, page.data = [Odd(kind, record_id, bytes(sent.data), "it is another record")], []
@@ -175,9 +188,9 @@ class _Sent(msgspec.Struct, Generic[Data]):
     links: _Links = msgspec.field(default_factory=_Links)
 
 
-def _page(data: list[msgspec.Raw], sent: _Sent[Any], kind: str) -> ResourcePage:
-    found = [_read(one, kind) for one in data]
-    included = [_read(one, "") for one in sent.included]
+def _page(data: list[msgspec.Raw], sent: _Sent[Any], kind: str, halves: bool) -> ResourcePage:
+    found = [_read(one, kind, halves) for one in data]
+    included = [_read(one, "", halves) for one in sent.included]
     return ResourcePage(
         [one for one in found if isinstance(one, Resource)],
         [one for one in included if isinstance(one, Resource)],
@@ -187,7 +200,7 @@ def _page(data: list[msgspec.Raw], sent: _Sent[Any], kind: str) -> ResourcePage:
     )
 
 
-def _read(record: msgspec.Raw, kind: str) -> Resource | Odd:
+def _read(record: msgspec.Raw, kind: str, halves: bool) -> Resource | Odd:
     """A record, or what can be known of one that is none; `kind` is what it was asked for as."""
     try:
         found = decode(record, Resource, "it")
@@ -195,7 +208,21 @@ def _read(record: msgspec.Raw, kind: str) -> Resource | Odd:
         return Odd(kind or _text(record, "type"), _text(record, "id") or None, bytes(record), error.message)
     if not found.id:
         return Odd(kind or found.type, None, bytes(record), "an empty id names no record")
+    if halves and _HALF.search(found.id):
+        return Odd(kind or found.type, None, bytes(record), "its id holds half of a character")
+    found.halves = halves and _HALF.search(canonical(found.attributes).decode()) is not None
     return found
+
+
+def _told_halves(value: Any) -> Any:
+    """A value whose texts with half an emoji are no texts: so they are set aside, and told."""
+    if isinstance(value, dict):
+        return {name: _told_halves(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_told_halves(one) for one in value]
+    if isinstance(value, str) and _HALF.search(value):
+        return Misplaced(half_of_a_character=_HALF.sub("\ufffd", value))
+    return value
 
 
 def _text(record: msgspec.Raw, name: str) -> str:

@@ -166,8 +166,18 @@ class OmniModel:
                 snapshot.messages[message_id] = _message(message, snapshot.named[message_id])
 
     def _variations(self, snapshot: Snapshot, unchanged: Callable[[Row], bool]) -> None:
-        for message_id, row in snapshot.messages.items():
-            if message_id in snapshot.variations or message_id in snapshot.gone or unchanged(row):
+        # What a message says can be read when the message itself cannot.
+        unread = {
+            one: {"id": one, "campaign_id": campaign}
+            for one, campaign in snapshot.named.items()
+            if one in snapshot.unread and one not in snapshot.messages
+        }
+        for message_id, row in [*snapshot.messages.items(), *unread.items()]:
+            if (
+                message_id in snapshot.variations
+                or message_id in snapshot.gone
+                or (message_id not in unread and unchanged(row))
+            ):
                 continue
             try:
                 pages = [

@@ -205,7 +205,7 @@ class CampaignsReader:
 
     def _said(self, snapshot: Snapshot) -> Generator[Piece, None, None]:
         """What the messages say, replaced message by message."""
-        read = sorted(snapshot.variations.keys() & snapshot.messages.keys())
+        read = sorted(snapshot.variations.keys() & (snapshot.messages.keys() | snapshot.unread))
         said = (one for message_id in read for one in snapshot.variations[message_id])
         rows = self._rows(VARIATIONS, said, snapshot)
         # A message with a row set aside is no complete account of itself: its old rows stay.

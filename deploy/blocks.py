@@ -18,8 +18,8 @@ def save_credentials(source: str, environment: Mapping[str, str]) -> list[str]:
     for variable, value in environment.items():
         if found := re.fullmatch(rf"WEATHERVANE_{source.upper()}__(\w+?)__(\w+)", variable):
             fields.setdefault(found[1].lower(), {})[found[2].lower()] = value
-    blocks = import_module(f"weathervane.{source}.blocks")
-    (block,) = (getattr(blocks, name) for name in blocks.__all__)
+    menu = import_module(f"weathervane.{source}")
+    (block,) = (getattr(menu, name) for name in menu.__all__ if name.endswith("CredentialsBlock"))
     names = []
     for tenant, values in fields.items():
         name = f"{source}-{tenant}".replace("_", "-")

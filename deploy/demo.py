@@ -26,8 +26,7 @@ from rich.table import Table
 from vendors import VENDORS, Pretend
 
 from weathervane.lake import LakeClient, LakeError
-from weathervane.source import SourceError
-from weathervane.source.set_aside import aside_by_table
+from weathervane.source import SourceError, aside_by_table
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("WEATHERVANE_DEMO_HOME", ROOT / ".demo")).resolve()
@@ -85,7 +84,7 @@ def _round(title: str) -> dict[tuple[str, str], dict[str, Any]]:
     """Runs every flow for every tenant; the counts of each dataset, by tenant and dataset."""
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    from weathervane.source.progress import Progress, listening
+    from weathervane.source import Progress, listening
 
     def tell(progress: Progress) -> None:
         result = progress.result
@@ -100,7 +99,7 @@ def _round(title: str) -> dict[tuple[str, str], dict[str, Any]]:
     undisturbed = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
     with console.status("") as status, listening(tell), undisturbed:
         for tenant, vendor in product(TENANTS, VENDORS):
-            flows = import_module(f"weathervane.{vendor.source}.flows")
+            flows = import_module(f"weathervane.{vendor.source}")
             for name in vendor.flows:
                 status.update(f"{name} for {tenant}")
                 began = time.monotonic()

@@ -30,7 +30,7 @@ from processes import Stack, StartError, port_near
 from showing import console, registered, show
 from vendors import VENDORS, Pretend
 
-from weathervane.source.deploying import DeployError, ServerError, deploy
+from weathervane.source import DeployError, ServerError, deploy
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".stack"

@@ -34,7 +34,7 @@ from weathervane.lake import (
     WriteResult,
     WriteSpec,
 )
-from weathervane.lake.model import CommitRequest, ReadSpec
+from weathervane.lake._model import CommitRequest, ReadSpec
 from weathervane.lake.server.maintenance import LakeMaintenance
 from weathervane.lake.server.settings import LakeSettings
 from weathervane.lake.server.upsert import Received

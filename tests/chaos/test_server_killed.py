@@ -16,7 +16,7 @@ import grpc
 import pytest
 
 from weathervane.lake import BusyError, LakeClient, OutcomeUnknownError, WriteResult, WriteState
-from weathervane.lake.convert import spec_to_wire
+from weathervane.lake._convert import spec_to_wire
 from weathervane.lake.v1 import lake_writer_pb2 as pb
 from weathervane.lake.v1 import lake_writer_pb2_grpc as pb_grpc
 

@@ -12,8 +12,6 @@ from typing import Any
 from prefect.settings.legacy import _get_valid_setting_names
 from prefect.settings.models.root import Settings
 
-from weathervane.source.credentials import SourceCredentials
-
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PACKAGES = DEPLOY.parent / "packages"
 
@@ -77,8 +75,8 @@ def test_examples_name_the_credentials_that_a_source_needs(sources: list[str]) -
     """Every required field, and only fields that there are, for the tenant `acme`."""
     for source in sources:
         module = source.replace("-", "_")
-        import_module(f"weathervane.{module}.credentials")
-        (credentials,) = (one for one in SourceCredentials.__subclasses__() if one.source == module)
+        menu = import_module(f"weathervane.{module}")
+        (credentials,) = (getattr(menu, name) for name in menu.__all__ if name.endswith("Credentials"))
         prefix = f"WEATHERVANE_{module}__ACME__".upper()
         named = [name for file, name, _ in examples() if file == source]
         assert named, f"deploy/secrets/{source}.env.example is missing"

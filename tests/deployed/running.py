@@ -21,7 +21,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from processes import Stack
 
 from weathervane.lake import LakeClient
-from weathervane.source.deploying import SILENCE, deploy
+from weathervane.source import SILENCE, deploy
 
 PATIENCE = 600.0
 """Seconds that a test waits for what takes one minute on a quiet machine."""

@@ -20,7 +20,7 @@ from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolUpdate
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Scheduled
 
-from weathervane.klaviyo.blocks import KlaviyoCredentialsBlock
+from weathervane.klaviyo import KlaviyoCredentialsBlock
 from weathervane.lake import TableRef
 
 from .running import ENDED, Deployed, Hold, control_of, deployed, patiently

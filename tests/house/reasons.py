@@ -18,8 +18,8 @@ _HEAD = """# Which reasons are there?
 
 An error's `reason` is stable across releases. Beside these stand the vendors' own codes, as they give them: Google's
 (`QUOTA_ERROR.RESOURCE_EXHAUSTED` is `RESOURCE_EXHAUSTED` here), and `HTTP_<status>` for a refusal that nobody explains.
-What a class asks you to do is in [the kit's errors](../packages/source-kit/src/weathervane/source/errors.py) and
-[the lake's](../packages/lake-writer/src/weathervane/lake/errors.py). This page is made from the code:
+What a class asks you to do is in [the kit's errors](../packages/source-kit/src/weathervane/source/_errors.py) and
+[the lake's](../packages/lake-writer/src/weathervane/lake/_errors.py). This page is made from the code:
 `python tests/house/reasons.py`.
 
 | reason | package | error | for example |

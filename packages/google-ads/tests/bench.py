@@ -17,8 +17,7 @@ from weathervane.google_ads import (
 )
 from weathervane.google_ads.sandbox import RunningGoogleAds
 from weathervane.lake import LakeClient, NotFoundError, TableRef
-from weathervane.source.ingestion import Ingestion, IngestionSummary
-from weathervane.source.slices import SliceResult
+from weathervane.source import Ingestion, IngestionSummary, SliceResult
 
 Row = Mapping[str, Any]
 

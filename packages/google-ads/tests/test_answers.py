@@ -11,24 +11,26 @@ import httpx
 import pytest
 
 from weathervane.google_ads import GoogleAdsCredentials
-from weathervane.google_ads.answers import (
+from weathervane.google_ads._auth import judge_grant
+from weathervane.google_ads._refusals import refusal_of
+from weathervane.google_ads._verdict import (
     AccountNotEnabledError,
     OutOfRetentionError,
     QueryTooHeavyError,
     QuotaError,
     classifier,
-    refusal_of,
 )
-from weathervane.google_ads.auth import judge_grant
-from weathervane.google_ads.sandbox.errors import GoogleAdsError, error_body, front_end_error
-from weathervane.source.errors import (
+from weathervane.google_ads.sandbox._errors import GoogleAdsError, error_body, front_end_error
+from weathervane.source import (
+    Accept,
     ConfigurationError,
     ContractError,
     CredentialsError,
+    Fail,
+    Retry,
     SourceError,
     UnavailableError,
 )
-from weathervane.source.http import Accept, Fail, Retry
 
 classify = classifier(quota_delay=3_600)
 

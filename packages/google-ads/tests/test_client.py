@@ -11,12 +11,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from weathervane.google_ads import GoogleAdsClient, GoogleAdsCredentials
-from weathervane.google_ads.answers import classifier
-from weathervane.google_ads.auth import google_ads_auth
-from weathervane.google_ads.customers import find_accounts
-from weathervane.google_ads.pacing import CUSTOMER, QuotaPace
-from weathervane.source.errors import ConfigurationError, CredentialsError, DeferredError
-from weathervane.source.http import vendor_client
+from weathervane.google_ads._accounts import find_accounts
+from weathervane.google_ads._auth import google_ads_auth
+from weathervane.google_ads._pace import CUSTOMER, QuotaPace
+from weathervane.google_ads._verdict import classifier
+from weathervane.source import ConfigurationError, CredentialsError, DeferredError, vendor_client
 
 USER = {"client_id": "1-x.apps.googleusercontent.com", "client_secret": "s", "refresh_token": "r"}
 

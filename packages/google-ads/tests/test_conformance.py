@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from weathervane.google_ads._source import GOOGLE_ADS
 from weathervane.google_ads.sandbox import RunningGoogleAds, running_google_ads
-from weathervane.google_ads.service import GOOGLE_ADS
-from weathervane.source.dataset import Dataset
-from weathervane.source.sandbox.faults import Fault as SandboxFault
+from weathervane.source import Dataset
+from weathervane.source.sandbox import Fault as SandboxFault
 from weathervane.source.testing import CHECKS, Check, Fault, declared_paths, staged
 
 from .bench import LEVELS, expected, lately
@@ -123,6 +123,6 @@ class Accounts:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_source_keeps_the_promise(check: Check, prefect: None, tmp_path: Path) -> None:
-    """See `weathervane.source.testing.checks` for what each one says."""
+    """See `weathervane.source.testing._checks` for what each one says."""
     with staged(PretendGoogleAds(), tmp_path / "lake") as stage:
         check(stage)

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from weathervane.google_ads.customers import _TREE, find_accounts
-from weathervane.source.errors import ConfigurationError, CredentialsError, FatalError, IncompleteError
+from weathervane.google_ads._accounts import _TREE, find_accounts
+from weathervane.source import ConfigurationError, CredentialsError, FatalError, IncompleteError
 
 
 def test_configured_accounts_are_read_alone_and_a_manager_stands_for_its_clients(begin):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from weathervane.google_ads.estimates import forecast
-from weathervane.source.definition import Days
+from weathervane.google_ads._estimate import forecast
+from weathervane.source import Days
 
 
 def test_an_estimate_is_near_what_a_window_takes(begin):

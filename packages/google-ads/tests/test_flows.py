@@ -8,12 +8,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from weathervane.google_ads.flows import ingest_google_ads
-from weathervane.google_ads.service import GOOGLE_ADS, check_tenant, version_findings
-from weathervane.google_ads.settings import SUNSETS
-from weathervane.source import tasks
-from weathervane.source.definition import Severity
-from weathervane.source.errors import DeferredError
+from weathervane.google_ads._settings import SUNSETS
+from weathervane.google_ads._source import GOOGLE_ADS, check_tenant, ingest_google_ads, version_findings
+from weathervane.source import DeferredError, Severity, write_incremental
 
 from .bench import Bench, lately
 
@@ -40,7 +37,7 @@ TROUBLES = (
 def enter(begin, lake, prefect, monkeypatch):
     """Starts a vendor whose tenant finds it in the environment; tasks do not wait before they try again."""
     monkeypatch.setenv("WEATHERVANE_LAKE_ADDRESS", lake.target)
-    monkeypatch.setattr(tasks.write_incremental, "retry_delay_seconds", 0)
+    monkeypatch.setattr(write_incremental, "retry_delay_seconds", 0)
 
     def enter(name: str, **options: object) -> Bench:
         bench: Bench = begin(name, **{"chunk_rows": 7, "now": lately(), **options})

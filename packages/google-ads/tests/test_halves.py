@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from weathervane.google_ads import GoogleAdsSettings
-from weathervane.source.errors import ContractError, IncompleteError, UnavailableError
+from weathervane.source import ContractError, IncompleteError, UnavailableError
 
 ATTEMPTS = 5
 """How often a call that may pass is made."""

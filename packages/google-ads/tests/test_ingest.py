@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from weathervane.google_ads import ADS, CAMPAIGNS
-from weathervane.google_ads.datasets import CUSTOMERS
-from weathervane.source.errors import IncompleteError, UnavailableError
+from weathervane.google_ads._tables import CUSTOMERS
+from weathervane.source import IncompleteError, UnavailableError
 
 from .bench import LEVELS, at
 from .test_tally import DAYS, put, spoil

@@ -21,9 +21,9 @@ from weathervane.google_ads import (
     GoogleAdsCredentials,
     MetricsReader,
 )
-from weathervane.google_ads.sandbox.options import GoogleAdsOptions
-from weathervane.source.ingestion import Ingestion
-from weathervane.source.testing.memory import forget_peak, peak_mib
+from weathervane.google_ads.sandbox._options import GoogleAdsOptions
+from weathervane.source import Ingestion
+from weathervane.source.testing import forget_peak, peak_mib
 
 ADS_OF_A_DAY = 2_000
 

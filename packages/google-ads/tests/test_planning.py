@@ -8,10 +8,10 @@ from random import Random
 import pytest
 
 from weathervane.google_ads import CAMPAIGNS, GoogleAdsSettings
-from weathervane.google_ads.planning import months_before
-from weathervane.google_ads.position import Position
+from weathervane.google_ads._checkpoint import Position
+from weathervane.google_ads._planning import months_before
 from weathervane.lake import TableRef, WriteMode, WriteSpec
-from weathervane.source.errors import ConfigurationError, CursorError
+from weathervane.source import ConfigurationError, CursorError
 
 TODAY = date(2026, 11, 22)
 

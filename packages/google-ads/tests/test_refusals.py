@@ -11,12 +11,12 @@ import httpx
 import pytest
 
 from weathervane.google_ads import CAMPAIGNS, GoogleAdsClient
-from weathervane.google_ads.answers import classifier, refusal_of
-from weathervane.google_ads.auth import google_ads_auth, judge_grant
-from weathervane.google_ads.customers import find_accounts
-from weathervane.google_ads.planning import active_days, look_back, verify_empty
-from weathervane.source.errors import SourceError
-from weathervane.source.http import Accept, Fail, Retry, Verdict
+from weathervane.google_ads._accounts import find_accounts
+from weathervane.google_ads._auth import google_ads_auth, judge_grant
+from weathervane.google_ads._planning import active_days, look_back, verify_empty
+from weathervane.google_ads._refusals import refusal_of
+from weathervane.google_ads._verdict import classifier
+from weathervane.source import Accept, Fail, Retry, SourceError, Verdict
 
 FAILURE = "type.googleapis.com/google.ads.googleads.v26.errors.GoogleAdsFailure"
 ADS_ERROR = {"errorCode": {"internalError": "INTERNAL_ERROR"}, "message": "Oops."}

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pytest
 
 from weathervane.google_ads import ADS, CAMPAIGNS, METRICS, REPORTS, Field, report
-from weathervane.source.normalise import normalise
-from weathervane.source.records import split_records
+from weathervane.source import normalise, split_records
 
 HEAD = b'{"customer":{"id":"1234567890"},"campaign":{"id":"21048795312"},"segments":{"date":"2026-11-20"},"metrics":'
 ACME = {"tenant_id": "acme"}

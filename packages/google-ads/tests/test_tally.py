@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 
 from weathervane.google_ads import CAMPAIGNS, METRICS, Field, report
-from weathervane.google_ads.customers import find_accounts
-from weathervane.google_ads.planning import look_back, verify_empty
-from weathervane.google_ads.reports import Report
-from weathervane.source.errors import IncompleteError
+from weathervane.google_ads._accounts import find_accounts
+from weathervane.google_ads._planning import look_back, verify_empty
+from weathervane.google_ads._queries import Report
+from weathervane.source import IncompleteError
 
 from .bench import Bench
 from .sandbox.test_records import ROWS, write

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from weathervane.klaviyo.client import KlaviyoClient, address
-from weathervane.klaviyo.reports import Quarter, report_request
+from weathervane.klaviyo._client import KlaviyoClient, address
+from weathervane.klaviyo._tables.reports import Quarter, report_request
 from weathervane.klaviyo.sandbox import AccountOptions, PretendAccount, RunningKlaviyo
-from weathervane.klaviyo.sandbox.app import api_app
+from weathervane.klaviyo.sandbox._app import api_app
 from weathervane.source.sandbox import bind, serving, url_of
 
 from .bench import METRIC

@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from weathervane.klaviyo.client import KlaviyoClient
-from weathervane.klaviyo.credentials import KlaviyoCredentials
-from weathervane.klaviyo.reader import CampaignsReader
+from weathervane.klaviyo._client import KlaviyoClient
+from weathervane.klaviyo._credentials import KlaviyoCredentials
+from weathervane.klaviyo._reader.campaigns import CampaignsReader
+from weathervane.klaviyo._settings import API_VERSION, KlaviyoSettings
 from weathervane.klaviyo.sandbox import RunningKlaviyo
-from weathervane.klaviyo.settings import API_VERSION, KlaviyoSettings
 from weathervane.lake import LakeClient, NotFoundError, TableRef
-from weathervane.source.ingestion import Ingestion, IngestionSummary
+from weathervane.source import Ingestion, IngestionSummary
 
 CAMPAIGNS, MESSAGES = "klaviyo_campaigns", "klaviyo_campaign_messages"
 VARIATIONS, REPORTS = "klaviyo_campaign_variations", "klaviyo_campaign_reports"

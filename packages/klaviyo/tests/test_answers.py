@@ -9,17 +9,18 @@ import httpx
 import pytest
 import stamina
 
-from weathervane.klaviyo.answers import classify, pause
-from weathervane.klaviyo.client import EndpointGates, KlaviyoClient
+from weathervane.klaviyo._client import EndpointGates, KlaviyoClient
+from weathervane.klaviyo._verdict import classify, pause
 from weathervane.klaviyo.sandbox import running_klaviyo
-from weathervane.source.errors import (
+from weathervane.source import (
+    Accept,
     ConfigurationError,
     ContractError,
     CredentialsError,
     DeferredError,
+    HttpLimits,
     UnavailableError,
 )
-from weathervane.source.http import Accept, HttpLimits
 from weathervane.source.sandbox import fingerprint
 
 from .bench import CAMPAIGNS, KEY, METRIC, SMALL

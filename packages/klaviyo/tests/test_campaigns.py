@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, unquote
 import httpx
 import pytest
 
-from weathervane.klaviyo.settings import KlaviyoSettings
-from weathervane.klaviyo.snapshot import derived_status
-from weathervane.source.errors import ConfigurationError, CursorError, IncompleteError, UnavailableError
+from weathervane.klaviyo._rows import derived_status
+from weathervane.klaviyo._settings import KlaviyoSettings
+from weathervane.source import ConfigurationError, CursorError, IncompleteError, UnavailableError
 
 from .bench import CAMPAIGNS, EXPECTED, KEY, MESSAGES, SMALL, VARIATIONS, moment
 

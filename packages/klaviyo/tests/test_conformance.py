@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from weathervane.klaviyo._source import KLAVIYO
 from weathervane.klaviyo.sandbox import RunningKlaviyo, running_klaviyo
-from weathervane.klaviyo.service import KLAVIYO
-from weathervane.source.dataset import Dataset
-from weathervane.source.sandbox.faults import Fault as SandboxFault
+from weathervane.source import Dataset
+from weathervane.source.sandbox import Fault as SandboxFault
 from weathervane.source.testing import CHECKS, Check, Fault, declared_paths, staged
 
 KEY = "pk_canary_7f31b"
@@ -177,6 +177,6 @@ def _report(one: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_source_keeps_the_promise(check: Check, prefect: None, tmp_path: Path) -> None:
-    """See `weathervane.source.testing.checks` for what each one says."""
+    """See `weathervane.source.testing._checks` for what each one says."""
     with staged(PretendKlaviyo(), tmp_path / "lake") as stage:
         check(stage)

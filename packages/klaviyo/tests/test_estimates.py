@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from weathervane.klaviyo import KlaviyoClient
-from weathervane.klaviyo.estimates import forecast
-from weathervane.klaviyo.settings import API_VERSION, LEGACY_VERSION
-from weathervane.source.definition import Days
+from weathervane.klaviyo._estimate import forecast
+from weathervane.klaviyo._settings import API_VERSION, LEGACY_VERSION
+from weathervane.source import Days
 
 from .bench import METRIC
 

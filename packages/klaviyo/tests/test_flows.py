@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from weathervane.klaviyo.credentials import KlaviyoCredentials
-from weathervane.source.definition import Severity
-from weathervane.source.errors import ConfigurationError
+from weathervane.klaviyo._credentials import KlaviyoCredentials
+from weathervane.source import ConfigurationError, Severity
 
 from .bench import KEY, METRIC, REPORTS
 
@@ -35,7 +34,7 @@ def test_a_quota_that_ends_is_told_in_the_summary_of_a_run_that_succeeds(prefect
     from prefect.client.schemas.objects import StateType
     from prefect.client.schemas.sorting import FlowRunSort
 
-    from weathervane.klaviyo.flows import ingest_klaviyo_campaigns
+    from weathervane.klaviyo._source import ingest_klaviyo_campaigns
 
     facts = {"endpoint": "campaign-values-reports"}
     at_hand.account.faults.add("throttled", times=None, skip=1, match=facts, retry_after=73_473)
@@ -84,7 +83,7 @@ def test_a_key_shows_nowhere():
 
 def test_the_block_has_the_same_fields():
     """`prefect block register -m weathervane.klaviyo`."""
-    from weathervane.klaviyo.blocks import KlaviyoCredentialsBlock
+    from weathervane.klaviyo._source import KlaviyoCredentialsBlock
 
     assert set(KlaviyoCredentials.model_fields) <= set(KlaviyoCredentialsBlock.model_fields)
 
@@ -115,7 +114,7 @@ def test_a_tenant_is_checked_from_the_command_line(begin):
 )
 def test_a_check_finds_what_a_flow_would_stumble_over(begin, monkeypatch, options, given, told):
     """Scopes, the metric, the revision; no rows are read."""
-    from weathervane.klaviyo.service import check_account
+    from weathervane.klaviyo._source import check_account
 
     bench = begin(**options)
     for name, value in {"API_KEY": KEY, "API_URL": bench.running.url, **given}.items():
@@ -136,7 +135,7 @@ def test_the_deployment_is_daily_at_five():
     assert deployment["schedules"] == [{"slug": "daily", "cron": "0 5 * * *", "timezone": "UTC"}]
     assert deployment["work_pool"] == {"name": "weathervane-pool", "work_queue_name": "klaviyo"}
     module, _, name = deployment["entrypoint"].partition(":")
-    assert module == "weathervane.klaviyo.flows"
-    from weathervane.klaviyo import flows
+    assert module == "weathervane.klaviyo"
+    from weathervane import klaviyo as flows
 
     assert getattr(flows, name).name == name

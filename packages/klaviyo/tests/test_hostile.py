@@ -7,17 +7,15 @@ from typing import Any
 
 import pytest
 
-from weathervane.klaviyo.campaigns import CAMPAIGNS, MESSAGES, VARIATIONS
-from weathervane.klaviyo.client import KlaviyoClient
-from weathervane.klaviyo.estimates import forecast
-from weathervane.klaviyo.legacy import LegacyModel
-from weathervane.klaviyo.omni import OmniModel
-from weathervane.klaviyo.reader import CampaignsReader
-from weathervane.klaviyo.settings import API_VERSION, LEGACY_VERSION
-from weathervane.klaviyo.snapshot import packed
-from weathervane.source.definition import Days
-from weathervane.source.errors import ContractError, IncompleteError, SourceError, UnavailableError
-from weathervane.source.normalise import normalise
+from weathervane.klaviyo._client import KlaviyoClient
+from weathervane.klaviyo._estimate import forecast
+from weathervane.klaviyo._legacy import LegacyModel
+from weathervane.klaviyo._omni import OmniModel
+from weathervane.klaviyo._reader.campaigns import CampaignsReader
+from weathervane.klaviyo._rows import packed
+from weathervane.klaviyo._settings import API_VERSION, LEGACY_VERSION
+from weathervane.klaviyo._tables.campaigns import CAMPAIGNS, MESSAGES, VARIATIONS
+from weathervane.source import ContractError, Days, IncompleteError, SourceError, UnavailableError, normalise
 
 from .altering import CALLS, NOW, altered
 from .bench import MESSAGES as MESSAGE_TABLE

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from weathervane.klaviyo.settings import API_VERSION, LEGACY_VERSION
-from weathervane.source.errors import IncompleteError
+from weathervane.klaviyo._settings import API_VERSION, LEGACY_VERSION
+from weathervane.source import IncompleteError
 
 from .altering import altered
 from .bench import CAMPAIGNS, MESSAGES, SMALL, VARIATIONS, Bench

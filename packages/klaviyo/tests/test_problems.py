@@ -5,19 +5,21 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from weathervane.klaviyo.answers import NotFoundError, classify
-from weathervane.klaviyo.client import KlaviyoClient, address
-from weathervane.klaviyo.settings import LEGACY_VERSION
-from weathervane.source.errors import (
+from weathervane.klaviyo._client import KlaviyoClient, address
+from weathervane.klaviyo._settings import LEGACY_VERSION
+from weathervane.klaviyo._verdict import NotFoundError, classify
+from weathervane.source import (
+    Accept,
     ConfigurationError,
     ContractError,
     CredentialsError,
+    Fail,
     IncompleteError,
+    Retry,
     SourceError,
     ThrottledError,
     UnavailableError,
 )
-from weathervane.source.http import Accept, Fail, Retry
 
 from .altering import CALLS
 from .bench import CAMPAIGNS, REPORTS
@@ -244,7 +246,7 @@ def test_the_accounts_own_words_are_no_errors():
 )
 def test_two_of_one_id_and_others_than_those_asked_for_are_refused(data, included, kind, told):
     """Of two different ones the first would be lost without a word; equal ones are one."""
-    from weathervane.klaviyo.client import Resource, ResourcePage
+    from weathervane.klaviyo._resources import Resource, ResourcePage
 
     page = ResourcePage(
         *([Resource(t, i, f'{{"name":"{n}"}}'.encode()) for t, i, n in part] for part in (data, included))

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from weathervane.klaviyo.reports import Quarter, quarters_of, report_request
-from weathervane.source.errors import ConfigurationError, ContractError, IncompleteError
+from weathervane.klaviyo._tables.reports import Quarter, quarters_of, report_request
+from weathervane.source import ConfigurationError, ContractError, IncompleteError
 
 from .bench import MESSAGES, METRIC, REPORTS
 

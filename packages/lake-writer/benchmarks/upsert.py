@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from weathervane.lake import LakeClient, TableRef, WriteMode, WriteSpec
-from weathervane.lake.model import CommitRequest
+from weathervane.lake._model import CommitRequest
 from weathervane.lake.server.settings import LakeSettings
 from weathervane.lake.server.upsert import Received
 from weathervane.lake.server.writer import LakeWriter

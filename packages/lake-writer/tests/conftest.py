@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from weathervane.lake import LakeClient
-from weathervane.lake.arrow import encode_schema
+from weathervane.lake._arrow import encode_schema
 from weathervane.lake.testing import running_lake
 from weathervane.lake.v1 import lake_writer_pb2 as pb
 from weathervane.lake.v1 import lake_writer_pb2_grpc as pb_grpc

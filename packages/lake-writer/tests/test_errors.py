@@ -27,7 +27,7 @@ from weathervane.lake import (
     WriteMode,
     WriteSpec,
 )
-from weathervane.lake.errors import from_remote
+from weathervane.lake._errors import from_remote
 from weathervane.lake.server.delta import Tables
 from weathervane.lake.testing import running_lake
 from weathervane.rpc import RemoteError, ServerSettings, Service, StatusError, from_rpc_error, running_server

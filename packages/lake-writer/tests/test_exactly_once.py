@@ -32,7 +32,7 @@ from weathervane.lake import (
     WriteSpec,
     WriteState,
 )
-from weathervane.lake.convert import spec_to_wire
+from weathervane.lake._convert import spec_to_wire
 from weathervane.lake.testing import running_lake
 from weathervane.lake.v1 import lake_writer_pb2 as pb
 from weathervane.lake.v1 import lake_writer_pb2_grpc as pb_grpc

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from weathervane.lake import LakeClient, TableRef, WriteMode, WriteSpec
-from weathervane.lake.arrow import encode_schema
+from weathervane.lake._arrow import encode_schema
 from weathervane.lake.server.frames import decode_batch, decode_schema
 from weathervane.lake.server.staging import Staged
 from weathervane.rpc import StatusError

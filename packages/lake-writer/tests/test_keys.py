@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weathervane.lake import row_keys
-from weathervane.lake.keys import key_parts
+from weathervane.lake._keys import key_parts
 
 part = st.none() | st.text() | st.sampled_from(["null", "", '"', "\\", '\\"', ",", '","', "a\nb\x1f", "é"])
 

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from weathervane.lake import LakeClient, TableRef, WriteMode, WriteSpec
-from weathervane.rpc.probe import health, main
+from weathervane.rpc import health
+from weathervane.rpc.probe import main
 
 SERVICE = "weathervane.lake.v1.LakeWriterService"
 SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False)])

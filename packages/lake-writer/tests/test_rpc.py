@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from weathervane.lake import BusyError, LakeClient, TableRef, WriteMode, WriteSpec
-from weathervane.lake.convert import spec_to_wire
+from weathervane.lake._convert import spec_to_wire
 from weathervane.lake.server import LakeSettings, lake_services
 from weathervane.lake.v1 import lake_writer_pb2 as pb
 from weathervane.rpc import AddressInUseError, ServerSettings, running_server

@@ -26,7 +26,7 @@ from weathervane.lake import (
     WriteResult,
     WriteSpec,
 )
-from weathervane.lake.model import CommitRequest, ReadSpec
+from weathervane.lake._model import CommitRequest, ReadSpec
 from weathervane.lake.server.delta import Tables
 from weathervane.lake.server.settings import LakeSettings
 from weathervane.lake.server.upsert import Received

@@ -15,7 +15,7 @@ import grpc
 import pyarrow as pa
 
 from weathervane.lake import LakeClient, TableRef, WriteMode, WriteSpec
-from weathervane.lake.convert import spec_to_wire
+from weathervane.lake._convert import spec_to_wire
 from weathervane.lake.v1 import lake_writer_pb2 as pb
 from weathervane.lake.v1 import lake_writer_pb2_grpc as pb_grpc
 

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from weathervane.meta_ads import Account, MetaAdsClient, MetaAdsCredentials
-from weathervane.meta_ads.reports import InsightsRead, Part
-from weathervane.meta_ads.throttle import AppPace
-from weathervane.meta_ads.tokens import token_findings
+from weathervane.meta_ads._pace import AppPace
+from weathervane.meta_ads._report_run import InsightsRead, Part
+from weathervane.meta_ads._tokens import token_findings
 from weathervane.source.sandbox import bind, serving, url_of
 
 from .bench import ONE_CALL, REPORTS, Clock

@@ -21,9 +21,9 @@ from weathervane.meta_ads import (
     MetaAdsSettings,
     datasets_for,
 )
+from weathervane.meta_ads._pace import AppPace
 from weathervane.meta_ads.sandbox import RunningMeta
-from weathervane.meta_ads.throttle import AppPace
-from weathervane.source.ingestion import Ingestion, IngestionSummary
+from weathervane.source import Ingestion, IngestionSummary
 from weathervane.source.sandbox import SeenRequest
 
 ONE_CALL = replace(MetaAdsSettings(), sync_days=dict.fromkeys(("account", "campaign", "adset", "ad"), 92))

@@ -8,15 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from weathervane.meta_ads.answers import ReportLostError
-from weathervane.meta_ads.checkpoint import parse_days
-from weathervane.source.errors import (
-    CredentialsError,
-    CursorError,
-    DeferredError,
-    RetriableError,
-    SourceError,
-)
+from weathervane.meta_ads._checkpoint import parse_days
+from weathervane.meta_ads._verdict import ReportLostError
+from weathervane.source import CredentialsError, CursorError, DeferredError, RetriableError, SourceError
 
 from .answering import FAILED, GOOD, NODE, ROW, SECRET, TOKEN, Answering, answering
 

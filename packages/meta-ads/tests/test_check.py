@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from weathervane.meta_ads._source import check_accounts
+from weathervane.meta_ads._tokens import token_findings
 from weathervane.meta_ads.sandbox import AccountOptions
-from weathervane.meta_ads.sandbox.oauth import grant
-from weathervane.meta_ads.service import check_accounts
-from weathervane.meta_ads.tokens import token_findings
-from weathervane.source.definition import Severity
+from weathervane.meta_ads.sandbox._oauth import grant
+from weathervane.source import Severity
 
 APP = {"app_id": "1234567890", "app_secret": "sandbox-secret"}
 

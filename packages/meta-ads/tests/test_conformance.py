@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from weathervane.meta_ads._source import META_ADS
 from weathervane.meta_ads.sandbox import AccountOptions, RunningMeta, running_meta
-from weathervane.meta_ads.service import META_ADS
-from weathervane.source.dataset import Dataset
-from weathervane.source.sandbox.faults import Fault as SandboxFault
+from weathervane.source import Dataset
+from weathervane.source.sandbox import Fault as SandboxFault
 from weathervane.source.testing import CHECKS, Check, Fault, declared_paths, staged
 
 TOKEN, SECRET = "EAAcanary4e1d7", "secret-canary-77a1"
@@ -135,6 +135,6 @@ def _whole(text: str | None) -> int | None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_source_keeps_the_promise(check: Check, prefect: None, tmp_path: Path) -> None:
-    """See `weathervane.source.testing.checks` for what each one says."""
+    """See `weathervane.source.testing._checks` for what each one says."""
     with staged(PretendMetaAds(), tmp_path / "lake") as stage:
         check(stage)

@@ -8,10 +8,9 @@ from datetime import timedelta
 import pytest
 
 from weathervane.meta_ads import MetaAdsSettings
-from weathervane.meta_ads.estimates import forecast
+from weathervane.meta_ads._estimate import forecast
 from weathervane.meta_ads.sandbox import AccountOptions
-from weathervane.source.definition import Days
-from weathervane.source.errors import ConfigurationError
+from weathervane.source import ConfigurationError, Days
 
 
 @pytest.mark.parametrize(("level", "days", "slices"), [("adset", 40, 4), ("ad", 1, 2), ("account", 40, 2)])

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from weathervane.meta_ads.flows import ingest_meta_ads
+from weathervane.meta_ads._source import ingest_meta_ads
 from weathervane.meta_ads.sandbox import AccountOptions
-from weathervane.source import tasks
+from weathervane.source import write_incremental
 
 from .bench import Bench, asked
 
@@ -35,7 +35,7 @@ TROUBLES = (
 def enter(begin, lake, prefect, monkeypatch):
     """Starts a Meta whose tenant finds it in the environment; tasks do not wait before they try again."""
     monkeypatch.setenv("WEATHERVANE_LAKE_ADDRESS", lake.target)
-    monkeypatch.setattr(tasks.write_incremental, "retry_delay_seconds", 0)
+    monkeypatch.setattr(write_incremental, "retry_delay_seconds", 0)
 
     def enter(account: AccountOptions, **options: object) -> Bench:
         # Three days ago: the flow's clock is the machine's own, and the test moves this one towards it.

@@ -10,9 +10,9 @@ from decimal import Decimal
 import pytest
 
 from weathervane.meta_ads import MetaAdsSettings
-from weathervane.meta_ads.checkpoint import format_days, parse_days
+from weathervane.meta_ads._checkpoint import format_days, parse_days
 from weathervane.meta_ads.sandbox import AccountOptions
-from weathervane.source.errors import (
+from weathervane.source import (
     ConfigurationError,
     ContractError,
     CredentialsError,

@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from weathervane.meta_ads import MetaAdsClient, MetaAdsSettings
-from weathervane.meta_ads.answers import (
+from weathervane.meta_ads._credentials import appsecret_proof
+from weathervane.meta_ads._pace import AppPace, usage_of
+from weathervane.meta_ads._verdict import (
     REPORT,
     AccountRefusedError,
     ReportLostError,
@@ -17,19 +19,19 @@ from weathervane.meta_ads.answers import (
     TooMuchDataError,
     classifier,
 )
-from weathervane.meta_ads.credentials import appsecret_proof
 from weathervane.meta_ads.sandbox import AccountOptions
-from weathervane.meta_ads.throttle import AppPace, usage_of
-from weathervane.source.errors import (
+from weathervane.source import (
+    Accept,
     ConfigurationError,
     ContractError,
     CredentialsError,
     DeferredError,
+    Fail,
     IncompleteError,
+    Retry,
     ThrottledError,
     UnavailableError,
 )
-from weathervane.source.http import Accept, Fail, Retry
 
 from .bench import ONE_CALL, Clock
 

@@ -17,12 +17,10 @@ import pytest
 from pydantic import SecretStr
 
 from weathervane.meta_ads import InsightsReader, MetaAdsClient, MetaAdsCredentials
-from weathervane.meta_ads.reports import _Started
+from weathervane.meta_ads._report_run import _Started
 from weathervane.meta_ads.sandbox import AccountOptions
-from weathervane.source.errors import ConfigurationError, CredentialsError, IncompleteError
-from weathervane.source.ingestion import Ingestion
-from weathervane.source.progress import listening
-from weathervane.source.testing.memory import forget_peak, peak_mib
+from weathervane.source import ConfigurationError, CredentialsError, IncompleteError, Ingestion, listening
+from weathervane.source.testing import forget_peak, peak_mib
 
 from .bench import ONE_CALL, REPORTS, asked
 

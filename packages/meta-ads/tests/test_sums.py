@@ -10,8 +10,7 @@ import pytest
 
 from weathervane.lake import LakeError, TableRef, WriteMode, WriteSpec
 from weathervane.meta_ads import datasets_for
-from weathervane.source.errors import IncompleteError
-from weathervane.source.progress import listening
+from weathervane.source import IncompleteError, listening
 
 from .bench import row
 

@@ -7,11 +7,10 @@ from datetime import date
 import msgspec
 import pytest
 
-from weathervane.meta_ads.actions import ROWS, widened
-from weathervane.meta_ads.datasets import datasets_for
-from weathervane.meta_ads.tally import Tally
-from weathervane.source.errors import IncompleteError
-from weathervane.source.normalise import normalise
+from weathervane.meta_ads._rows import ROWS, widened
+from weathervane.meta_ads._tables import datasets_for
+from weathervane.meta_ads._tally import Tally
+from weathervane.source import IncompleteError, normalise
 
 from .bench import ONE_CALL, row
 

@@ -14,14 +14,13 @@ from typing import Any
 import pytest
 
 from weathervane.lake import LakeClient, NotFoundError, TableRef
-from weathervane.shopify.client import ShopifyClient
-from weathervane.shopify.credentials import ShopifyCredentials
-from weathervane.shopify.orders_reader import OrdersReader
-from weathervane.shopify.products_reader import ProductsReader
+from weathervane.shopify._client import ShopifyClient
+from weathervane.shopify._credentials import ShopifyCredentials
+from weathervane.shopify._reader.orders import OrdersReader
+from weathervane.shopify._reader.products import ProductsReader
+from weathervane.shopify._settings import ShopifySettings
 from weathervane.shopify.sandbox import RunningShopify
-from weathervane.shopify.settings import ShopifySettings
-from weathervane.source.ingestion import Ingestion, IngestionSummary
-from weathervane.source.slices import SliceResult
+from weathervane.source import Ingestion, IngestionSummary, SliceResult
 
 ORDERS, LINES = "shopify_orders", "shopify_order_lines"
 PRODUCTS, VARIANTS = "shopify_products", "shopify_product_variants"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from weathervane.lake import LakeClient
-from weathervane.shopify.client import ShopifyClient
-from weathervane.shopify.credentials import ShopifyCredentials
+from weathervane.shopify._client import ShopifyClient
+from weathervane.shopify._credentials import ShopifyCredentials
+from weathervane.shopify._settings import ShopifySettings
 from weathervane.shopify.sandbox import RunningShopify, running_shopify
-from weathervane.shopify.settings import ShopifySettings
 
 from .bench import QUICK, READERS, SMALL, Bench
 

@@ -11,11 +11,13 @@ import pytest
 import stamina
 
 from weathervane.lake import TableRef
-from weathervane.shopify import bulk_orders, changes, orders_reader
-from weathervane.shopify.client import ShopifyClient
-from weathervane.shopify.credentials import ShopifyCredentials
-from weathervane.shopify.pages import PageSize
-from weathervane.source.errors import (
+from weathervane.shopify import _bulk_reader as bulk_orders
+from weathervane.shopify._client import ShopifyClient
+from weathervane.shopify._credentials import ShopifyCredentials
+from weathervane.shopify._pages import PageSize
+from weathervane.shopify._reader import changes
+from weathervane.shopify._reader import orders as orders_reader
+from weathervane.source import (
     ConfigurationError,
     ContractError,
     CredentialsError,

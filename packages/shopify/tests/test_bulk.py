@@ -12,14 +12,13 @@ from datetime import timedelta
 
 import pytest
 
-from weathervane.shopify import bulk, bulk_orders
-from weathervane.shopify.orders import LINES as LINES_OF
-from weathervane.shopify.orders import ORDERS as ORDERS_OF
-from weathervane.shopify.orders import PARTS
-from weathervane.shopify.queries import orders_bulk_query
-from weathervane.source.errors import ConfigurationError, DeferredError, IncompleteError
-from weathervane.source.http import download
-from weathervane.source.progress import listening
+from weathervane.shopify import _bulk as bulk
+from weathervane.shopify import _bulk_reader as bulk_orders
+from weathervane.shopify._queries import orders_bulk_query
+from weathervane.shopify._tables.orders import LINES as LINES_OF
+from weathervane.shopify._tables.orders import ORDERS as ORDERS_OF
+from weathervane.shopify._tables.orders import PARTS
+from weathervane.source import ConfigurationError, DeferredError, IncompleteError, download, listening
 from weathervane.source.sandbox import fingerprint
 
 from .bench import BULK, LINES, ORDERS, QUICK, Once, everything_said, number, secrets_of

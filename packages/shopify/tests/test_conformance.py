@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from weathervane.shopify._source import SHOPIFY
 from weathervane.shopify.sandbox import RunningShopify, running_shopify
-from weathervane.shopify.service import SHOPIFY
-from weathervane.source.dataset import Dataset
-from weathervane.source.sandbox.faults import Fault as SandboxFault
+from weathervane.source import Dataset
+from weathervane.source.sandbox import Fault as SandboxFault
 from weathervane.source.testing import CHECKS, Check, Fault, declared_paths, staged
 
 TOKEN = "shpat_canary_4e1d7"
@@ -150,6 +150,6 @@ _COLUMNS: Mapping[str, Mapping[str, Any]] = {
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_source_keeps_the_promise(check: Check, prefect: None, tmp_path: Path) -> None:
-    """See `weathervane.source.testing.checks` for what each one says."""
+    """See `weathervane.source.testing._checks` for what each one says."""
     with staged(PretendShopify(), tmp_path / "lake") as stage:
         check(stage)

@@ -8,10 +8,10 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import SecretStr
 
-from weathervane.shopify.client import ShopifyClient
-from weathervane.shopify.credentials import ShopifyCredentials
-from weathervane.source import _block_store, quota
-from weathervane.source.errors import ConfigurationError, CredentialsError, UnavailableError
+from weathervane.shopify._client import ShopifyClient
+from weathervane.shopify._credentials import ShopifyCredentials
+from weathervane.source import ConfigurationError, CredentialsError, UnavailableError
+from weathervane.source.testing import as_a_new_process
 
 from .bench import BULK, SMALL, everything_said, secrets_of
 
@@ -129,7 +129,7 @@ def test_a_refresh_token_that_another_process_used_is_loaded_anew(bench, store):
     bench.credentials = store.put(bench)
     with bench.client() as another:
         another.shop()
-    quota._registry.clear()  # from here on we are a process of our own
+    as_a_new_process()
     bench.run()
     bench.holds_the_shop()
     assert [one.status for one in bench.requests(host="oauth")] == [200, 400, 200]
@@ -184,29 +184,13 @@ def _document(bench):
     }
 
 
-class Store:
-    """One Prefect block document, where the kit looks for it."""
+@pytest.fixture
+def store(block_document):
+    """In memory; `test_flows` keeps a rotated token in a real one. `put` creates it and gives its credentials."""
 
-    def __init__(self):
-        self.document = None
-        self.on_update = lambda: None
-
-    def put(self, bench):
-        """Creates the tenant's document and gives the credentials in it."""
-        self.document = _document(bench)
+    def put(bench):
+        block_document.document = _document(bench)
         return ShopifyCredentials.load(bench.tenant)
 
-
-@pytest.fixture
-def store(monkeypatch) -> Store:
-    """In memory; `test_flows` keeps a rotated token in a real one."""
-    held = Store()
-
-    def update(block_type, name, data):
-        held.on_update()
-        held.document = dict(data)
-        return True
-
-    monkeypatch.setattr(_block_store, "read", lambda block_type, name: held.document)
-    monkeypatch.setattr(_block_store, "update", update)
-    return held
+    block_document.put = put
+    return block_document

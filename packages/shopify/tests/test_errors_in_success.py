@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from weathervane.shopify.client import ShopifyClient
-from weathervane.shopify.settings import ShopifySettings
-from weathervane.source.errors import (
+from weathervane.shopify._client import ShopifyClient
+from weathervane.shopify._settings import ShopifySettings
+from weathervane.source import (
     ConfigurationError,
     ContractError,
     CredentialsError,

@@ -7,15 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from weathervane.shopify.estimates import forecast_orders, forecast_products, page_points
-from weathervane.shopify.orders import LINES, ORDERS
-from weathervane.shopify.orders import PARTS as ORDER_PARTS
-from weathervane.shopify.products import PARTS as PRODUCT_PARTS
-from weathervane.shopify.products import PRODUCTS, VARIANTS
-from weathervane.shopify.queries import orders_page_query, products_page_query
-from weathervane.shopify.settings import ShopifySettings
-from weathervane.source.definition import Days
-from weathervane.source.errors import CredentialsError
+from weathervane.shopify._estimate import forecast_orders, forecast_products, page_points
+from weathervane.shopify._queries import orders_page_query, products_page_query
+from weathervane.shopify._settings import ShopifySettings
+from weathervane.shopify._tables.orders import LINES, ORDERS
+from weathervane.shopify._tables.orders import PARTS as ORDER_PARTS
+from weathervane.shopify._tables.products import PARTS as PRODUCT_PARTS
+from weathervane.shopify._tables.products import PRODUCTS, VARIANTS
+from weathervane.source import CredentialsError, Days
 
 from .bench import BULK, QUICK
 

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from weathervane.lake import TableRef
-from weathervane.shopify.credentials import ShopifyCredentials
-from weathervane.source.errors import ConfigurationError
-from weathervane.source.ingestion import IngestionSummary
+from weathervane.shopify._credentials import ShopifyCredentials
+from weathervane.source import ConfigurationError, IngestionSummary
 
 from .bench import LINES, ORDERS, PRODUCTS, VARIANTS, secrets_of
 
@@ -39,7 +38,7 @@ def at_hand(bench, monkeypatch):
 @pytest.mark.parametrize("name", ["ingest_shopify_orders", "ingest_shopify_products"])
 def test_a_flow_is_tried_three_more_times_a_minute_apart(name):
     """What a deployment shows, and no parameter for a secret."""
-    from weathervane.shopify import flows
+    from weathervane.shopify import _source as flows
 
     flow = getattr(flows, name)
     assert (flow.name, flow.retries, flow.retry_delay_seconds) == (name, 3, 60)
@@ -78,7 +77,7 @@ def test_flows_bring_the_shop_into_the_lake_and_tell_prefect_no_secret(prefect, 
     """A summary of counts and the checkpoint; parameters, states and logs scanned for every secret."""
     from prefect.client.orchestration import get_client
 
-    from weathervane.shopify.flows import ingest_shopify_orders, ingest_shopify_products
+    from weathervane.shopify._source import ingest_shopify_orders, ingest_shopify_products
 
     bench = at_hand
     caplog.set_level(logging.DEBUG)
@@ -105,11 +104,11 @@ def test_a_rotated_refresh_token_is_kept_in_the_tenants_block(prefect, bench, mo
     """The next process reads it there; the one before is dead (fact 22)."""
     from prefect.client.orchestration import get_client
 
-    from weathervane.shopify.blocks import ShopifyCredentialsBlock
+    from weathervane.shopify import ShopifyCredentialsBlock
 
-    assert ShopifyCredentialsBlock.__module__ == "weathervane.shopify.blocks"
-    from weathervane.shopify.flows import ingest_shopify_orders
-    from weathervane.source import quota
+    assert ShopifyCredentialsBlock.__module__ == "weathervane.shopify"
+    from weathervane.shopify import ingest_shopify_orders
+    from weathervane.source.testing import as_a_new_process
 
     name = f"shopify-{bench.tenant}"
     monkeypatch.setenv("WEATHERVANE_LAKE_ADDRESS", bench.lake.target)
@@ -123,7 +122,7 @@ def test_a_rotated_refresh_token_is_kept_in_the_tenants_block(prefect, bench, mo
     ingest_shopify_orders(bench.tenant)
     kept = ShopifyCredentials.load(bench.tenant).refresh_token.get_secret_value()
     assert kept != "shprt_sandbox"
-    quota._registry.clear()  # the next process
+    as_a_new_process()
     ingest_shopify_orders(bench.tenant)
     bench.holds_the_shop()
     assert [one.status for one in bench.requests(host="oauth")] == [200, 200]
@@ -135,7 +134,7 @@ def test_a_rotated_refresh_token_is_kept_in_the_tenants_block(prefect, bench, mo
 
 def test_days_that_are_none_end_a_run_without_a_retry(at_hand):
     """A person has to correct them; the error names the tenant and the parameter."""
-    from weathervane.shopify.flows import ingest_shopify_orders
+    from weathervane.shopify._source import ingest_shopify_orders
 
     with pytest.raises(
         ConfigurationError, match=r"start_date '2026-13-01' is not a day.*reason=BAD_DATE"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from weathervane.source.errors import InternalError, SourceError
+from weathervane.source import InternalError, SourceError
 
 from .bench import BULK, SMALL
 from .test_errors_in_success import CALLS

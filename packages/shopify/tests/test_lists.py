@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from weathervane.source.errors import IncompleteError
+from weathervane.source import IncompleteError
 
 from .bench import BULK, LINES, PRODUCTS, QUICK, VARIANTS, Once, number
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from weathervane.lake import NotFoundError, TableRef
-from weathervane.shopify import bulk, nested
-from weathervane.shopify.orders_reader import OrdersReader
-from weathervane.source.errors import ContractError, IncompleteError
-from weathervane.source.http import download
+from weathervane.shopify import _bulk as bulk
+from weathervane.shopify import _nested as nested
+from weathervane.shopify._reader.orders import OrdersReader
+from weathervane.source import ContractError, IncompleteError, download
 
 from .bench import BULK, LINES, ORDERS, PRODUCTS, QUICK, SMALL, VARIANTS, Bench, number
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from weathervane.shopify import nested
+from weathervane.shopify import _nested as nested
 
 from .bench import BULK, LINES, ORDERS, QUICK, SMALL, VARIANTS, Once, moment, number
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from weathervane.source.errors import IncompleteError
+from weathervane.source import IncompleteError
 
 from .bench import PRODUCTS, QUICK, SMALL, VARIANTS, Once, moment, number
 

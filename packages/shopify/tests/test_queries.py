@@ -15,12 +15,12 @@ from graphql import (
     visit,
 )
 
-from weathervane.shopify import queries
-from weathervane.shopify.orders import LINES, ORDERS, PARTS, SCOPES
-from weathervane.shopify.products import PARTS as PRODUCT_PARTS
-from weathervane.shopify.products import PRODUCTS, VARIANTS
-from weathervane.shopify.sandbox.admin_schema import admin_schema
-from weathervane.shopify.settings import API_VERSION
+from weathervane.shopify import _queries as queries
+from weathervane.shopify._settings import API_VERSION
+from weathervane.shopify._tables.orders import LINES, ORDERS, PARTS, SCOPES
+from weathervane.shopify._tables.products import PARTS as PRODUCT_PARTS
+from weathervane.shopify._tables.products import PRODUCTS, VARIANTS
+from weathervane.shopify.sandbox._admin_schema import admin_schema
 
 SEARCH = queries.search_literal("updated_at:>='2026-11-01T00:00:00Z'")
 TEXTS = {

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from weathervane.source.errors import UnavailableError
-from weathervane.source.progress import listening
+from weathervane.source import UnavailableError, listening
 
 from .bench import BULK, LINES, ORDERS, PRODUCTS, SMALL, VARIANTS
 

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from weathervane.shopify.sandbox import DEFAULT_SCOPES
-from weathervane.source.errors import ConfigurationError, CredentialsError
+from weathervane.source import ConfigurationError, CredentialsError
 
 from .bench import BULK, LINES, ORDERS, PRODUCTS, QUICK, VARIANTS, moment, number
 

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from weathervane.shopify.changes import Span
-from weathervane.source.errors import ConfigurationError, CursorError
+from weathervane.shopify._reader.changes import Span
+from weathervane.source import ConfigurationError, CursorError
 
 from .bench import BULK, ORDERS, QUICK, SMALL, moment, number
 

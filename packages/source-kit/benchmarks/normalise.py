@@ -16,9 +16,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from weathervane.source.dataset import Column, Dataset
-from weathervane.source.normalise import normalise
-from weathervane.source.records import split_records
+from weathervane.source._table.column import Column
+from weathervane.source._table.dataset import Dataset
+from weathervane.source._table.normalise import normalise
+from weathervane.source._table.records import split_records
 
 MONEY = pa.decimal128(18, 6)
 COUNTS = ("impressions", "reach", "clicks", "inline_link_clicks")

@@ -11,10 +11,8 @@ from typing import Any, ClassVar
 from prefect import flow
 from pydantic import SecretStr
 
-from weathervane.source.conduct import conduct, run_name
-from weathervane.source.credentials import SourceCredentials
-from weathervane.source.dataset import Dataset
-from weathervane.source.definition import (
+from weathervane.source._credentials import SourceCredentials
+from weathervane.source._definition import (
     Days,
     Estimate,
     Finding,
@@ -23,11 +21,14 @@ from weathervane.source.definition import (
     Severity,
     SourceDefinition,
 )
-from weathervane.source.errors import CredentialsError, ThrottledError
-from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.sandbox.faults import Fault as SandboxFault
-from weathervane.source.slices import Slice
-from weathervane.source.tasks import ingest, parse_days
+from weathervane.source._errors import CredentialsError, ThrottledError
+from weathervane.source._run.days import parse_days
+from weathervane.source._run.engine import IngestionSummary
+from weathervane.source._run.flow_body import conduct, run_name
+from weathervane.source._run.slices import Slice
+from weathervane.source._run.tasks import ingest
+from weathervane.source._table.dataset import Dataset
+from weathervane.source.sandbox._faults import Fault as SandboxFault
 from weathervane.source.testing import Fault, declared_paths
 
 from .pretend_source import CANARY, PARTS, THINGS, ListReader, ListVendor

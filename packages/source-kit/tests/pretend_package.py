@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from weathervane.source.deploying import GROUP
+from weathervane.source._flow.packages import GROUP
 
 FLOWS = """
 from datetime import date
@@ -106,9 +106,8 @@ def make_package(folder: Path, monkeypatch: pytest.MonkeyPatch, *, pool: str = "
     package.pool = pool or f"{package.slug}-pool"
     module = folder / package.name
     module.mkdir()
-    (module / "__init__.py").touch()
     (module / "flows.py").write_text(FLOWS.format(name=package.name))
-    (module / "blocks.py").write_text(BLOCKS.format(name=package.name, slug=package.slug))
+    (module / "__init__.py").write_text(BLOCKS.format(name=package.name, slug=package.slug))
     monkeypatch.syspath_prepend(folder)
     package.deployments = [package.deployment("reading", "read", parameters={"tenant_id": "*"})]
     package.write()

@@ -11,14 +11,15 @@ from typing import Any
 import pyarrow as pa
 
 from weathervane.lake import ControlTotal, LakeClient, TableRef
-from weathervane.source.checkpoints import format_checkpoint, format_time, parse_checkpoint
-from weathervane.source.dataset import Column, Dataset
-from weathervane.source.days import end_behind
-from weathervane.source.normalise import normalise
-from weathervane.source.records import split_lines
-from weathervane.source.sandbox.faults import Fault
-from weathervane.source.sandbox.unfit import made_unfit
-from weathervane.source.slices import Piece, Slice, SliceEnd
+from weathervane.source._run.checkpoints import format_checkpoint, format_time, parse_checkpoint
+from weathervane.source._run.days import end_behind
+from weathervane.source._run.slices import Piece, Slice, SliceEnd
+from weathervane.source._table.column import Column
+from weathervane.source._table.dataset import Dataset
+from weathervane.source._table.normalise import normalise
+from weathervane.source._table.records import split_lines
+from weathervane.source.sandbox._faults import Fault
+from weathervane.source.sandbox._unfit import made_unfit
 
 CANARY = "canary-51c0e"
 """A secret that nothing may ever show."""

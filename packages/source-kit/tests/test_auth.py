@@ -4,15 +4,10 @@ import threading
 
 import pytest
 
-from weathervane.source.errors import (
-    ConfigurationError,
-    CredentialsError,
-)
-from weathervane.source.http import (
-    RefreshingAuth,
-    decode_json,
-    vendor_client,
-)
+from weathervane.source._errors import ConfigurationError, CredentialsError
+from weathervane.source._http.auth import RefreshingAuth
+from weathervane.source._http.client import vendor_client
+from weathervane.source._http.verdict import decode_json
 from weathervane.source.testing.fixtures import no_waiting as no_waiting
 
 from .vendor_stub import (

@@ -22,12 +22,14 @@ from prefect.states import Cancelled, Crashed, Pending
 from typer.testing import CliRunner, Result
 
 from weathervane.lake import LakeClient, TableRef
-from weathervane.source import cli, tasks
-from weathervane.source.backfilling import backfill, cut, runs
-from weathervane.source.cli import source_app
-from weathervane.source.definition import Days, SourceDefinition
-from weathervane.source.errors import ConfigurationError, DeferredError, IncompleteError
-from weathervane.source.slices import Slice
+from weathervane.source._definition import Days, SourceDefinition
+from weathervane.source._errors import ConfigurationError, DeferredError, IncompleteError
+from weathervane.source._run import tasks
+from weathervane.source._run.slices import Slice
+from weathervane.source._serve import backfill_runs as runs
+from weathervane.source._serve import cli
+from weathervane.source._serve.backfill import backfill, cut
+from weathervane.source._serve.cli import source_app
 
 from .pretend_flows import PRETEND, PretendSandbox, ingest_pretend_things
 from .pretend_source import CANARY, THINGS, ListVendor, lake_truth

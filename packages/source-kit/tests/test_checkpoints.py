@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weathervane.source.checkpoints import format_checkpoint, format_time, parse_checkpoint, parse_time
-from weathervane.source.errors import ContractError, CursorError
+from weathervane.source._errors import ContractError, CursorError
+from weathervane.source._run.checkpoints import format_checkpoint, format_time, parse_checkpoint
+from weathervane.source._table.decode import parse_time
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TIMES = st.datetimes(

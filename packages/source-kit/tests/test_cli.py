@@ -26,8 +26,8 @@ from weathervane.source import (
     ThrottledError,
     UnavailableError,
 )
-from weathervane.source.cli import source_app
-from weathervane.source.exit_codes import ExitCode, exit_code
+from weathervane.source._exit_codes import ExitCode, exit_code
+from weathervane.source._serve.cli import source_app
 
 from .pretend_flows import PRETEND, PretendSandbox
 from .pretend_source import CANARY, ListVendor, lake_truth
@@ -151,7 +151,9 @@ def test_a_throttle_that_is_not_waited_for_has_an_exit_code_of_its_own(
 
 def test_nobody_is_shown_prefects_notice_of_telemetry(tmp_path: Path) -> None:
     """It is shown once, in a terminal, by whatever imports Prefect first; our commands opt out of what it tells."""
-    script = "import sys; from weathervane.source.cli import deploy; sys.argv = ['d', '--help']; deploy()"
+    script = (
+        "import sys; from weathervane.source._serve.cli import deploy; sys.argv = ['d', '--help']; deploy()"
+    )
     unset = {"DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED", "CI"}
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     ours, its = pty.openpty()

@@ -29,12 +29,7 @@ from prefect.runtime import flow_run as runtime
 from prefect.states import Cancelled, Cancelling, Completed, Crashed, Failed, Pending, Running, Scheduled
 
 from weathervane.lake import BusyError, LakeClient, NotFoundError, RejectedError, StaleCheckpointError
-from weathervane.source import tasks
-from weathervane.source._pages import every
-from weathervane.source.conduct import EVERY_TENANT, conduct
-from weathervane.source.deploying import RESUMING
-from weathervane.source.dispatching import LeftOutError, dispatch, finish_dispatch_of
-from weathervane.source.errors import (
+from weathervane.source._errors import (
     ConfigurationError,
     CredentialsError,
     DeferredError,
@@ -42,10 +37,16 @@ from weathervane.source.errors import (
     InternalError,
     UnavailableError,
 )
-from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.progress import Progress, listening
-from weathervane.source.report_words import summary_line
-from weathervane.source.slices import Slice
+from weathervane.source._flow.api import every
+from weathervane.source._flow.automations import RESUMING
+from weathervane.source._flow.dispatch import LeftOutError, dispatch, finish_dispatch_of
+from weathervane.source._flow.history import EVERY_TENANT
+from weathervane.source._progress import Progress, listening
+from weathervane.source._run import tasks
+from weathervane.source._run.engine import IngestionSummary
+from weathervane.source._run.flow_body import conduct
+from weathervane.source._run.report_words import summary_line
+from weathervane.source._run.slices import Slice
 
 from .pretend_flows import PretendCredentials, PretendSandbox, ingest_pretend_things
 from .pretend_source import CANARY, ListReader, ListVendor, lake_truth

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from prefect import flow
 
-from weathervane.source.definition import FlowDefinition
-from weathervane.source.errors import ContractError
-from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.slices import Slice
+from weathervane.source._definition import FlowDefinition
+from weathervane.source._errors import ContractError
+from weathervane.source._run.engine import IngestionSummary
+from weathervane.source._run.slices import Slice
 from weathervane.source.testing import CHECKS, Check, Fault, staged
 
 from .pretend_flows import PRETEND, PretendSandbox, PretendSource, ingest_pretend_things

@@ -12,8 +12,8 @@ from typing import ClassVar
 import pytest
 from pydantic import SecretStr, ValidationError, model_validator
 
-from weathervane.source.credentials import SourceCredentials, credentials_block
-from weathervane.source.errors import ConfigurationError, UnavailableError
+from weathervane.source._credentials import SourceCredentials, credentials_block
+from weathervane.source._errors import ConfigurationError, UnavailableError
 from weathervane.source.testing import running_prefect
 
 CANARY = "canary-51c0e"
@@ -166,7 +166,7 @@ def test_what_cannot_be_kept_is_said(variables: None, caplog: pytest.LogCaptureF
 
 def test_importing_does_not_import_prefect() -> None:
     """Importing Prefect takes seconds; who only reads the environment's names does not pay."""
-    code = "import sys, weathervane.source.credentials; print('prefect' in sys.modules)"
+    code = "import sys, weathervane.source._credentials; print('prefect' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )

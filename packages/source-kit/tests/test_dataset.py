@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from weathervane.source.dataset import Column, Dataset
+from weathervane.source._table.column import Column
+from weathervane.source._table.dataset import Dataset
 
 TIME = pa.timestamp("us", "UTC")
 MONEY = pa.decimal128(18, 2)

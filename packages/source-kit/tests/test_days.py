@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from weathervane.source import ConfigurationError, parse_day, parse_days
-from weathervane.source.cli import source_app
+from weathervane.source._serve.cli import source_app
 
 from .nonsense_days import NONSENSE
 from .pretend_flows import PRETEND

@@ -18,10 +18,9 @@ from prefect.server.events.schemas.events import ReceivedEvent
 from prefect.server.events.schemas.events import ResourceSpecification as ServerSpecification
 from prefect.states import AwaitingRetry, Cancelling, Completed, Crashed, Pending, Running, Scheduled
 
-from weathervane.source.deploying import RESUMING, automations
-from weathervane.source.deploying.automations import GIVEN_UP
-from weathervane.source.deploying.dead_runs import AgeLimits, ended_by_signal, tend
-from weathervane.source.errors import ConfigurationError
+from weathervane.source._errors import ConfigurationError
+from weathervane.source._flow.automations import GIVEN_UP, RESUMING, automations
+from weathervane.source._flow.dead_runs import AgeLimits, ended_by_signal, tend
 
 LIMITS = AgeLimits()
 KILLED = Crashed(message="Process exited with status code: -9. Process was killed.")

@@ -11,10 +11,10 @@ import pytest
 from prefect.client.schemas.objects import FlowRun, State, StateDetails, StateType
 from prefect.events.schemas.events import ReceivedEvent, Resource
 
-from weathervane.source.deployed_news import News, Patience
-from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.report import COMMITTED, ENDED
-from weathervane.source.runs import RunState
+from weathervane.source._run.engine import IngestionSummary
+from weathervane.source._run.report import COMMITTED, ENDED
+from weathervane.source._serve.events import News, Patience
+from weathervane.source._serve.runs import RunState
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 LINE = "5 new and 0 updated rows in 3 slices; 5 in the table; checkpoint here"

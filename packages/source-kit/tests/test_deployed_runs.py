@@ -24,12 +24,12 @@ from prefect.states import Cancelling, Crashed, Pending, Running, Scheduled
 
 from weathervane.lake import LakeClient
 from weathervane.rpc import RemoteError, ServerSettings, StatusError, from_rpc_error, running_server
-from weathervane.source import tasks
-from weathervane.source.deployed_news import Patience
-from weathervane.source.deployed_runs import DeployedRuns, WatchSettings
-from weathervane.source.errors import CredentialsError, DeferredError, IncompleteError
-from weathervane.source.runs import RunRequest, RunState
-from weathervane.source.service import DOMAIN, source_service
+from weathervane.source._errors import CredentialsError, DeferredError, IncompleteError
+from weathervane.source._run import tasks
+from weathervane.source._serve.deployed_runs import DeployedRuns, WatchSettings
+from weathervane.source._serve.events import Patience
+from weathervane.source._serve.runs import RunRequest, RunState
+from weathervane.source._serve.servicer import DOMAIN, source_service
 from weathervane.source.v1 import source_pb2 as pb
 from weathervane.source.v1 import source_pb2_grpc as pb_grpc
 

@@ -21,7 +21,10 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Pending
 
-from weathervane.source.deploying import Change, ServerError, automations, deploy
+from weathervane.source._flow.api import ServerError
+from weathervane.source._flow.automations import automations
+from weathervane.source._flow.deployments import Change
+from weathervane.source._flow.register import deploy
 
 from .pretend_package import PretendPackage, make_package
 
@@ -341,7 +344,7 @@ def test_a_block_type_that_changed_is_told(
 ) -> None:
     """A new field is a new schema of the same type."""
     register()
-    module = sys.modules[f"{package.name}.blocks"]
+    module = sys.modules[package.name]
     assert module.__file__ is not None
     blocks = Path(module.__file__)
     blocks.write_text(blocks.read_text().replace("token: SecretStr", "token: SecretStr\n    shop: str"))

@@ -10,7 +10,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL
 from typer.testing import CliRunner, Result
 
-from weathervane.source.deploying.command import main
+from weathervane.source._flow.command import main
 
 from .answering import answering
 from .pretend_package import PretendPackage, make_package

@@ -6,18 +6,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from weathervane.source.errors import (
+from weathervane.source._errors import (
     ContractError,
     DeferredError,
     IncompleteError,
     SourceError,
     UnavailableError,
 )
-from weathervane.source.http import (
-    Fail,
-    classify_by_status,
-    download,
-)
+from weathervane.source._http.download import download
+from weathervane.source._http.verdict import Fail, classify_by_status
 from weathervane.source.testing.fixtures import no_waiting as no_waiting
 
 from .vendor_stub import (

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from weathervane.source.extras import extra_command
+from weathervane.lake import extra_command
 
 
 @pytest.fixture

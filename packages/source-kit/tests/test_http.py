@@ -16,20 +16,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from weathervane.source.errors import (
-    ConfigurationError,
-    ContractError,
-    IncompleteError,
-    UnavailableError,
-)
-from weathervane.source.http import (
-    MAX_BODY,
-    Accept,
-    HttpLimits,
-    decode_json,
-    vendor_client,
-)
-from weathervane.source.paging import same_origin
+from weathervane.source._errors import ConfigurationError, ContractError, IncompleteError, UnavailableError
+from weathervane.source._http.client import vendor_client
+from weathervane.source._http.paging import same_origin
+from weathervane.source._http.transport import MAX_BODY, HttpLimits
+from weathervane.source._http.verdict import Accept, decode_json
 from weathervane.source.testing.fixtures import no_waiting as no_waiting
 
 from .vendor_stub import (

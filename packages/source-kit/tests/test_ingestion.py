@@ -21,14 +21,14 @@ from weathervane.lake import (
     WriteResult,
 )
 from weathervane.lake.testing import running_lake
-from weathervane.source.checkpoints import format_checkpoint
-from weathervane.source.errors import ConfigurationError, CursorError, IncompleteError, UnavailableError
-from weathervane.source.ingestion import Ingestion, IngestionSummary
-from weathervane.source.normalise import normalise
-from weathervane.source.progress import Progress, listening
-from weathervane.source.report_words import state_words, summary_line
-from weathervane.source.set_aside import max_set_aside
-from weathervane.source.slices import MOVED_WHILE_READ, Piece, Slice, SliceEnd
+from weathervane.source._errors import ConfigurationError, CursorError, IncompleteError, UnavailableError
+from weathervane.source._progress import Progress, listening
+from weathervane.source._run.checkpoints import format_checkpoint
+from weathervane.source._run.engine import Ingestion, IngestionSummary
+from weathervane.source._run.report_words import state_words, summary_line
+from weathervane.source._run.set_aside import max_set_aside
+from weathervane.source._run.slices import MOVED_WHILE_READ, Piece, Slice, SliceEnd
+from weathervane.source._table.normalise import normalise
 
 from .pretend_source import MIDNIGHT, PARTS, THINGS, ListReader, ListVendor, lake_truth
 

@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 import pytest
 
 from weathervane.lake import QUARANTINE_SCHEMA
-from weathervane.source.dataset import Column, Dataset
-from weathervane.source.normalise import normalise
+from weathervane.source._table.column import Column
+from weathervane.source._table.dataset import Dataset
+from weathervane.source._table.normalise import normalise
 
 TIME = pa.timestamp("us", "UTC")
 MONEY = pa.decimal128(18, 2)
@@ -433,8 +434,8 @@ def test_records_that_would_end_the_process_do_not() -> None:
     """A page of nothing but `null` kills Arrow's reader (SIGSEGV in pyarrow 26.0.1): it never sees one."""
     script = """
 import pyarrow as pa
-from weathervane.source.dataset import Column, Dataset
-from weathervane.source.normalise import normalise
+from weathervane.source._table.dataset import Column, Dataset
+from weathervane.source._table.normalise import normalise
 dataset = Dataset("d", (Column("id", pa.string(), "id"),), ("id",))
 print(normalise(dataset, [b"null"] * 100).quarantined.num_rows)
 """

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from weathervane.source.dataset import Column, Dataset
-from weathervane.source.members import members_of
-from weathervane.source.normalise import normalise
+from weathervane.source._table.column import Column
+from weathervane.source._table.dataset import Dataset
+from weathervane.source._table.members import members_of
+from weathervane.source._table.normalise import normalise
 
 LINES = Dataset(
     "lines",

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from weathervane.source.dataset import Column, Dataset
-from weathervane.source.normalise import Normalised, _settle, normalise
-from weathervane.source.reading import read
-from weathervane.source.scrutiny import read_one_by_one
-from weathervane.source.shape import shape_of
+from weathervane.source._table.column import Column
+from weathervane.source._table.dataset import Dataset
+from weathervane.source._table.diagnose import read_one_by_one
+from weathervane.source._table.normalise import Normalised, _settle, normalise
+from weathervane.source._table.read import read
+from weathervane.source._table.shape import shape_of
 
 TIME = pa.timestamp("us", "UTC")
 ITEMS = Dataset(

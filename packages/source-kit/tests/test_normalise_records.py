@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from weathervane.source.errors import ContractError, UnavailableError
-from weathervane.source.records import cut_record, split_lines, split_records
+from weathervane.source._errors import ContractError, UnavailableError
+from weathervane.source._table.records import cut_record, split_lines, split_records
 
 
 class PageInfo(msgspec.Struct, rename="camel"):

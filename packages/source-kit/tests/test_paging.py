@@ -5,8 +5,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from weathervane.source.errors import ContractError
-from weathervane.source.paging import Page, origin_of, paginate, same_origin
+from weathervane.source._errors import ContractError
+from weathervane.source._http.paging import Page, origin_of, paginate, same_origin
 
 
 def pages(*items: list[int]) -> Callable[[str | None], Page[int, str]]:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weathervane.lake import ColumnRange, LakeClient, TableRef, WriteMode, WriteSpec
-from weathervane.source.dataset import Column, Dataset
-from weathervane.source.patching import patched_rows
+from weathervane.source._run.uploads import patched_rows
+from weathervane.source._table.column import Column
+from weathervane.source._table.dataset import Dataset
 
 TABLE = TableRef("acme", "notes")
 KEYS = ("id", "part")

@@ -21,14 +21,14 @@ from prefect.settings import (
 )
 
 from weathervane.rpc import StatusError
-from weathervane.source.backfilling import backfill
-from weathervane.source.deployed_runs import DeployedRuns
-from weathervane.source.deploying import deploy
-from weathervane.source.errors import SourceError
-from weathervane.source.exit_codes import ExitCode, exit_code
-from weathervane.source.prefect_api import prefect_asked
-from weathervane.source.runs import RunRequest
-from weathervane.source.service import run_flow
+from weathervane.source._errors import SourceError
+from weathervane.source._exit_codes import ExitCode, exit_code
+from weathervane.source._flow.api import prefect_asked
+from weathervane.source._flow.register import deploy
+from weathervane.source._serve.backfill import backfill
+from weathervane.source._serve.deployed_runs import DeployedRuns
+from weathervane.source._serve.runs import RunRequest
+from weathervane.source._serve.servicer import run_flow
 
 from .answering import answering
 from .pretend_flows import PRETEND, PretendCredentials

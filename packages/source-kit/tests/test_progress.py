@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from weathervane.source.progress import Progress, announce, listening
+from weathervane.source._progress import Progress, announce, listening
 
 
 def said(news: list[Progress]) -> list[str]:

@@ -17,10 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prefect.settings import PREFECT_HOME, temporary_settings
 
-from weathervane.source.errors import DeferredError
-from weathervane.source.http import Accept, Retry, decode_json, vendor_client
-from weathervane.source.progress import Progress, listening
-from weathervane.source.quota import COST, FOLDER, CostBucket, PaceChain, PauseGate, ThrottleStatus, shared
+from weathervane.source._errors import DeferredError
+from weathervane.source._http.client import vendor_client
+from weathervane.source._http.pace import (
+    COST,
+    FOLDER,
+    CostBucket,
+    PaceChain,
+    PauseGate,
+    ThrottleStatus,
+    shared,
+)
+from weathervane.source._http.verdict import Accept, Retry, decode_json
+from weathervane.source._progress import Progress, listening
 
 from .vendor_stub import answer, vendor_stub
 
@@ -272,7 +281,7 @@ def test_a_pause_that_one_process_meets_pauses_all(pauses_folder: Path) -> None:
     key = ("vendor", "secret-token")
     other = textwrap.dedent(
         f"""
-        from weathervane.source.quota import PauseGate
+        from weathervane.source._http.pace import PauseGate
         PauseGate("the app", key={key!r}).pause(3600)
         PauseGate("the app", key={key!r}).pause(30)
         """

@@ -11,7 +11,7 @@ import stamina
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from weathervane.source.errors import (
+from weathervane.source._errors import (
     ContractError,
     CredentialsError,
     DeferredError,
@@ -19,16 +19,9 @@ from weathervane.source.errors import (
     ThrottledError,
     UnavailableError,
 )
-from weathervane.source.http import (
-    ONCE,
-    Accept,
-    Fail,
-    Retry,
-    Verdict,
-    decode_json,
-    retry_after,
-    vendor_client,
-)
+from weathervane.source._http.client import vendor_client
+from weathervane.source._http.transport import ONCE
+from weathervane.source._http.verdict import Accept, Fail, Retry, Verdict, decode_json, retry_after
 from weathervane.source.testing.fixtures import no_waiting as no_waiting
 
 from .vendor_stub import (

@@ -4,12 +4,8 @@ import logging
 
 import pytest
 
-from weathervane.source.errors import (
-    SourceError,
-)
-from weathervane.source.http import (
-    vendor_client,
-)
+from weathervane.source._errors import SourceError
+from weathervane.source._http.client import vendor_client
 from weathervane.source.testing.fixtures import no_waiting as no_waiting
 
 from .vendor_stub import (

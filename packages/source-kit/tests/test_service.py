@@ -16,8 +16,8 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 
 from weathervane.lake import BusyError, LakeClient, TableRef, WriteResult
 from weathervane.rpc import RemoteError, ServerSettings, from_rpc_error, running_server
-from weathervane.source.definition import Finding, FlowDefinition, Severity, SourceDefinition
-from weathervane.source.errors import (
+from weathervane.source._definition import Finding, FlowDefinition, Severity, SourceDefinition
+from weathervane.source._errors import (
     ConfigurationError,
     ContractError,
     CredentialsError,
@@ -26,11 +26,11 @@ from weathervane.source.errors import (
     SourceError,
     UnavailableError,
 )
-from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.prefect_api import PrefectUnavailableError
-from weathervane.source.progress import Progress, announce
-from weathervane.source.runs import RunRequest, Runs, RunSettings
-from weathervane.source.service import DOMAIN, run_flow, source_service
+from weathervane.source._flow.api import PrefectUnavailableError
+from weathervane.source._progress import Progress, announce
+from weathervane.source._run.engine import IngestionSummary
+from weathervane.source._serve.runs import RunRequest, Runs, RunSettings
+from weathervane.source._serve.servicer import DOMAIN, run_flow, source_service
 from weathervane.source.v1 import source_pb2 as pb
 from weathervane.source.v1 import source_pb2_grpc as pb_grpc
 

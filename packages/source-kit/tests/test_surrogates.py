@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weathervane.source import decode
-from weathervane.source._surrogates import marked, replaced, restored
-from weathervane.source.dataset import Column, Dataset
-from weathervane.source.http import decode_json
-from weathervane.source.members import members_of
-from weathervane.source.normalise import normalise
-from weathervane.source.records import split_records
+from weathervane.source._http.verdict import decode_json
+from weathervane.source._table.column import Column
+from weathervane.source._table.dataset import Dataset
+from weathervane.source._table.decode import marked, replaced, restored
+from weathervane.source._table.members import members_of
+from weathervane.source._table.normalise import normalise
+from weathervane.source._table.records import split_records
 
 HALVES = ["\ud83d", "a\ude00b", "\\\ud83d", "\ud83d\ud83d\ude00", "\ude00\ud83d", "\ud83dx\ude00"]
 

@@ -16,8 +16,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.runtime import flow_run
 
 from weathervane.lake import BusyError, LakeClient, LakeError, RejectedError, TableRef
-from weathervane.source import tasks
-from weathervane.source.errors import (
+from weathervane.source._errors import (
     CredentialsError,
     DeferredError,
     IncompleteError,
@@ -25,9 +24,10 @@ from weathervane.source.errors import (
     SourceError,
     UnavailableError,
 )
-from weathervane.source.ingestion import IngestionSummary
-from weathervane.source.progress import Progress, listening
-from weathervane.source.slices import Slice
+from weathervane.source._progress import Progress, listening
+from weathervane.source._run import tasks
+from weathervane.source._run.engine import IngestionSummary
+from weathervane.source._run.slices import Slice
 
 from .pretend_flows import ingest_pretend_things
 from .pretend_source import CANARY, ListReader, ListVendor, lake_truth

@@ -14,14 +14,13 @@ from typer.testing import CliRunner
 
 from weathervane.lake import BusyError, LakeClient
 from weathervane.rpc import ServerSettings, running_server
-from weathervane.source.cli import source_app
-from weathervane.source.errors import UnavailableError
-from weathervane.source.exit_codes import ExitCode
-from weathervane.source.http import vendor_client
-from weathervane.source.progress import Progress, listening
-from weathervane.source.service import DOMAIN, source_service
+from weathervane.source._errors import UnavailableError
+from weathervane.source._exit_codes import ExitCode
+from weathervane.source._http.client import vendor_client
+from weathervane.source._progress import LongWait, Progress, listening, reach_lake, tell
+from weathervane.source._serve.cli import source_app
+from weathervane.source._serve.servicer import DOMAIN, source_service
 from weathervane.source.testing.fixtures import no_waiting as no_waiting
-from weathervane.source.waiting import LongWait, reach_lake, tell
 
 from .pretend_flows import PRETEND
 from .pretend_source import ListVendor
@@ -66,7 +65,7 @@ def test_who_has_no_listener_reads_it_in_the_log(serve, caplog: pytest.LogCaptur
     with caplog.at_level(logging.WARNING), vendor_client(vendor.url, limits=LIMITS) as client:
         client.get("/things")
     (record,) = caplog.records
-    assert (record.name, record.levelname) == ("weathervane.source.waiting", "WARNING")
+    assert (record.name, record.levelname) == ("weathervane.source", "WARNING")
     assert record.getMessage().startswith(
         f"GET {vendor.url[7:]}/things: the vendor limits the rate (HTTP 429"
     )

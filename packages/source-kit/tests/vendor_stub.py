@@ -14,7 +14,9 @@ from pathlib import Path
 
 import httpx
 
-from weathervane.source.http import HttpLimits, decode_json, vendor_client
+from weathervane.source._http.client import vendor_client
+from weathervane.source._http.transport import HttpLimits
+from weathervane.source._http.verdict import decode_json
 
 LIMITS = HttpLimits(connect=2, read=2, exchange=5, max_body=1_000_000, attempts=3)
 CANARY = "canary-7f3a9"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from weathervane.google_ads.sandbox.fields import field, names, parts
+from weathervane.google_ads.sandbox._fields import field, names, parts
 
 FIGURES = "metrics.impressions, metrics.cost_micros"
 LAST = "segments.date DURING LAST_7_DAYS"

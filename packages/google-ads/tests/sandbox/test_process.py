@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from weathervane.google_ads.sandbox.__main__ import main
-from weathervane.google_ads.sandbox.options import GoogleAdsOptions
+from weathervane.google_ads.sandbox._options import GoogleAdsOptions
 
 COMMAND = [sys.executable, "-m", "weathervane.google_ads.sandbox"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from weathervane.klaviyo.sandbox import REVISIONS
-from weathervane.klaviyo.sandbox.limits import Limits
-from weathervane.klaviyo.sandbox.problems import RefusalError
+from weathervane.klaviyo.sandbox._limits import Limits
+from weathervane.klaviyo.sandbox._problems import RefusalError
 
 from .conftest import EMAIL, LEGACY, OMNI, refusal_of
 

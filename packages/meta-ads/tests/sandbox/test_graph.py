@@ -12,8 +12,8 @@ from facebook_business.adobjects.adset import AdSet
 from facebook_business.adobjects.campaign import Campaign
 
 from weathervane.meta_ads.sandbox import DEFAULT_ACCOUNTS
-from weathervane.meta_ads.sandbox.errors import ERROR_FAULTS
-from weathervane.meta_ads.sandbox.meta import proof
+from weathervane.meta_ads.sandbox._errors import ERROR_FAULTS
+from weathervane.meta_ads.sandbox._meta import proof
 
 from .conftest import EUROPE, JAPAN, TOKEN, WEST, days
 

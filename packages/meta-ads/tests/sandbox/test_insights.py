@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from weathervane.meta_ads.sandbox.calls import plain
+from weathervane.meta_ads.sandbox._calls import plain
 
 from .conftest import ALL, EUROPE, JAPAN, days, every
 

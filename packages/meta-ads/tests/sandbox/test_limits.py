@@ -7,8 +7,8 @@ import json
 import pytest
 
 from weathervane.meta_ads.sandbox import MetaOptions
-from weathervane.meta_ads.sandbox.errors import GraphError
-from weathervane.meta_ads.sandbox.limits import Limits
+from weathervane.meta_ads.sandbox._errors import GraphError
+from weathervane.meta_ads.sandbox._limits import Limits
 
 from .conftest import EUROPE, JAPAN
 

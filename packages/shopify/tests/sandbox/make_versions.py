@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from weathervane.shopify.sandbox.admin_schema import MEMBERS, SUPPORTED
+from weathervane.shopify.sandbox._admin_schema import MEMBERS, SUPPORTED
 
 OLDER = Path(__file__).parents[2] / "src/weathervane/shopify/sandbox/schema/older.json.gz"
 

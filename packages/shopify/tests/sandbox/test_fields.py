@@ -20,12 +20,12 @@ from graphql import (
 )
 
 from weathervane.shopify.sandbox import ShopOptions
-from weathervane.shopify.sandbox.admin_schema import SUPPORTED, admin_schema
-from weathervane.shopify.sandbox.bulk import BulkOperations
-from weathervane.shopify.sandbox.context import View
-from weathervane.shopify.sandbox.resolve import resolve_field, resolve_type
-from weathervane.shopify.sandbox.roots import ROOTS
-from weathervane.shopify.sandbox.world import World
+from weathervane.shopify.sandbox._admin_schema import SUPPORTED, admin_schema
+from weathervane.shopify.sandbox._bulk import BulkOperations
+from weathervane.shopify.sandbox._context import View
+from weathervane.shopify.sandbox._resolve import resolve_field, resolve_type
+from weathervane.shopify.sandbox._roots import ROOTS
+from weathervane.shopify.sandbox._world import World
 from weathervane.source.sandbox import Clock, Faults
 
 from .conftest import bulk_link

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from weathervane.shopify.sandbox.search import SearchError, SearchField, search
+from weathervane.shopify.sandbox._search import SearchField, search
+from weathervane.shopify.sandbox._search_terms import SearchError
 
 NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
 FIELDS = {

@@ -1,9 +1,9 @@
 """The lake as its callers see it: a client, the words of a write, and errors named by what to do about them."""
 
-from weathervane.lake.arrow import RowTooLargeError
-from weathervane.lake.caller import lake_address
-from weathervane.lake.client import LakeClient
-from weathervane.lake.errors import (
+from weathervane.lake._arrow import RowTooLargeError, decode_schema, encode_schema
+from weathervane.lake._caller import lake_address
+from weathervane.lake._client import LakeClient
+from weathervane.lake._errors import (
     BusyError,
     ConflictingRowsError,
     CorruptedError,
@@ -13,9 +13,10 @@ from weathervane.lake.errors import (
     RejectedError,
     StaleCheckpointError,
 )
-from weathervane.lake.keys import row_keys
-from weathervane.lake.maintenance import MaintenanceClient
-from weathervane.lake.model import (
+from weathervane.lake._extras import extra_command
+from weathervane.lake._keys import row_keys
+from weathervane.lake._maintenance import MaintenanceClient
+from weathervane.lake._model import (
     QUARANTINE_SCHEMA,
     Checkpoint,
     ColumnRange,
@@ -31,8 +32,9 @@ from weathervane.lake.model import (
     WriteSpec,
     WriteState,
     WriteStatus,
+    check_name,
 )
-from weathervane.lake.upload import Upload
+from weathervane.lake._upload import Upload
 
 __all__ = [
     "QUARANTINE_SCHEMA",
@@ -62,6 +64,10 @@ __all__ = [
     "WriteSpec",
     "WriteState",
     "WriteStatus",
+    "check_name",
+    "decode_schema",
+    "encode_schema",
+    "extra_command",
     "lake_address",
     "row_keys",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weathervane.lake.extras import extra_command
+from weathervane.lake._extras import extra_command
 
 __all__ = ["main"]
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from weathervane.lake.client import LakeClient
+from weathervane.lake._client import LakeClient
 from weathervane.rpc import ServerSettings, running_server
 
 

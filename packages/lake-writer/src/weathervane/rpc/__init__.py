@@ -1,8 +1,9 @@
 """How this house speaks gRPC: serving, dialling, and errors that keep their meaning on the wire."""
 
-from weathervane.rpc.client import dial
-from weathervane.rpc.errors import RemoteError, StatusError, from_rpc_error
-from weathervane.rpc.server import (
+from weathervane.rpc._client import dial
+from weathervane.rpc._errors import RemoteError, StatusError, from_rpc_error
+from weathervane.rpc._health import health
+from weathervane.rpc._server import (
     AddressInUseError,
     RunningServer,
     ServerSettings,
@@ -20,6 +21,7 @@ __all__ = [
     "StatusError",
     "dial",
     "from_rpc_error",
+    "health",
     "run_server",
     "running_server",
 ]

@@ -8,35 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from weathervane.rpc import health
 
-from weathervane.rpc.client import dial
-
-__all__ = ["health", "main"]
-
-
-def health(target: str, service: str = "", *, timeout: float = 5.0) -> str:
-    """The status of a service, e.g. `SERVING`; of the whole server when `service` is empty.
-
-    Args:
-        target: `host:port`.
-        service: Its full proto name, e.g. `weathervane.lake.v1.LakeWriterService`.
-        timeout: Seconds to wait for an answer.
-
-    Returns:
-        The name of a `grpc.health.v1.HealthCheckResponse.ServingStatus`, or of the canonical status with which the
-        call failed, e.g. `UNAVAILABLE`.
-    """
-    with dial(target) as channel:
-        stub: Any = health_pb2_grpc.HealthStub(channel)
-        try:
-            answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=timeout)
-        except grpc.RpcError as error:
-            return str(error.code().name) if isinstance(error, grpc.Call) else "UNKNOWN"
-    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+__all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

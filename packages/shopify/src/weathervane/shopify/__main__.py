@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from weathervane.source.cli import source_app
-from weathervane.source.definition import SourceDefinition
-from weathervane.source.extras import extra_command
+from weathervane.lake import extra_command
+from weathervane.source import SourceDefinition, source_app
 
 __all__ = ["main", "sandbox"]
 
 
 def _load() -> SourceDefinition:
     # Here, because it imports Prefect: seconds that `--help` need not take.
-    from weathervane.shopify.service import SHOPIFY
+    from weathervane.shopify import SHOPIFY
 
     return SHOPIFY
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from weathervane.source.prefect_api import no_such_api, prefect_fault
+from weathervane.source._flow.api import no_such_api, prefect_fault
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

@@ -4,10 +4,10 @@ Run it with `python -m weathervane.google_ads.sandbox`, or in a test with `runni
 `sandbox` extra. No client code imports it.
 """
 
-from weathervane.google_ads.sandbox.options import GoogleAdsOptions
-from weathervane.google_ads.sandbox.records import RecordsError
-from weathervane.google_ads.sandbox.running import RunningGoogleAds, running_google_ads
-from weathervane.google_ads.sandbox.vendor import FAULTS, PretendGoogleAds
+from weathervane.google_ads.sandbox._options import GoogleAdsOptions
+from weathervane.google_ads.sandbox._records import RecordsError
+from weathervane.google_ads.sandbox._running import RunningGoogleAds, running_google_ads
+from weathervane.google_ads.sandbox._vendor import FAULTS, PretendGoogleAds
 
 __all__ = [
     "FAULTS",

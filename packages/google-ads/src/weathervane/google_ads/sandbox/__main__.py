@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from weathervane.google_ads.sandbox.options import GoogleAdsOptions
-from weathervane.google_ads.sandbox.running import run_process
+from weathervane.google_ads.sandbox._options import GoogleAdsOptions
+from weathervane.google_ads.sandbox._running import run_process
 from weathervane.source.sandbox import CommandParser, SandboxError, moment, stop
 
 __all__ = ["main"]

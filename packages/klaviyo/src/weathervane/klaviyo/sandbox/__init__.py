@@ -4,11 +4,11 @@ Run it with `python -m weathervane.klaviyo.sandbox`, or in a test with `running_
 extra. No client code imports it.
 """
 
-from weathervane.klaviyo.sandbox.account import FAULTS, PretendAccount
-from weathervane.klaviyo.sandbox.options import DEFAULT_SCOPES, AccountOptions
-from weathervane.klaviyo.sandbox.records import RecordsError
-from weathervane.klaviyo.sandbox.revisions import LEGACY, OMNI, REVISIONS
-from weathervane.klaviyo.sandbox.running import RunningKlaviyo, running_klaviyo
+from weathervane.klaviyo.sandbox._account import FAULTS, PretendAccount
+from weathervane.klaviyo.sandbox._options import DEFAULT_SCOPES, AccountOptions
+from weathervane.klaviyo.sandbox._records import RecordsError
+from weathervane.klaviyo.sandbox._revisions import LEGACY, OMNI, REVISIONS
+from weathervane.klaviyo.sandbox._running import RunningKlaviyo, running_klaviyo
 
 __all__ = [
     "DEFAULT_SCOPES",

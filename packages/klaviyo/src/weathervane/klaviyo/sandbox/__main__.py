@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from weathervane.klaviyo.sandbox.options import DEFAULT_SCOPES, AccountOptions
-from weathervane.klaviyo.sandbox.running import run_process
+from weathervane.klaviyo.sandbox._options import DEFAULT_SCOPES, AccountOptions
+from weathervane.klaviyo.sandbox._running import run_process
 from weathervane.source.sandbox import CommandParser, SandboxError, moment, stop
 
 __all__ = ["main"]

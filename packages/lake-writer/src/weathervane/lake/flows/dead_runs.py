@@ -6,7 +6,7 @@ for 90 minutes (they give one every three; an hour's outage of Prefect does not 
 one after 30 (an image is pulled in minutes), a Cancelling one after 30 (Prefect itself gives up after five). What they
 should have done, this run does.
 
-The same as `weathervane.source.deploying.dead_runs` says of a source's runs, which are resumed instead.
+The same as `weathervane.source._flow.dead_runs` says of a source's runs, which are resumed instead.
 """
 
 from __future__ import annotations

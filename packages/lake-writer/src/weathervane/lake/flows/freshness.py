@@ -12,6 +12,7 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from weathervane.lake import LakeClient, NotFoundError, TableRef
+from weathervane.lake._model import QUARANTINE_SUFFIX
 from weathervane.lake.flows.tenants import (
     EVERY_TENANT,
     TRIED_AGAIN,
@@ -24,7 +25,6 @@ from weathervane.lake.flows.tenants import (
     listed,
     run_name,
 )
-from weathervane.lake.model import QUARANTINE_SUFFIX
 
 __all__ = ["check_freshness"]
 

@@ -37,9 +37,9 @@ from weathervane.lake import (
     TableRef,
     lake_address,
 )
+from weathervane.lake._model import check_name
 from weathervane.lake.flows.dead_runs import end_dead
 from weathervane.lake.flows.report import Row, RunReport, show_tables
-from weathervane.lake.model import check_name
 
 __all__ = [
     "EVERY_TENANT",

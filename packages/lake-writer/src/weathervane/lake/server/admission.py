@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 import grpc
 import pyarrow as pa
 
-from weathervane.lake.model import (
+from weathervane.lake._model import (
     QUARANTINE_SUFFIX,
     ColumnRange,
     CommitRequest,

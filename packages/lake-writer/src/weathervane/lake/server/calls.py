@@ -9,7 +9,7 @@ from typing import NoReturn, TypeVar
 
 import grpc
 
-from weathervane.lake.model import InvalidNameError
+from weathervane.lake._model import InvalidNameError
 from weathervane.rpc import StatusError
 
 __all__ = ["named", "off_loop", "page", "refuse"]

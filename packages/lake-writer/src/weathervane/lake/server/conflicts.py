@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 import pyarrow as pa
 
-from weathervane.lake.keys import row_keys
-from weathervane.lake.model import WriteSpec
+from weathervane.lake._keys import row_keys
+from weathervane.lake._model import WriteSpec
 from weathervane.lake.server.admission import invalid
 
 __all__ = ["refuse_conflicts"]

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import stamina
 
-from weathervane.lake.model import TableRef
+from weathervane.lake._model import TableRef
 from weathervane.lake.server.admission import precondition
 from weathervane.lake.server.delta import PROTOCOL_ERRORS, SCHEMA_ERRORS, STORAGE_ERRORS, refusal
 from weathervane.lake.server.files import (

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from weathervane.lake.arrow import MAX_FRAME_BYTES, plain_schema
+from weathervane.lake._arrow import MAX_FRAME_BYTES, plain_schema
 from weathervane.rpc import StatusError
 
 _CONTINUATION = 0xFFFFFFFF

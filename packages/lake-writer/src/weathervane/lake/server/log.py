@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from weathervane.lake.model import TableRef
+from weathervane.lake._model import TableRef
 from weathervane.lake.server.files import DamagedTableError, ForeignTableError
 from weathervane.lake.server.store import Store
 

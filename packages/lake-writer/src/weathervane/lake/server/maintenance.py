@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import grpc
 
-from weathervane.lake.model import CompactionResult, TableRef, VacuumResult
+from weathervane.lake._model import CompactionResult, TableRef, VacuumResult
 from weathervane.lake.server.admission import invalid
 from weathervane.lake.server.compaction import packed, small_runs
 from weathervane.lake.server.delta import STORAGE_ERRORS, Table, Tables

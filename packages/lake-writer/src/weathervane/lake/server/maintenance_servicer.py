@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import grpc
 
-from weathervane.lake import convert, convert_maintenance
+from weathervane.lake import _convert as convert
+from weathervane.lake import _convert_maintenance as convert_maintenance
 from weathervane.lake.server.calls import named, off_loop, page
 from weathervane.lake.server.maintenance import LakeMaintenance
 from weathervane.lake.v1 import lake_maintenance_pb2 as pb

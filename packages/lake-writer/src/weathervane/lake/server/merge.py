@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from weathervane.lake.keys import key_parts
+from weathervane.lake._keys import key_parts
 
 # Column names hold only letters, digits and _, so names with a colon cannot meet one.
 _ROW = "row:"

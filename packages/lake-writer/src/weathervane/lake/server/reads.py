@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 import grpc
 
-from weathervane.lake.model import TableRef
+from weathervane.lake._model import TableRef
 from weathervane.lake.server.calls import off_loop
 from weathervane.lake.server.settings import LakeSettings
 from weathervane.rpc import StatusError

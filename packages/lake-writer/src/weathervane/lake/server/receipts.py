@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from weathervane.lake.model import CommitRequest, ControlTotal, WriteResult, WriteSpec
+from weathervane.lake._model import CommitRequest, ControlTotal, WriteResult, WriteSpec
 from weathervane.lake.server.admission import precondition
 from weathervane.lake.server.delta import Table
 from weathervane.lake.server.upsert import Change, Received

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import grpc
 import pyarrow as pa
 
-from weathervane.lake import convert
-from weathervane.lake.arrow import MAX_READ_BYTES, encode_batches, encode_schema
-from weathervane.lake.model import (
+from weathervane.lake import _convert as convert
+from weathervane.lake._arrow import MAX_READ_BYTES, encode_batches, encode_schema
+from weathervane.lake._model import (
     QUARANTINE_SCHEMA,
     CommitRequest,
     WriteResult,

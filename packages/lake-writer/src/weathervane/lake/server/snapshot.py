@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from weathervane.lake.arrow import plain_schema
-from weathervane.lake.model import TableRef
+from weathervane.lake._arrow import plain_schema
+from weathervane.lake._model import TableRef
 from weathervane.lake.server.files import DamagedTableError, Layout, LostFileError, NewFile
 from weathervane.lake.server.statistics import statistics
 from weathervane.lake.server.store import Store

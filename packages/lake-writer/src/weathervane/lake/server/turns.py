@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 
-from weathervane.lake.model import TableRef
+from weathervane.lake._model import TableRef
 
 __all__ = ["Turns"]
 

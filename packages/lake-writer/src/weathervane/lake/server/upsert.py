@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import polars as pl
 import pyarrow as pa
 
-from weathervane.lake.model import QUARANTINE_SCHEMA, WriteSpec
+from weathervane.lake._model import QUARANTINE_SCHEMA, WriteSpec
 from weathervane.lake.server import merge
 from weathervane.lake.server.admission import range_bounds
 from weathervane.lake.server.files import DataFile, Layout, NewFile

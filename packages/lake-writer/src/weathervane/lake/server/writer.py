@@ -10,7 +10,7 @@ from hashlib import sha256
 import grpc
 import pyarrow as pa
 
-from weathervane.lake.model import (
+from weathervane.lake._model import (
     QUARANTINE_SCHEMA,
     QUARANTINE_SUFFIX,
     Checkpoint,

@@ -4,10 +4,10 @@ Run it with `python -m weathervane.meta_ads.sandbox`, or in a test with `running
 No client code imports it.
 """
 
-from weathervane.meta_ads.sandbox.meta import FAULTS, PretendMeta
-from weathervane.meta_ads.sandbox.options import DEFAULT_ACCOUNTS, AccountOptions, MetaOptions
-from weathervane.meta_ads.sandbox.records import RecordsError
-from weathervane.meta_ads.sandbox.running import RunningMeta, running_meta
+from weathervane.meta_ads.sandbox._meta import FAULTS, PretendMeta
+from weathervane.meta_ads.sandbox._options import DEFAULT_ACCOUNTS, AccountOptions, MetaOptions
+from weathervane.meta_ads.sandbox._records import RecordsError
+from weathervane.meta_ads.sandbox._running import RunningMeta, running_meta
 
 __all__ = [
     "DEFAULT_ACCOUNTS",

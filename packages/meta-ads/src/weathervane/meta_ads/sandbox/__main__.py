@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from weathervane.meta_ads.sandbox.options import DEFAULT_ACCOUNTS, AccountOptions, MetaOptions
-from weathervane.meta_ads.sandbox.running import run_process
+from weathervane.meta_ads.sandbox._options import DEFAULT_ACCOUNTS, AccountOptions, MetaOptions
+from weathervane.meta_ads.sandbox._running import run_process
 from weathervane.source.sandbox import CommandParser, SandboxError, moment, stop
 
 __all__ = ["main"]

@@ -4,10 +4,10 @@ Run it with `python -m weathervane.shopify.sandbox`, or in a test with `running_
 `sandbox` extra. No client code imports it.
 """
 
-from weathervane.shopify.sandbox.options import DEFAULT_SCOPES, PLANS, ShopOptions
-from weathervane.shopify.sandbox.records import RecordsError
-from weathervane.shopify.sandbox.running import RunningShopify, running_shopify
-from weathervane.shopify.sandbox.shop import FAULTS, PretendShop
+from weathervane.shopify.sandbox._options import DEFAULT_SCOPES, PLANS, ShopOptions
+from weathervane.shopify.sandbox._records import RecordsError
+from weathervane.shopify.sandbox._running import RunningShopify, running_shopify
+from weathervane.shopify.sandbox._shop import FAULTS, PretendShop
 
 __all__ = [
     "DEFAULT_SCOPES",

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from weathervane.shopify.sandbox.options import DEFAULT_SCOPES, PLANS, ShopOptions
-from weathervane.shopify.sandbox.running import run_process
+from weathervane.shopify.sandbox._options import DEFAULT_SCOPES, PLANS, ShopOptions
+from weathervane.shopify.sandbox._running import run_process
 from weathervane.source.sandbox import CommandParser, SandboxError, moment, stop
 
 __all__ = ["main"]

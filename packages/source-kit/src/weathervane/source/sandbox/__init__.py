@@ -4,14 +4,14 @@ Sandboxes are for tests and demonstrations. No client code imports this package,
 `sandbox` extra (starlette and uvicorn).
 """
 
-from weathervane.source.sandbox.clock import Clock
-from weathervane.source.sandbox.command import CommandParser, moment, stop
-from weathervane.source.sandbox.control import PretendVendor, control_routes
-from weathervane.source.sandbox.faults import Fault, Faults
-from weathervane.source.sandbox.hostile import HTTP_FAULTS, replacement, spoiled
-from weathervane.source.sandbox.json_text import JSON_DECODER, json_bytes, read_json
-from weathervane.source.sandbox.recorder import Recorder, SeenRequest, fingerprint
-from weathervane.source.sandbox.server import SandboxError, bind, run_until_signalled, serving, url_of
+from weathervane.source.sandbox._clock import Clock
+from weathervane.source.sandbox._command import CommandParser, moment, stop
+from weathervane.source.sandbox._control import PretendVendor, control_routes
+from weathervane.source.sandbox._faults import Fault, Faults
+from weathervane.source.sandbox._hostile import HTTP_FAULTS, replacement, spoiled
+from weathervane.source.sandbox._json_text import JSON_DECODER, json_bytes, read_json
+from weathervane.source.sandbox._recorder import Recorder, SeenRequest, fingerprint
+from weathervane.source.sandbox._server import SandboxError, bind, run_until_signalled, serving, url_of
 
 __all__ = [
     "HTTP_FAULTS",

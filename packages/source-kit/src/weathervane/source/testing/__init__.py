@@ -3,11 +3,12 @@
 Needs the extra `testing`, and `weathervane-lake-writer[server]` for the lake.
 """
 
-from weathervane.source.testing.checks import CHECKS, Check
-from weathervane.source.testing.prefect_server import running_prefect
-from weathervane.source.testing.stage import Stage, staged
-from weathervane.source.testing.unfit import declared_paths
-from weathervane.source.testing.vendor import Fault, PretendSource, RunningVendor
+from weathervane.source.testing._checks import CHECKS, Check
+from weathervane.source.testing._memory import as_a_new_process, forget_peak, peak_mib
+from weathervane.source.testing._prefect_server import running_prefect
+from weathervane.source.testing._stage import Stage, staged
+from weathervane.source.testing._unfit import declared_paths
+from weathervane.source.testing._vendor import Fault, PretendSource, RunningVendor
 
 __all__ = [
     "CHECKS",
@@ -16,7 +17,10 @@ __all__ = [
     "PretendSource",
     "RunningVendor",
     "Stage",
+    "as_a_new_process",
     "declared_paths",
+    "forget_peak",
+    "peak_mib",
     "running_prefect",
     "staged",
 ]

@@ -12,13 +12,15 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import stamina
 
 from weathervane.lake import LakeClient
 from weathervane.lake.testing import running_lake
-from weathervane.source.testing.prefect_server import running_prefect
+from weathervane.source import _block_store
+from weathervane.source.testing._prefect_server import running_prefect
 
 # Before anything imports Prefect.
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -45,6 +47,29 @@ def new_tenant() -> Callable[[], str]:
     """Names a tenant that no other test has."""
     numbers = itertools.count(1)
     return lambda: f"tenant{next(numbers)}"
+
+
+class BlockDocument:
+    """One Prefect block document in memory, where credentials are looked for; a change calls `on_update` first."""
+
+    def __init__(self) -> None:
+        self.document: dict[str, Any] | None = None
+        self.on_update: Callable[[], None] = lambda: None
+
+
+@pytest.fixture
+def block_document(monkeypatch: pytest.MonkeyPatch) -> BlockDocument:
+    """For the many tests of what credentials do with one; a test of the flow keeps one on a real server."""
+    held = BlockDocument()
+
+    def update(block_type: str, name: str, data: dict[str, Any]) -> bool:
+        held.on_update()
+        held.document = dict(data)
+        return True
+
+    monkeypatch.setattr(_block_store, "read", lambda block_type, name: held.document)
+    monkeypatch.setattr(_block_store, "update", update)
+    return held
 
 
 @pytest.fixture(scope="session")

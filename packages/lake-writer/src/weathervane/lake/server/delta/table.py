@@ -16,8 +16,8 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Sc
 from deltalake.exceptions import DeltaError, DeltaProtocolError, SchemaMismatchError
 from deltalake.transaction import AddAction, RemoveAction
 
-from weathervane.lake.arrow import plain_schema
-from weathervane.lake.model import TableRef
+from weathervane.lake._arrow import plain_schema
+from weathervane.lake._model import TableRef
 from weathervane.lake.server.delta.log_checkpoint import checkpoint_aside, opened
 from weathervane.lake.server.delta.refusals import refusal
 from weathervane.lake.server.files import (

@@ -9,7 +9,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from weathervane.lake.model import InvalidNameError, TableRef, check_name, is_name
+from weathervane.lake._model import InvalidNameError, TableRef, check_name, is_name
 from weathervane.lake.server.delta.damage import REPAIR, damage
 from weathervane.lake.server.delta.features import foreign_feature
 from weathervane.lake.server.delta.log_checkpoint import opened

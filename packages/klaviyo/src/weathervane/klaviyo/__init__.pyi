@@ -1,0 +1,15 @@
+from ._client import Account as Account
+from ._client import KlaviyoClient as KlaviyoClient
+from ._credentials import KlaviyoCredentials as KlaviyoCredentials
+from ._reader.campaigns import CampaignsReader as CampaignsReader
+from ._settings import API_VERSION as API_VERSION
+from ._settings import API_VERSION_ENDS as API_VERSION_ENDS
+from ._settings import LEGACY_VERSION as LEGACY_VERSION
+from ._settings import KlaviyoSettings as KlaviyoSettings
+from ._source import KLAVIYO as KLAVIYO
+from ._source import KlaviyoCredentialsBlock as KlaviyoCredentialsBlock
+from ._source import ingest_klaviyo_campaigns as ingest_klaviyo_campaigns
+from ._tables.campaigns import CAMPAIGNS as CAMPAIGNS
+from ._tables.campaigns import MESSAGES as MESSAGES
+from ._tables.campaigns import VARIATIONS as VARIATIONS
+from ._tables.reports import REPORTS as REPORTS

@@ -1,0 +1,1 @@
+"""Reading an account: its campaigns, and the reports of its quarters."""

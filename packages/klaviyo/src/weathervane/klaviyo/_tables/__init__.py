@@ -1,0 +1,1 @@
+"""The tables: campaigns and what is below them, and their reports."""

@@ -1,0 +1,16 @@
+from ._client import Account as Account
+from ._client import MetaAdsClient as MetaAdsClient
+from ._credentials import MetaAdsCredentials as MetaAdsCredentials
+from ._reader import InsightsReader as InsightsReader
+from ._settings import API_VERSION as API_VERSION
+from ._settings import API_VERSIONS as API_VERSIONS
+from ._settings import LEVELS as LEVELS
+from ._settings import WINDOWS as WINDOWS
+from ._settings import MetaAdsSettings as MetaAdsSettings
+from ._source import META_ADS as META_ADS
+from ._source import MetaAdsCredentialsBlock as MetaAdsCredentialsBlock
+from ._source import ingest_meta_ads as ingest_meta_ads
+from ._tables import ACTIONS as ACTIONS
+from ._tables import BREAKDOWNS as BREAKDOWNS
+from ._tables import INSIGHTS as INSIGHTS
+from ._tables import datasets_for as datasets_for

@@ -1,0 +1,16 @@
+from ._client import Shop as Shop
+from ._client import ShopifyClient as ShopifyClient
+from ._credentials import ShopifyCredentials as ShopifyCredentials
+from ._reader.orders import OrdersReader as OrdersReader
+from ._reader.products import ProductsReader as ProductsReader
+from ._settings import API_VERSION as API_VERSION
+from ._settings import API_VERSION_ENDS as API_VERSION_ENDS
+from ._settings import ShopifySettings as ShopifySettings
+from ._source import SHOPIFY as SHOPIFY
+from ._source import ShopifyCredentialsBlock as ShopifyCredentialsBlock
+from ._source import ingest_shopify_orders as ingest_shopify_orders
+from ._source import ingest_shopify_products as ingest_shopify_products
+from ._tables.orders import LINES as LINES
+from ._tables.orders import ORDERS as ORDERS
+from ._tables.products import PRODUCTS as PRODUCTS
+from ._tables.products import VARIANTS as VARIANTS

@@ -1,0 +1,1 @@
+"""Reading a shop: by time of change, or by bulk operations."""

@@ -1,0 +1,1 @@
+"""The tables: their columns, and where each value stands in Shopify's objects."""

@@ -1,0 +1,1 @@
+"""One way to ask a vendor: bounded, paced, retried by verdict, silent about secrets."""

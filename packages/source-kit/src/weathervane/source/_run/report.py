@@ -1,0 +1,233 @@
+"""What a run shows of itself in Prefect, while it goes on and at its end: artifacts for people, events for programs.
+
+| artifact, `key` = the first dataset and the tenant, `shopify-orders--acme` | what |
+| --- | --- |
+| `<key>--progress` | a bar, moved after each slice |
+| `<key>--slices` | a table of the receipts, one row a slice and dataset |
+| `<key>` | a summary: counts, checkpoints before and after, where the tables are, how it ended |
+
+| event, on the resource `prefect.flow-run.<id>` | payload |
+| --- | --- |
+| `weathervane.slice.committed` | the receipt, as one row of the table |
+| `weathervane.run.ended` | of each attempt: `state`, `message`, and `summary` when it ended well |
+
+They hold names, counts, bounds and checkpoints; never rows, never a secret. A UI that cannot be reached costs the run
+nothing but a warning.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, cast
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.context import FlowRunContext
+from prefect.events import emit_event
+from prefect.runtime import flow_run as runtime
+from prefect.utilities.urls import url_for
+
+from weathervane.source._run.engine import Ingestion, IngestionSummary
+from weathervane.source._run.report_words import (
+    artifact_key,
+    became,
+    code,
+    deferred_line,
+    guarded,
+    said,
+    shown,
+    state_words,
+    summary_line,
+)
+from weathervane.source._run.set_aside import aside_by_table
+from weathervane.source._run.slices import SliceResult
+
+__all__ = ["COMMITTED", "ENDED", "SHOWN", "RunReport", "reporting"]
+
+COMMITTED = "weathervane.slice.committed"
+ENDED = "weathervane.run.ended"
+
+_MAX_ROWS = 500
+"""Rows of the table of receipts, the last ones: an artifact is one value in Prefect's database. The log has all."""
+SHOWN = "weathervane_shown"
+"""Marks an error that a run's own report tells of."""
+_PAUSE = 2.0
+"""Seconds between two moves of the bar: a move is a request."""
+
+
+@contextmanager
+def reporting(ingestion: Ingestion) -> Iterator[RunReport]:
+    """Reports the run of an ingestion to Prefect, however it ends. Outside of a flow run it does nothing."""
+    report = RunReport(ingestion)
+    report.begin()
+    try:
+        yield report
+    except BaseException as error:
+        report.end(error)
+        vars(error)[SHOWN] = True
+        raise
+    report.end(None)
+
+
+class RunReport:
+    """One run's artifacts and events."""
+
+    def __init__(self, ingestion: Ingestion) -> None:
+        self._ingestion = ingestion
+        self._on = FlowRunContext.get() is not None
+        first = ingestion.first
+        self._key = artifact_key(first.dataset, first.tenant)
+        self._title = str(first)
+        self._before = dict(ingestion.checkpoints)
+        self._rows: list[dict[str, Any]] = []
+        self._slices = 0
+        self._bar: UUID | None = None
+        self._moved = 0.0
+        self._summary: IngestionSummary | None = None
+
+    def begin(self) -> None:
+        """Shows an empty bar."""
+
+        def show() -> None:
+            bar = create_progress_artifact(0.0, f"{self._key}--progress", f"{self._title}: begins")
+            self._bar = cast(UUID, bar)
+
+        self._try(show)
+
+    def add(self, result: SliceResult) -> None:
+        """A slice was committed."""
+        self._slices += 1
+        rows = [_row(result, dataset) for dataset in result.receipts]
+        self._rows = [*self._rows, *rows][-_MAX_ROWS:]
+
+        def tell() -> None:
+            run = f"prefect.flow-run.{runtime.get_id()}"
+            for row in rows:
+                table = f"weathervane.table.{self._ingestion.tenant}.{row['dataset']}"
+                emit_event(
+                    COMMITTED,
+                    resource={"prefect.resource.id": run, "prefect.resource.name": runtime.get_name() or ""},
+                    related=[{"prefect.resource.id": table, "prefect.resource.role": "table"}],
+                    payload=row,
+                )
+            if self._bar is not None and time.monotonic() - self._moved > _PAUSE:
+                self._moved = time.monotonic()
+                update_progress_artifact(
+                    self._bar, 100 * (result.done or 0.0), self._where(result.slice.name)
+                )
+
+        self._try(tell)
+
+    def ended(self, summary: IngestionSummary) -> None:
+        """The run has read everything."""
+        self._summary = summary
+
+    def end(self, error: BaseException | None) -> None:
+        """Leaves the table and the summary, and tells that the run has ended."""
+        if self._summary is not None:
+            deferred = self._summary.metadata.get("deferred")
+            state = "deferred" if deferred else str(self._summary.metadata["state"])
+            title = state if deferred else state_words(self._summary)
+            message = deferred_line(self._summary) if deferred else summary_line(self._summary)
+        else:
+            state, message = became(error), said(error)
+            title = state
+
+        def show() -> None:
+            if self._bar is not None and state in ("loaded", "verified_empty"):
+                update_progress_artifact(self._bar, 100.0, self._where("complete"))
+            rows = [{**row, "checkpoint": shown(row["checkpoint"])} for row in self._rows]
+            create_table_artifact(rows, f"{self._key}--slices", f"{self._title}: receipts by slice")
+            create_markdown_artifact(self._markdown(title, message), self._key, f"{self._title}: {title}")
+            payload: dict[str, Any] = {"state": state, "message": message}
+            if self._summary is not None:
+                payload["summary"] = asdict(self._summary)
+            emit_event(
+                ENDED,
+                resource={
+                    "prefect.resource.id": f"prefect.flow-run.{runtime.get_id()}",
+                    "prefect.resource.name": runtime.get_name() or "",
+                },
+                payload=payload,
+            )
+
+        self._try(show)
+
+    def _where(self, what: str) -> str:
+        return f"{self._title}: {self._slices:,} slices, last {what}"
+
+    def _markdown(self, state: str, message: str) -> str:
+        lines = [f"# {self._title}: {state}", "", code(message), ""]
+        lines += [
+            "| dataset | received | new | updated | unchanged | removed | quarantined | single values"
+            " | rows | version |"
+        ]
+        lines += ["| --- " + "| ---: " * 9 + "|"]
+        counts = self._summary.metadata["datasets"] if self._summary is not None else {}
+        for dataset, found in counts.items():
+            numbers = " | ".join(f"{found[name]:,}" for name in _COUNTS)
+            lines.append(f"| {dataset} | {numbers} |")
+        lines += ["", "| dataset | checkpoint before | checkpoint after |", "| --- | --- | --- |"]
+        for dataset, after in self._ingestion.checkpoints.items():
+            lines.append(f"| {dataset} | {code(shown(self._before[dataset]))} | {code(shown(after))} |")
+        lines += ["", *(f"- table {code(found['path'])}" for found in counts.values())]
+        if told := aside_by_table(self._summary.metadata if self._summary is not None else {}):
+            lines.append(f"- did not fit: {told}")
+        links = {
+            "this run": url_for("flow-run", runtime.get_id()),
+            "its deployment": url_for("deployment", _deployment()) if _deployment() else None,
+        }
+        lines += [f"- [{name}]({url})" for name, url in links.items() if url]
+        lines.append(f"- artifacts `{self._key}--slices`, `{self._key}--progress`")
+        return "\n".join(lines)
+
+    def _try(self, show: Callable[[], None]) -> None:
+        if self._on:
+            guarded(self._title, show)
+
+
+_COUNTS = (
+    "received_rows",
+    "new_rows",
+    "updated_rows",
+    "unchanged_rows",
+    "removed_rows",
+    "quarantined_rows",
+    "quarantined_values",
+    "total_rows",
+    "table_version",
+)
+
+
+def _row(result: SliceResult, dataset: str) -> dict[str, Any]:
+    receipt = result.receipts[dataset]
+    return {
+        "slice": result.slice.name,
+        "dataset": dataset,
+        "received": receipt.rows_received,
+        "new": receipt.rows_inserted,
+        "updated": receipt.rows_updated,
+        "unchanged": receipt.rows_unchanged,
+        "collapsed": receipt.rows_collapsed,
+        "removed": receipt.rows_deleted,
+        "quarantined": receipt.rows_quarantined,
+        "values_quarantined": receipt.values_quarantined,
+        "version": receipt.table_version,
+        "checkpoint": receipt.checkpoint or "",
+        "repeat": receipt.repeat,
+    }
+
+
+def _deployment() -> str | None:
+    from prefect.runtime import deployment
+
+    found = deployment.get_id()
+    return str(found) if found else None

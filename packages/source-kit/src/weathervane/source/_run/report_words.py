@@ -1,0 +1,97 @@
+"""The words of a run's reports in Prefect: keys, states and lines, none of which holds a row or a secret."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from weathervane.lake import LakeError
+from weathervane.source._errors import DeferredError, IncompleteError, SourceError
+from weathervane.source._run.engine import IngestionSummary
+from weathervane.source._run.set_aside import aside, aside_by_table
+
+__all__ = [
+    "artifact_key",
+    "became",
+    "code",
+    "deferred_line",
+    "guarded",
+    "said",
+    "shown",
+    "state_words",
+    "summary_line",
+]
+
+log = logging.getLogger(__name__)
+
+_MAX_CHECKPOINT = 200
+
+
+def artifact_key(dataset: str, tenant: str) -> str:
+    """A run's artifacts' common key: lowercase letters, digits and dashes, as Prefect wants them.
+
+    Two dashes, so that `meta_ads` of `ad_x` is another one than `meta_ads_ad` of `x`.
+    """
+    return f"{dataset}--{tenant}".replace("_", "-")
+
+
+def summary_line(summary: IngestionSummary) -> str:
+    """A run that ended well, in one line."""
+    counts = summary.metadata
+    told = aside_by_table(counts)
+    removed = sum(table.get("removed_rows", 0) for table in counts.get("datasets", {}).values())
+    gone = f" {removed:,} rows removed;" if removed else ""
+    return (
+        f"{counts['new_rows']:,} new and {counts['updated_rows']:,} updated rows in {counts['slices']:,} slices;{gone}"
+        f" {told + '; ' if told else ''}{counts['total_rows']:,} in the table;"
+        f" checkpoint {shown(counts['checkpoint'])}"
+    )
+
+
+def deferred_line(summary: IngestionSummary) -> str:
+    """What a run left for later, and what it did not take of the rest."""
+    parts = [summary.metadata["deferred"]["message"], aside_by_table(summary.metadata)]
+    return "; ".join(filter(None, parts))
+
+
+def state_words(summary: IngestionSummary) -> str:
+    """How a run ended well, e.g. `loaded, 3 set aside`."""
+    told = aside(summary.metadata.get("set_aside_rows", 0), summary.metadata.get("set_aside_values", 0))
+    return ", ".join(filter(None, [str(summary.metadata["state"]).replace("_", " "), told]))
+
+
+def shown(checkpoint: str | None) -> str | None:
+    """A checkpoint for people: that of many accounts is cut."""
+    if checkpoint is None or len(checkpoint) <= _MAX_CHECKPOINT:
+        return checkpoint
+    return f"{checkpoint[:_MAX_CHECKPOINT]}… ({len(checkpoint):,} characters)"
+
+
+def became(error: BaseException | None) -> str:
+    """In which state an error leaves a run."""
+    if isinstance(error, IncompleteError):
+        return "incomplete"
+    if isinstance(error, DeferredError):
+        return "deferred"
+    return "failed" if isinstance(error, Exception) else "interrupted"
+
+
+def said(error: BaseException | None) -> str:
+    """An error in one line."""
+    # Another error's text may hold anything.
+    known = isinstance(error, SourceError | LakeError)
+    return str(error) if known else f"{type(error).__name__}: see the run's log"
+
+
+def code(text: str | None) -> str:
+    """A text as code in Markdown."""
+    return f"`{text.replace('|', ' ').replace('`', chr(39))}`" if text else "none"
+
+
+def guarded(title: str, show: Callable[[], object]) -> None:
+    """Shows something; what cannot be written costs the run no more than a warning."""
+    try:
+        show()
+    except Exception as error:
+        # Its text may hold the API's address, and that a password.
+        log.warning("%s: the run's report could not be written (%s)", title, type(error).__name__)

@@ -1,0 +1,1 @@
+"""The outside of a source: its gRPC service, its commands, its backfill."""

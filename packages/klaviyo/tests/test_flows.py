@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from weathervane.klaviyo._credentials import KlaviyoCredentials
 from weathervane.source import ConfigurationError, Severity
+from weathervane.source.testing import newest_run
 
 from .bench import KEY, METRIC, REPORTS
 
@@ -32,7 +33,6 @@ def test_a_quota_that_ends_is_told_in_the_summary_of_a_run_that_succeeds(prefect
     """Deferred, not failed; the next run goes on where it was (fact 10)."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.objects import StateType
-    from prefect.client.schemas.sorting import FlowRunSort
 
     from weathervane.klaviyo._source import ingest_klaviyo_campaigns
 
@@ -44,7 +44,7 @@ def test_a_quota_that_ends_is_told_in_the_summary_of_a_run_that_succeeds(prefect
     assert (deferred["dataset"], deferred["retry_after"]) == (REPORTS, 73_473)
     key = f"klaviyo-campaigns--{at_hand.tenant}"
     with get_client(sync_client=True) as api:
-        (run,) = api.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+        run = newest_run(api)
         assert (run.state_type, run.state_name) == (StateType.COMPLETED, "Deferred")
         found = {one.key: one for one in api.read_artifacts()}
     assert found[key].description == f"{at_hand.tenant}/klaviyo_campaigns: deferred"

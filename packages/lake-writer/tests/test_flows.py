@@ -38,6 +38,7 @@ from weathervane.lake.flows import check_freshness, compact_lake, freshness, ten
 from weathervane.lake.flows.dead_runs import end_dead
 from weathervane.lake.flows.tenants import UpkeepError
 from weathervane.lake.testing import running_lake
+from weathervane.source.testing import newest_run
 
 from .test_vacuum import added, made
 from .writer_process import SCHEMA, batch
@@ -87,15 +88,9 @@ def reject(*values: str) -> pa.RecordBatch:
     return pa.record_batch([[value] for value in values], schema=QUARANTINE_SCHEMA)
 
 
-def newest(api: SyncPrefectClient) -> FlowRun:
-    """The run that began last."""
-    (run,) = api.read_flow_runs(limit=1, sort=FlowRunSort.START_TIME_DESC)
-    return run
-
-
 def ended(api: SyncPrefectClient) -> tuple[StateType, str | None, str]:
     """Type, name and line of the state in which the newest run ended."""
-    state = newest(api).state
+    state = newest_run(api).state
     assert state is not None
     return state.type, state.name, state.message or ""
 
@@ -119,7 +114,7 @@ def tables(api: SyncPrefectClient, run: FlowRun) -> dict[str, dict[str, Any]]:
 
 def summary(api: SyncPrefectClient, key: str) -> str:
     """The newest run's summary, as Markdown."""
-    found = artifacts(api, newest(api))[key]
+    found = artifacts(api, newest_run(api))[key]
     assert found.type == "markdown"
     return str(found.data)
 
@@ -139,7 +134,7 @@ def test_every_table_of_every_tenant_is_compacted(api: SyncPrefectClient, lake: 
         "Compacted",
         "2 tenants, 6 tables: 10 files before, 6 after",
     )
-    run = newest(api)
+    run = newest_run(api)
     assert run.name.startswith("every tenant · compact lake · 20")
     found = tables(api, run)
     assert set(found) == {"compaction--acme--tables", "compaction--blue-sky--tables"}
@@ -169,7 +164,7 @@ def test_one_tenants_failure_is_named_and_stops_no_other(
     assert (kind, name) == (StateType.FAILED, "Failed")
     assert "is empty; restore _delta_log" in line
     assert "\n" not in line
-    found = tables(api, newest(api))
+    found = tables(api, newest_run(api))
     assert found["compaction--acme--tables"]["events"]["state"].startswith("failed: acme/events: ")
     assert found["compaction--acme--tables"]["orders"]["state"] == "compact already"
     assert found["compaction--blue-sky--tables"]["events"]["state"] == "compacted"
@@ -199,7 +194,7 @@ def test_a_vacuum_counts_first_and_deletes_then(
     vacuum_lake("acme")
     assert ended(api)[:2] == (StateType.COMPLETED, "Vacuumed")
     assert not old.exists()
-    found = tables(api, newest(api))
+    found = tables(api, newest_run(api))
     assert set(found) == {"vacuum--acme--tables"}
     assert found["vacuum--acme--tables"]["orders"]["versions"] == "2 to 2"
     with pytest.raises(UpkeepError, match="retention_hours 24 is not 168 to"):
@@ -216,7 +211,7 @@ def test_fresh_tables_are_fresh(api: SyncPrefectClient, lake: LakeClient) -> Non
         "Fresh",
         "2 tenants, 4 tables, all of them written lately",
     )
-    found = tables(api, newest(api))
+    found = tables(api, newest_run(api))
     assert set(found) == {"freshness--acme--tables", "freshness--blue-sky--tables"}
     row = found["freshness--acme--tables"]["orders"]
     assert (row["rows"], row["set aside"], row["checkpoint"], row["version"]) == (2, 1, "c-1", 1)
@@ -238,7 +233,8 @@ def test_a_stale_table_is_named_in_the_line_that_an_automation_sees(
     assert (kind, name) == (StateType.FAILED, "Stale")
     assert line == "1 of 2 tables are stale: acme/events (0.0 h, allowed 1e-09 h)"
     states = {
-        dataset: row["state"] for dataset, row in tables(api, newest(api))["freshness--acme--tables"].items()
+        dataset: row["state"]
+        for dataset, row in tables(api, newest_run(api))["freshness--acme--tables"].items()
     }
     assert states == {"events": "stale", "orders": "fresh"}
     reports = check_freshness(

@@ -47,6 +47,7 @@ from weathervane.source._run.engine import IngestionSummary
 from weathervane.source._run.flow_body import conduct
 from weathervane.source._run.report_words import summary_line
 from weathervane.source._run.slices import Slice
+from weathervane.source.testing import newest_run
 
 from .pretend_flows import PretendCredentials, PretendSandbox, ingest_pretend_things
 from .pretend_source import CANARY, ListReader, ListVendor, lake_truth
@@ -73,12 +74,6 @@ def deployed(api: SyncPrefectClient) -> Any:
     return make
 
 
-def newest(api: SyncPrefectClient) -> FlowRun:
-    """The run that began last."""
-    (run,) = api.read_flow_runs(limit=1, sort="START_TIME_DESC")  # type: ignore[arg-type]
-    return run
-
-
 def artifacts(api: SyncPrefectClient, run: FlowRun) -> dict[str, Any]:
     """What a run left, by key."""
     of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
@@ -100,7 +95,7 @@ def test_a_run_that_read_rows_is_loaded_and_shows_what_it_did(
     """The state's name and line, the run's and its tasks' names, a bar, a table of receipts and a summary."""
     acme.put("odd", "much")
     summary = ingest_pretend_things("acme")
-    run = newest(api)
+    run = newest_run(api)
     assert run.state is not None
     assert (run.state.type, run.state.name) == (StateType.COMPLETED, "Loaded, 1 set aside")
     assert run.state.message is not None
@@ -148,7 +143,7 @@ def test_a_vendor_that_has_nothing_is_verified_empty(
     """Nothing was read, and that is known."""
     acme.things.clear()
     assert ingest_pretend_things("acme").metadata["state"] == "verified_empty"
-    state = newest(api).state
+    state = newest_run(api).state
     assert state is not None
     assert (state.type, state.name) == (StateType.COMPLETED, "Verified empty")
 
@@ -161,7 +156,7 @@ def test_what_was_not_whole_is_incomplete_after_all_retries(
     acme.on_read = raising(IncompleteError("half of it", reason="COUNT_DIFFERS"))
     with pytest.raises(IncompleteError, match="tenant=acme"):
         ingest_pretend_things.with_options(retries=1, retry_delay_seconds=0)("acme")
-    run = newest(api)
+    run = newest_run(api)
     assert run.state is not None
     assert (run.state.type, run.state.name, run.run_count) == (StateType.FAILED, "Incomplete", 2)
     assert "half of it" in str(run.state.message)
@@ -199,7 +194,7 @@ def test_a_flow_ends_at_once_when_no_retry_can_mend_it(
     assert len(seen) == attempts
     told = f"{error.args[0]}; the run begins again in 0 s, attempt"
     assert [one.message for one in heard] == [f"{told} {number} of 4" for number in range(2, attempts + 1)]
-    state = newest(api).state
+    state = newest_run(api).state
     assert state is not None
     assert state.type is StateType.FAILED
     if attempts == 1:
@@ -214,7 +209,7 @@ def test_by_hand_a_run_without_a_lake_ends_at_once(
     acme.token = "another"  # which the vendor would refuse
     with pytest.raises(BusyError, match=r"no lake writer at 127\.0\.0\.1:1 .*WEATHERVANE_LAKE_ADDRESS"):
         ingest_pretend_things("acme")
-    assert newest(api).run_count == 1
+    assert newest_run(api).run_count == 1
 
 
 def test_a_run_that_ends_before_it_reads_leaves_a_summary_all_the_same(
@@ -223,7 +218,7 @@ def test_a_run_that_ends_before_it_reads_leaves_a_summary_all_the_same(
     """Under the flow's name and the tenant: what happened, and what to do."""
     with pytest.raises(ConfigurationError):
         ingest_pretend_things("nobody")
-    (shown,) = artifacts(api, newest(api)).items()
+    (shown,) = artifacts(api, newest_run(api)).items()
     assert shown[0] == "pretend-things--nobody"
     assert shown[1].description == "nobody/pretend_things: failed"
     assert "WEATHERVANE_PRETEND__NOBODY__" in shown[1].data
@@ -239,7 +234,7 @@ def test_the_text_of_an_error_that_nobody_foresaw_stays_in_the_process(
         InternalError, match=r"RuntimeError at test_conduct.py:\d+, in fail; .* incident \w{12}"
     ):
         once("acme")
-    run = newest(api)
+    run = newest_run(api)
     # Once in a task and once more in a flow that is tried again.
     assert run.run_count == 2
     texts = [str(one.data) for one in artifacts(api, run).values()]
@@ -264,7 +259,7 @@ def test_what_was_read_before_an_error_that_nobody_foresaw_is_still_shown(
     monkeypatch.setattr(ListReader, "next_slice", fail)
     with pytest.raises(InternalError, match=r"KeyError at test_conduct.py"):
         AT_ONCE("acme")
-    shown = artifacts(api, newest(api))["pretend-things--acme"].data
+    shown = artifacts(api, newest_run(api))["pretend-things--acme"].data
     assert "KeyError at test_conduct.py" in shown
     assert "Nothing was read" not in shown
 
@@ -639,7 +634,7 @@ def test_programs_hear_of_each_slice_and_of_the_end(
 ) -> None:
     """Events on the run's own resource, with the receipts."""
     ingest_pretend_things("acme")
-    run = newest(api)
+    run = newest_run(api)
     chosen = {
         "filter": {"resource": {"id": [f"prefect.flow-run.{run.id}"]}, "event": {"prefix": ["weathervane."]}}
     }

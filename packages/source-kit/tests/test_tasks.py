@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from prefect import Task, flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.runtime import flow_run
+from prefect.states import Scheduled
 
 from weathervane.lake import BusyError, LakeClient, LakeError, RejectedError, TableRef
 from weathervane.source._errors import (
@@ -28,6 +30,7 @@ from weathervane.source._progress import Progress, listening
 from weathervane.source._run import tasks
 from weathervane.source._run.engine import IngestionSummary
 from weathervane.source._run.slices import Slice
+from weathervane.source.testing import newest_run
 
 from .pretend_flows import ingest_pretend_things
 from .pretend_source import CANARY, ListReader, ListVendor, lake_truth
@@ -137,11 +140,16 @@ def test_parameters_and_states_hold_no_secret(
 ) -> None:
     """What Prefect stores of a run that failed by its credentials is the tenant's name and one clear line."""
     acme.token = "another"
-    with pytest.raises(CredentialsError, match="tenant=acme"):
-        ingest_pretend_things.with_options(retry_delay_seconds=0)("acme")
     with get_client(sync_client=True) as api:
-        (run,) = api.read_flow_runs(limit=1, sort="START_TIME_DESC")  # type: ignore[arg-type]
+        # Other tests leave runs that are due and never begin.
+        due = api.create_flow_run(
+            ingest_pretend_things, state=Scheduled(scheduled_time=datetime.now(UTC) + timedelta(days=1))
+        )
+        with pytest.raises(CredentialsError, match="tenant=acme"):
+            ingest_pretend_things.with_options(retry_delay_seconds=0)("acme")
+        run = newest_run(api)
         stored = run.model_dump_json() + json.dumps([log.message for log in api.read_logs(limit=200)])
+        api.delete_flow_run(due.id)
     assert run.parameters == {"tenant_id": "acme", "start_date": None, "end_date": None}
     assert "the vendor refuses the token" in stored
     assert CANARY not in stored

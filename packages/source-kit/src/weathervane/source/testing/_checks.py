@@ -21,7 +21,6 @@ import grpc
 import pytest
 from prefect import Flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.sorting import FlowRunSort
 
 from weathervane.lake import TableRef, decode_schema
 from weathervane.rpc import ServerSettings, running_server
@@ -29,6 +28,7 @@ from weathervane.source._errors import ConfigurationError, CredentialsError, Sou
 from weathervane.source._progress import Progress, listening
 from weathervane.source._run.set_aside import MAX_SET_ASIDE
 from weathervane.source._serve.servicer import DOMAIN, source_service
+from weathervane.source.testing._prefect_server import newest_run
 from weathervane.source.testing._stage import Stage
 from weathervane.source.testing._unfit import (
     an_unfit_value_of_any_column_costs_its_row_alone,
@@ -147,7 +147,7 @@ def refused_credentials_are_said_in_one_line(stage: Stage) -> None:
             stage.run(flow, "acme", retries=3)
         assert not caught.value.retriable
         with get_client(sync_client=True) as api:
-            (run,) = api.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+            run = newest_run(api)
         assert run.run_count == 1, (
             f"{flow.name} was tried {run.run_count} times: let its body end with `conduct`"
         )

@@ -10,13 +10,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import httpx
 import stamina
 
 from weathervane.source._flow.sqlite import database_url, keep_tables, with_tables
 
-__all__ = ["running_prefect"]
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+__all__ = ["newest_run", "running_prefect"]
+
+
+def newest_run(api: SyncPrefectClient) -> FlowRun:
+    """The run that began last. Prefect's own order counts a run that is due, and never began, by when it is due."""
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterStartTime
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    begun = FlowRunFilter(start_time=FlowRunFilterStartTime(is_null_=False))
+    (run,) = api.read_flow_runs(flow_run_filter=begun, sort=FlowRunSort.START_TIME_DESC, limit=1)
+    return run
 
 
 @contextmanager

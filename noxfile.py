@@ -56,9 +56,9 @@ SUPPORTED = sorted(
 )
 PYTHONS = [version for version in SUPPORTED if runs(version)] or SUPPORTED[:1]
 
-# Tests wait for servers and processes of their own, so two cores serve three; those of a file share them.
+# Tests wait for servers and processes of their own, so two cores serve four; those of a file share them.
 # In their order: files of few tests, which would come last, are those that take long.
-THREE_FILES_AT_ONCE = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
+FOUR_FILES_AT_ONCE = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
 
 # Where it is set, each process that imports Prefect compiles for three seconds; these environments are our own.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -204,7 +204,7 @@ def test_one(session: nox.Session, package: str, constraints: Path) -> None:
         session.run("uv", "pip", "install", "--quiet", "--no-deps", f"--target={folder}", requirement)
         session.env[variable] = str(folder)
     session.chdir(f"packages/{package}")
-    pytest(session, "tests", *THREE_FILES_AT_ONCE)
+    pytest(session, "tests", *FOUR_FILES_AT_ONCE)
 
 
 @each_python
@@ -236,8 +236,7 @@ def whole(session: nox.Session) -> None:
     install_house(session, COMPILED, *groups, groups=("test", "deploy"))
     session.create_tmp()  # images' environments are then on the disk of uv's links
     folders = ("tests/e2e", "tests/wheels", "tests/chaos", "tests/deploy", "tests/house")
-    # One more than elsewhere: these wait for disks and for each other's processes.
-    session.run("pytest", *folders, *THREE_FILES_AT_ONCE, "--numprocesses=4", *session.posargs)
+    session.run("pytest", *folders, *FOUR_FILES_AT_ONCE, *session.posargs)
 
 
 @nox.session(default=False)
@@ -252,7 +251,7 @@ def house(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """The way of a row from a pretend vendor to a second Delta reader, every part running."""
     install_house(session, COMPILED, groups=("test", "deploy"))
-    pytest(session, "tests/e2e", *THREE_FILES_AT_ONCE)
+    pytest(session, "tests/e2e", *FOUR_FILES_AT_ONCE)
 
 
 @nox.session(default=False)
@@ -274,7 +273,7 @@ def deploy_files(session: nox.Session) -> None:
     """What deploy/ tells Docker, Compose and Kubernetes, checked by their own tools; no engine is needed."""
     install_house(session, groups=("test", "deploy"))
     session.create_tmp()  # images' environments are then on the disk of uv's links
-    pytest(session, "tests/deploy", *THREE_FILES_AT_ONCE)
+    pytest(session, "tests/deploy", *FOUR_FILES_AT_ONCE)
 
 
 @nox.session(default=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -250,10 +251,16 @@ def _last_line(part: Part) -> str:
 
 
 def free_port() -> int:
-    """A port that is free now; for a server that cannot choose one by itself."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that is free now; for a server that cannot choose one by itself.
+
+    It is below those that systems give to outgoing connections (from 32,768 on Linux), of which one is made meanwhile
+    more often than one would think.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise StartError("no free port was found between 20000 and 32000")
 
 
 def port_near(wanted: int) -> int:

@@ -61,11 +61,11 @@ def test_a_further_run_is_incremental_and_a_lake_that_lost_a_row_is_found_out(
         lost = min(table.to_pyarrow_table(columns=[column]).column(0).to_pylist())
         table.delete(f"{column} = '{lost}'")
     again = run_demo(home)
+    assert again.returncode == 1, again.stdout[-3_000:] + again.stderr[-3_000:]
     third, fourth = again.stdout.split("Run 4")
     unchanged = [line for line in third.splitlines() if "ingest_shopify_" in line]
     assert len(unchanged) == 4
     assert all(" 0 new      0 updated" in line for line in unchanged)
-    assert again.returncode == 1, again.stdout[-3_000:] + again.stderr[-3_000:]
     for dataset in LOST:
         for run in (3, 4):
             assert f"after run {run}: acme/{dataset}: " in fourth

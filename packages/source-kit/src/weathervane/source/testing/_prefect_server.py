@@ -66,11 +66,7 @@ def running_prefect(startup_seconds: float = 180) -> Iterator[None]:
 
 @contextmanager
 def _served(database: Path, home: str, made: bool, startup_seconds: float) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
-    options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
     environment = {
         "PREFECT_HOME": home,
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url(database),
@@ -81,8 +77,15 @@ def _served(database: Path, home: str, made: bool, startup_seconds: float) -> It
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT__SERVER_FINAL": "1",
     }
-    url = f"http://127.0.0.1:{port}/api"
-    with subprocess.Popen([*command, *options], env={**os.environ, **environment}) as server:
+    with socket.socket() as listener:
+        # The server inherits it: a free port that is only looked up may be another process's by the time it is bound.
+        listener.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+        options = ["--fd", str(listener.fileno()), "--log-level", "error", "--lifespan", "on"]
+        server = subprocess.Popen(
+            [*command, *options], env={**os.environ, **environment}, pass_fds=[listener.fileno()]
+        )
+    with server:
         try:
             # A test that tries again at once does not hurry the server.
             with stamina.set_testing(False):

@@ -123,8 +123,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     sources = [f"packages/{folder}/src" for folder in PACKAGES]
-    bases = {"MYPYPATH": ":".join([*sources, "deploy"])}
-    scripts = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("deploy/*.py"))]
+    bases = {"MYPYPATH": ":".join([*sources, "deploy/local"])}
+    scripts = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("deploy/local/*.py"))]
     session.run("mypy", "--num-workers=2", *sources, "noxfile.py", *scripts, env=bases)
     # A folder at a time: test modules of two packages may share a name. Its parent is the base, so that a
     # test's `from .helper import …` means to mypy what it means to pytest.
@@ -134,7 +134,7 @@ def lint(session: nox.Session) -> None:
         *ROOT.glob("tests/*"),
     ]:
         if any(folder.rglob("*.py")):
-            base = {"MYPYPATH": ":".join([*sources, "deploy", str(folder.parent)])}
+            base = {"MYPYPATH": ":".join([*sources, "deploy/local", str(folder.parent)])}
             session.run("mypy", str(folder.relative_to(ROOT)), env=base)
     session.run("lint-imports", "--no-logo")
 
@@ -231,11 +231,11 @@ def wheels(session: nox.Session, package: str) -> None:
 
 @nox.session
 def whole(session: nox.Session) -> None:
-    """`house`, `wheels`, `e2e`, `chaos` and `deploy_files` at once: while the demos wait, the others work."""
+    """`house`, `wheels`, `e2e`, `chaos` and `manifests` at once: while the demos wait, the others work."""
     groups = (own_group(folder) for folder in PACKAGES)
     install_house(session, COMPILED, *groups, groups=("test", "deploy"))
     session.create_tmp()  # images' environments are then on the disk of uv's links
-    folders = ("tests/e2e", "tests/wheels", "tests/chaos", "tests/deploy", "tests/house")
+    folders = ("tests/e2e", "tests/wheels", "tests/chaos", "tests/manifests", "tests/house")
     session.run("pytest", *folders, *FOUR_FILES_AT_ONCE, *session.posargs)
 
 
@@ -255,10 +255,10 @@ def e2e(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def deployed(session: nox.Session) -> None:
+def stack_tests(session: nox.Session) -> None:
     """Schedules, a worker that is killed, the stack: minutes of waiting for what Prefect does by its own clock."""
     install_house(session, COMPILED, groups=("test",))
-    pytest(session, "tests/deployed")  # one after the other: each file is a whole stack
+    pytest(session, "tests/stack")  # one after the other: each file is a whole stack
 
 
 @nox.session(default=False)
@@ -269,25 +269,25 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def deploy_files(session: nox.Session) -> None:
+def manifests(session: nox.Session) -> None:
     """What deploy/ tells Docker, Compose and Kubernetes, checked by their own tools; no engine is needed."""
     install_house(session, groups=("test", "deploy"))
     session.create_tmp()  # images' environments are then on the disk of uv's links
-    pytest(session, "tests/deploy", *FOUR_FILES_AT_ONCE)
+    pytest(session, "tests/manifests", *FOUR_FILES_AT_ONCE)
 
 
 @nox.session(default=False)
 def demo(session: nox.Session) -> None:
     """Show it: everything started on this machine, a shop read into a lake, the rows read back."""
     install_house(session, COMPILED, groups=("demo",))
-    session.run("python", "deploy/demo.py", *session.posargs, **IN_ITS_OWN_TIME)
+    session.run("python", "deploy/local/demo.py", *session.posargs, **IN_ITS_OWN_TIME)
 
 
 @nox.session(default=False)
 def stack(session: nox.Session) -> None:
     """Run the whole of it on this machine until Ctrl-C: the UI, the deployments, the services, pretend vendors."""
     install_house(session, COMPILED, groups=("demo",))
-    session.run("python", "deploy/stack.py", *session.posargs, **IN_ITS_OWN_TIME)
+    session.run("python", "deploy/local/stack.py", *session.posargs, **IN_ITS_OWN_TIME)
 
 
 @nox.session(default=False)
@@ -295,7 +295,11 @@ def screenshots(session: nox.Session) -> None:
     """Take the pictures of docs/running.md: a stack of its own, every deployment run, Chromium looking at the UI."""
     install_house(session, groups=("demo", "screenshots"))
     session.run(
-        "python", "deploy/screenshots.py", *session.posargs, interrupt_timeout=120, terminate_timeout=120
+        "python",
+        "deploy/local/screenshots.py",
+        *session.posargs,
+        interrupt_timeout=120,
+        terminate_timeout=120,
     )
 
 

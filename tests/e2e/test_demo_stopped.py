@@ -53,7 +53,7 @@ def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
 def test_ctrl_c_stops_every_part(tmp_path: Path) -> None:
     """Interrupted in the middle, the demo stops what it started: nobody answers on its ports any more."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "deploy/demo.py"],
+        [sys.executable, "-u", "deploy/local/demo.py"],
         cwd=ROOT,
         env={**os.environ, "WEATHERVANE_DEMO_HOME": str(tmp_path)},
         stdout=subprocess.PIPE,

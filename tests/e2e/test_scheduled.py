@@ -1,4 +1,4 @@
-"""A Prefect server of its own: its scheduler, block types, READMEs; what becomes of runs is in `tests/deployed`."""
+"""A Prefect server of its own: its scheduler, block types, READMEs; what becomes of runs is in `tests/stack`."""
 
 from __future__ import annotations
 

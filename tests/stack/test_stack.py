@@ -49,7 +49,7 @@ class Running:
 
 def begin(home: Path, out: Path, *options: str) -> subprocess.Popen[str]:
     """Starts a stack on ports that nobody else has; what it says goes to a file."""
-    command = [sys.executable, "-u", "deploy/stack.py", "--home", str(home), "--free-ports", *options]
+    command = [sys.executable, "-u", "deploy/local/stack.py", "--home", str(home), "--free-ports", *options]
     with out.open("w") as file:
         return subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, text=True)
 

@@ -32,7 +32,7 @@ from vendors import VENDORS, Pretend
 
 from weathervane.source import DeployError, ServerError, deploy
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".stack"
 UI_PORT = 4200
 LAKE_PORT = 50051

@@ -28,7 +28,7 @@ from vendors import VENDORS, Pretend
 from weathervane.lake import LakeClient, LakeError
 from weathervane.source import SourceError, aside_by_table
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("WEATHERVANE_DEMO_HOME", ROOT / ".demo")).resolve()
 STEP = 36 * 3600
 """How far the vendors' clocks run between two rounds, in seconds."""

@@ -24,7 +24,7 @@ from PIL import Image
 from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
 TENANT = "acme"
 SOURCE = "google-ads"

@@ -26,12 +26,13 @@ from rich.table import Table
 from vendors import VENDORS, Pretend
 
 from weathervane.lake import LakeClient, LakeError
-from weathervane.source import SourceError, aside_by_table
+from weathervane.source import SourceError, TableSummary, aside_by_table
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("WEATHERVANE_DEMO_HOME", ROOT / ".demo")).resolve()
 STEP = 36 * 3600
 """How far the vendors' clocks run between two rounds, in seconds."""
+_SHOWN = ("rows_inserted", "rows_updated", "rows_unchanged", "rows_deleted", "rows_quarantined")
 TENANTS = ("acme", "umi_japan")
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
@@ -80,7 +81,7 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _round(title: str) -> dict[tuple[str, str], dict[str, Any]]:
+def _round(title: str) -> dict[tuple[str, str], TableSummary]:
     """Runs every flow for every tenant; the counts of each dataset, by tenant and dataset."""
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
@@ -93,7 +94,7 @@ def _round(title: str) -> dict[tuple[str, str], dict[str, Any]]:
                 f"{result.table}  {progress.slice}  +{result.rows_inserted:,} ~{result.rows_updated:,}"
             )
 
-    counts: dict[tuple[str, str], dict[str, Any]] = {}
+    counts: dict[tuple[str, str], TableSummary] = {}
     console.print(f"[bold]{title}[/]")
     # Nobody watches for dead runs here, and a run would wait for its heartbeat's last second.
     undisturbed = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
@@ -110,23 +111,22 @@ def _round(title: str) -> dict[tuple[str, str], dict[str, Any]]:
                     f" {summary.metadata['new_rows']:6,} new {summary.metadata['updated_rows']:6,} updated"
                     f" {summary.metadata['slices']:3} slices {seconds:6.1f} s"
                 )
-                if told := aside_by_table(summary.metadata):
+                if told := aside_by_table(summary.metadata["datasets"]):
                     console.print(f"    [yellow]did not fit: {told}[/]")
                 for dataset, found in summary.metadata["datasets"].items():
                     counts[tenant, dataset] = found
     return counts
 
 
-def _table(
-    first: dict[tuple[str, str], dict[str, Any]], second: dict[tuple[str, str], dict[str, Any]]
-) -> Table:
+def _table(first: dict[tuple[str, str], TableSummary], second: dict[tuple[str, str], TableSummary]) -> Table:
     """Both runs side by side: `700 + 28` are the rows of the first and of the second run."""
     table = Table(
         title="The lake after both runs (first run + second run)", title_justify="left", box=SIMPLE_HEAD
     )
     table.add_column("tenant", no_wrap=True)
     table.add_column("dataset", no_wrap=True)
-    for name in ("rows", "new", "updated", "unchanged", "removed", "quarantined"):
+    words = TableSummary.words()
+    for name in ("rows", *(words[name] for name in _SHOWN)):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("checkpoint", no_wrap=True)
     table.add_column("version", justify="right")
@@ -134,17 +134,15 @@ def _table(
     for (tenant, dataset), now in second.items():
         before = first[tenant, dataset]
         numbers = [
-            f"{before[name]:,} + {now[name]:,}" if now[name] or before[name] else "-"
-            for name in ("new_rows", "updated_rows", "unchanged_rows", "removed_rows", "quarantined_rows")
+            f"{was:,} + {is_now:,}" if was or is_now else "-"
+            for was, is_now in ((getattr(before, name), getattr(now, name)) for name in _SHOWN)
         ]
         # The newest time in it: vendors keep theirs by account, by day or by kind.
-        checkpoint = max(re.findall(r"\d{4}-\d\d-\d\d(?:T[\d:]+Z)?", now["checkpoint"] or ""), default="-")
+        checkpoint = max(re.findall(r"\d{4}-\d\d-\d\d(?:T[\d:]+Z)?", now.checkpoint or ""), default="-")
         if last and tenant != last:
             table.add_section()
         shown = tenant if tenant != last else ""
-        table.add_row(
-            shown, dataset, f"{now['total_rows']:,}", *numbers, checkpoint, str(now["table_version"])
-        )
+        table.add_row(shown, dataset, f"{now.total_rows:,}", *numbers, checkpoint, str(now.table_version))
         last = tenant
     return table
 

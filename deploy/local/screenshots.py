@@ -146,7 +146,7 @@ def _take(shots: Shots, api_url: str) -> None:
         )
         artifacts = {one["key"]: one["latest_id"] for one in ask("/artifacts/latest/filter")}
         shots.take("summary", f"/artifacts/artifact/{artifacts[key]}", "checkpoint before")
-        shots.take("slices", f"/artifacts/artifact/{artifacts[f'{key}--slices']}", "quarantined")
+        shots.take("slices", f"/artifacts/artifact/{artifacts[f'{key}--slices']}", "set aside")
         shots.take(
             "freshness", f"/artifacts/artifact/{artifacts[f'freshness--{TENANT}--tables']}", "shopify_orders"
         )

@@ -71,7 +71,7 @@ def test_two_tenants_two_days_and_every_trouble(enter):
             bench.vendor.recorder.clear()
             summary = ingest_google_ads(bench.tenant)
             assert summary.metadata["state"] == "loaded"
-            assert {one["reason"] for one in summary.metadata["skipped_customers"]} == {
+            assert {one["reason"] for one in summary.metadata["skipped_accounts"]} == {
                 "CANCELED",
                 "SUSPENDED",
             }

@@ -40,8 +40,8 @@ def test_a_second_run_reads_only_its_window(bench):
     assert all(f"BETWEEN '{first}'" in one["body"] for one in bench.queries("campaign"))
     assert len(bench.queries("campaign")) == 1
     counts = summary.metadata["datasets"]["google_ads"]
-    assert (counts["new_rows"], counts["updated_rows"], counts["removed_rows"]) == (0, 0, 0)
-    assert counts["unchanged_rows"] > 0
+    assert (counts.rows_inserted, counts.rows_updated, counts.rows_deleted) == (0, 0, 0)
+    assert counts.rows_unchanged > 0
 
 
 def test_conversions_that_grow_are_updated_in_place(begin):
@@ -67,7 +67,7 @@ def test_a_day_that_is_taken_back_vanishes(bench):
     bench.vendor.change("empty_day", customer=customer, date=day.isoformat())
     summary = bench.run()
     assert not any(row["date"] == day for row in bench.rows())
-    assert summary.metadata["datasets"]["google_ads"]["removed_rows"] > 0
+    assert summary.metadata["datasets"]["google_ads"].rows_deleted > 0
     bench.assert_true()
 
 
@@ -280,7 +280,7 @@ def test_a_figure_that_is_no_number_is_set_aside(begin):
     )
     summary = bench.run()
     counts = summary.metadata["datasets"]
-    assert {name: one["quarantined_rows"] for name, one in counts.items()} == dict.fromkeys(counts, 1)
+    assert {name: one.rows_quarantined for name, one in counts.items()} == dict.fromkeys(counts, 1)
 
 
 def test_a_first_run_with_dates_reads_these_days_and_the_next_goes_on(bench):
@@ -346,7 +346,7 @@ def test_a_row_of_another_account_or_day_is_set_aside(begin, path, value):
     for wanted, times in ((CUSTOMERS, 2), (CAMPAIGNS, 1)):
         spoil(bench, wanted, lambda chunks: put(chunks[0]["results"][0], path, value), times)
     counts = bench.run(start=DAYS[1] - timedelta(days=5)).metadata["datasets"]
-    assert counts["google_ads"]["quarantined_rows"] == counts["google_ads_customers"]["quarantined_rows"] == 1
+    assert counts["google_ads"].rows_quarantined == counts["google_ads_customers"].rows_quarantined == 1
     bench.run()
     bench.assert_true()
 

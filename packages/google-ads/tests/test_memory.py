@@ -51,7 +51,7 @@ def test_a_month_of_2000_ads_is_ingested_in_bounded_memory(tmp_path):
                 with Ingestion(lake["address"], tenant, reader, tenant) as ingestion:
                     while (slice := ingestion.next_slice()) is not None:
                         ingestion.write(slice)
-                    rows.append(ingestion.summary().metadata["datasets"][ADS.dataset.name]["new_rows"])
+                    rows.append(ingestion.summary().metadata["datasets"][ADS.dataset.name].rows_inserted)
             peaks.append(peak_mib())
     assert rows[1] > 4 * rows[0] > 4 * 7 * ADS_OF_A_DAY * 0.9
     assert peaks[1] - peaks[0] < 40, f"MiB at most after each run: {peaks}"

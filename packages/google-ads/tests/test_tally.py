@@ -78,7 +78,7 @@ def test_odd_rows_are_set_aside_and_their_run_goes_on(begin):
 
     spoil(bench, CAMPAIGNS, spoilt)
     counts = bench.run().metadata["datasets"]
-    assert {name: one["quarantined_rows"] for name, one in counts.items()} == {
+    assert {name: one.rows_quarantined for name, one in counts.items()} == {
         **dict.fromkeys(counts, 0),
         "google_ads": len(ODD) + 4,
     }
@@ -90,7 +90,7 @@ def test_one_odd_row_costs_itself(begin, path, value):
     """Not the run, and no other row."""
     bench = begin(days=5)
     spoil(bench, CAMPAIGNS, lambda chunks: put(chunks[0]["results"][0], path, value))
-    assert bench.run().metadata["datasets"]["google_ads"]["quarantined_rows"] == 1
+    assert bench.run().metadata["datasets"]["google_ads"].rows_quarantined == 1
     assert len(bench.rows()) == len(list(bench.vendor.truth("campaign"))) - 1
 
 
@@ -126,7 +126,7 @@ def test_figures_that_are_null_are_none(begin):
 
     spoil(bench, CAMPAIGNS, spoilt)
     summary = bench.run()
-    assert summary.metadata["datasets"]["google_ads"]["quarantined_rows"] == 0
+    assert summary.metadata["datasets"]["google_ads"].rows_quarantined == 0
     assert [row["spend"] for row in bench.rows()].count(None) == 1
 
 
@@ -309,7 +309,7 @@ def test_half_an_emoji_in_a_name_is_set_aside_and_told(begin):
     bench = begin(days=3)
     spoil(bench, CAMPAIGNS, lambda chunks: put(chunks[0]["results"][0], "campaign.name", "Sale \ud83d"))
     counts = bench.run(start=DAYS[0]).metadata["datasets"]["google_ads"]
-    assert (counts["quarantined_rows"], counts["quarantined_values"]) == (0, 1)
+    assert (counts.rows_quarantined, counts.values_quarantined) == (0, 1)
     names = [row["campaign_name"] for row in bench.rows()]
     assert (names.count(None), [one for one in names if one and "\ufffd" in one]) == (1, [])
     assert "\\ud83d" in bench.rows("google_ads_quarantine")[0]["record"]

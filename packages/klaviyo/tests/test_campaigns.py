@@ -40,7 +40,7 @@ def test_a_second_run_changes_nothing(begin, beta):
     bench.account.recorder.clear()
     summary = bench.run()
     for counts in summary.metadata["datasets"].values():
-        assert (counts["new_rows"], counts["updated_rows"], counts["removed_rows"]) == (0, 0, 0)
+        assert (counts.rows_inserted, counts.rows_updated, counts.rows_deleted) == (0, 0, 0)
     assert bench.versions() == before
     assert bench.checkpoint() == checkpoint == {"updated_at": _newest(bench)}
     unsent = [
@@ -353,7 +353,7 @@ def test_an_edit_that_moves_only_the_message_or_the_variation_arrives(bench):
     bench.run()
     bench.holds_the_account()
     bench.account.change("delete", id=variation)
-    assert bench.run().metadata["datasets"][VARIATIONS]["removed_rows"] == 1
+    assert bench.run().metadata["datasets"][VARIATIONS].rows_deleted == 1
     bench.holds_the_account()
 
 
@@ -365,7 +365,7 @@ def test_a_child_that_is_gone_does_not_end_the_run(bench):
     first = bench.by_id(MESSAGES, "message_id")[message]
     assert first["deleted_at"] == bench.account.clock.now()
     bench.account.advance(60)
-    assert bench.run().metadata["datasets"][MESSAGES]["updated_rows"] == 0
+    assert bench.run().metadata["datasets"][MESSAGES].rows_updated == 0
     bench.account.faults.clear()
     bench.run()
     bench.holds_the_account()
@@ -451,7 +451,7 @@ def test_a_value_that_does_not_fit_sets_its_row_aside(bench):
     bench.account.change("update", id=one, set={"archived": "maybe"})
     counts = bench.run().metadata["datasets"][CAMPAIGNS]
     # The lists of archived ones and of others both lack it, but its message names it.
-    assert counts["quarantined_rows"] == 1
+    assert counts.rows_quarantined == 1
     (kept,) = bench.rows(f"{CAMPAIGNS}_quarantine")
     assert (kept["column_name"], json.loads(kept["record"])["attributes"]["definition"]["archived"]) == (
         "archived",

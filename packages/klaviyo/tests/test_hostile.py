@@ -269,7 +269,7 @@ def test_a_message_that_was_sent_when_it_cannot_have_been_is_a_row_and_is_not_as
     bench, hand = reading
     hand["campaign-messages"] = lambda body: _put(body, "attributes.definition.send_options.send_time", time)
     summary = bench.run(reports=True)
-    assert summary.metadata["datasets"][MESSAGE_TABLE]["quarantined_rows"] == 0
+    assert summary.metadata["datasets"][MESSAGE_TABLE].rows_quarantined == 0
     assert bench.requests("campaign-values-reports") == []
     assert "says it was sent at" in caplog.text
 
@@ -289,7 +289,7 @@ def test_an_odd_part_of_one_message_leaves_the_others_and_their_reports(reading)
 
     hand["campaign-messages"] = spoil
     counts = bench.run(reports=True).metadata["datasets"]
-    assert (counts[MESSAGE_TABLE]["quarantined_rows"], counts[MESSAGE_TABLE]["new_rows"]) == (
+    assert (counts[MESSAGE_TABLE].rows_quarantined, counts[MESSAGE_TABLE].rows_inserted) == (
         1,
         len(messages) - 1,
     )
@@ -310,7 +310,7 @@ def test_an_odd_word_of_a_campaign_costs_the_word_and_not_the_campaign(reading):
     variation = bench.ids("campaign-variation")[0]
     bench.account.change("update", id=variation, set={"details": {"subject": ["x"]}})
     counts = bench.run().metadata["datasets"]
-    assert {name: (one["quarantined_rows"], one["quarantined_values"]) for name, one in counts.items()} == {
+    assert {name: (one.rows_quarantined, one.values_quarantined) for name, one in counts.items()} == {
         CAMPAIGNS.name: (0, 2),
         MESSAGES.name: (0, 0),
         VARIATIONS.name: (0, 1),
@@ -338,7 +338,7 @@ def test_the_noise_of_floats_costs_no_row_of_a_report(reading):
 
     hand["campaign-values-reports"] = noisy
     counts = bench.run(reports=True).metadata["datasets"][REPORTS]
-    assert counts["quarantined_rows"] == 0
+    assert counts.rows_quarantined == 0
     rows = {row["message_id"]: row for row in bench.rows(REPORTS)}
     for one, row in rows.items():
         for name in ("conversion_value", "recipients", "conversions"):
@@ -368,7 +368,7 @@ def test_two_rows_of_a_report_for_one_message_fail_it_by_name_unless_they_are_eq
     assert bench.rows(REPORTS) == before
     different[0] = False
     counts = bench.run(reports=True).metadata["datasets"][REPORTS]
-    assert counts["collapsed_rows"] > 0
+    assert counts.rows_collapsed > 0
     assert bench.rows(REPORTS) == before
 
 
@@ -435,5 +435,5 @@ def test_a_report_without_its_figures_wipes_out_none(spoilt, figures):
     hand["campaign-values-reports"] = _first(
         lambda one: one.update(statistics=figures), lambda document: document["data"]["attributes"]["results"]
     )
-    assert bench.run(reports=True).metadata["datasets"][REPORTS]["quarantined_rows"] == 1
+    assert bench.run(reports=True).metadata["datasets"][REPORTS].rows_quarantined == 1
     assert all(row["conversion_value"] is not None for row in bench.rows(REPORTS))

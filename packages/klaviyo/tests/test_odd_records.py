@@ -212,7 +212,7 @@ def test_a_variation_that_is_none_leaves_what_its_message_said(bench):
     draft = next(row["message_id"] for row in bench.rows(MESSAGES) if row["status"] == "draft")
     bench.account.change("add_variation", id=draft, channel="sms")
     summary = bench.run()
-    assert summary.metadata["datasets"][VARIATIONS]["quarantined_rows"] == 1
+    assert summary.metadata["datasets"][VARIATIONS].rows_quarantined == 1
     assert done[0] in {row["variation_id"] for row in bench.rows(VARIATIONS)}
     assert len(bench.rows(VARIATIONS)) >= len(before)
 
@@ -232,7 +232,7 @@ def test_an_audience_that_is_none_costs_the_campaigns_audiences(bench):
     done = []
     bench.running.hand["campaigns"] = alter
     counts = bench.run().metadata["datasets"][CAMPAIGNS]
-    assert (counts["quarantined_rows"], counts["quarantined_values"]) == (0, 2)
+    assert (counts.rows_quarantined, counts.values_quarantined) == (0, 2)
     assert len(bench.rows(CAMPAIGNS)) == 12
 
 
@@ -246,7 +246,7 @@ def test_half_an_emoji_in_a_name_is_set_aside_and_told(bench, revision):
 
     bench.running.hand["campaigns"] = _third(spoil)
     counts = bench.run(credentials={"revision": revision}).metadata["datasets"][CAMPAIGNS]
-    assert (counts["quarantined_rows"], counts["quarantined_values"]) == (0, 1)
+    assert (counts.rows_quarantined, counts.values_quarantined) == (0, 1)
     rows = bench.rows(CAMPAIGNS)
     assert [row["name"] for row in rows].count(None) == 1
     assert not [row for row in rows if "\ufffd" in (row["name"] or "")]

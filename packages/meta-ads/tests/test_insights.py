@@ -161,8 +161,8 @@ def test_a_row_that_vanishes_upstream_is_gone_after_the_next_read(bench):
     for ad in [one for one in bench.meta.truth("insights_ad") if one["adset_id"] == gone["adset_id"]]:
         bench.meta.change("vanish", ad_id=ad["ad_id"], day="2026-10-25")
     summary = bench.run()
-    assert summary.metadata["datasets"]["meta_ads"]["removed_rows"] == 1
-    assert summary.metadata["datasets"]["meta_ads_actions"]["removed_rows"] > 1
+    assert summary.metadata["datasets"]["meta_ads"].rows_deleted == 1
+    assert summary.metadata["datasets"]["meta_ads_actions"].rows_deleted > 1
     bench.holds_the_truth()
 
 
@@ -357,7 +357,7 @@ def test_a_spend_of_another_kind_is_one_rows_trouble(bench, spend):
         with pytest.raises(IncompleteError, match="add up to"):  # it is read, and is not what was spent
             bench.run()
         return
-    assert bench.run().metadata["datasets"]["meta_ads"]["quarantined_rows"] == 1
+    assert bench.run().metadata["datasets"]["meta_ads"].rows_quarantined == 1
     assert len(bench.rows()) == len(rows) - 1
 
 
@@ -366,7 +366,7 @@ def test_a_row_of_no_day_is_set_aside_and_the_others_land(bench):
     rows = bench.truth()
     (_, adset, day) = min(rows)
     bench.meta.change("spoil", level="adset", id=adset, day=day, set={"date_start": "2026-13-01"})
-    assert bench.run().metadata["datasets"]["meta_ads"]["quarantined_rows"] == 1
+    assert bench.run().metadata["datasets"]["meta_ads"].rows_quarantined == 1
     assert len(bench.rows()) == len(rows) - 1
 
 
@@ -393,7 +393,7 @@ def test_an_unreadable_spend_sets_a_row_aside_and_not_the_day(bench):
     (_, adset, day) = min(rows)
     bench.meta.change("spoil", level="adset", id=adset, day=day, set={"spend": "about ten"})
     summary = bench.run()
-    assert summary.metadata["datasets"]["meta_ads"]["quarantined_rows"] == 1
+    assert summary.metadata["datasets"]["meta_ads"].rows_quarantined == 1
     assert len(bench.rows()) == len(rows) - 1
     assert json.loads(bench.rows("meta_ads_quarantine")[0]["record"])["spend"] == "about ten"
 

@@ -26,14 +26,14 @@ def test_actions_that_are_none_are_set_aside_and_their_row_is_not(bench, spoilt)
     bench.meta.change("spoil", level="adset", id=adset, day=day, set={"actions": spoilt})
     bench.meta.change("spoil", level="adset", id=adset, day=day, set={"actions": spoilt, "clicks": "77"})
     rows, listed = bench.run().metadata["datasets"].values()
-    assert (rows["quarantined_rows"], rows["removed_rows"], rows["updated_rows"]) == (0, 0, 1)
-    assert (listed["quarantined_rows"], listed["removed_rows"]) == (1, 0)
+    assert (rows.rows_quarantined, rows.rows_deleted, rows.rows_updated) == (0, 0, 1)
+    assert (listed.rows_quarantined, listed.rows_deleted) == (1, 0)
     (mine,) = [one for one in bench.rows() if (one["adset_id"], str(one["date"])) == (adset, day)]
     assert (mine["spend"], mine["clicks"], mine["purchases"]) == (Decimal(truth["spend"]), 77, None)
     assert mine["purchase_value"] is not None or "action_values" not in truth
     assert sorted(bench.rows("meta_ads_actions"), key=str) == sorted(actions, key=str)
     aside = bench.rows("meta_ads_quarantine")
-    assert rows["quarantined_values"] == len(aside) == 6
+    assert rows.values_quarantined == len(aside) == 6
     for kept in (*aside, *bench.rows("meta_ads_actions_quarantine")):
         assert json.loads(kept["record"])["actions"] == spoilt
         assert "not a list of actions" in kept["value"]
@@ -47,9 +47,9 @@ def test_an_action_type_that_is_there_twice_is_set_aside_alone(bench, twice):
     actions = [one for one in truth["actions"] if one["action_type"] != twice] + more
     bench.meta.change("spoil", level="adset", id=adset, day=day, set={"actions": actions})
     rows, listed = bench.run().metadata["datasets"].values()
-    assert rows["quarantined_rows"] == 0
-    assert rows["quarantined_values"] == (2 if twice == "lead" else 0) - (twice == "lead")
-    assert listed["quarantined_rows"] == 2
+    assert rows.rows_quarantined == 0
+    assert rows.values_quarantined == (2 if twice == "lead" else 0) - (twice == "lead")
+    assert listed.rows_quarantined == 2
     (mine,) = [one for one in bench.rows() if (one["adset_id"], str(one["date"])) == (adset, day)]
     assert (mine["spend"], mine["leads"]) == (Decimal(truth["spend"]), None)
     types = {one["action_type"] for one in bench.rows("meta_ads_actions") if one["adset_id"] == adset}
@@ -63,7 +63,7 @@ def test_an_action_type_that_is_there_twice_alike_is_one(recorded):
     entry = {"action_type": "lead", "value": "3", "7d_click": "2"}
     bench = recorded(row(actions=[entry, entry]))
     rows, listed = bench.run(level="ad").metadata["datasets"].values()
-    assert (rows["quarantined_values"], listed["quarantined_rows"]) == (0, 0)
+    assert (rows.values_quarantined, listed.rows_quarantined) == (0, 0)
     assert bench.rows("meta_ads_ad")[0]["leads"] == 3
 
 
@@ -82,7 +82,7 @@ def test_what_meta_computed_is_rounded_and_what_only_describes_is_no_reason_to_l
         row("120210478963240124", spend="1.1234565"),
     )
     rows, listed = bench.run(level="ad").metadata["datasets"].values()
-    assert (rows["quarantined_rows"], rows["quarantined_values"], listed["quarantined_rows"]) == (0, 2, 0)
+    assert (rows.rows_quarantined, rows.values_quarantined, listed.rows_quarantined) == (0, 2, 0)
     first, other = sorted(bench.rows("meta_ads_ad"), key=lambda one: one["ad_id"])
     assert first["spend"] == 10
     assert first["frequency"] == first["leads"] == Decimal("0.1234567890123457")

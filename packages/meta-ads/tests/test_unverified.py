@@ -36,7 +36,7 @@ def test_nothing_vanishes_of_a_day_that_nobody_can_verify(recorded, spoilt, hidd
             bench.run(ONE_CALL, level="ad")
         assert caught.value.reason == "DAY_UNVERIFIED"
     else:
-        assert bench.run(ONE_CALL, level="ad").metadata["datasets"]["meta_ads_ad"]["quarantined_rows"] == 1
+        assert bench.run(ONE_CALL, level="ad").metadata["datasets"]["meta_ads_ad"].rows_quarantined == 1
     assert len(bench.rows("meta_ads_ad")) == 5
 
 
@@ -58,7 +58,7 @@ def test_a_row_that_was_not_asked_for_is_set_aside(recorded, what):
     bench.run(ONE_CALL, level="ad")
     bench.meta.change("spoil", level="ad", id=AD, day=str(DAY), set=NOT_ASKED[what])
     counts = bench.run(ONE_CALL, level="ad").metadata["datasets"]["meta_ads_ad"]
-    assert (counts["quarantined_rows"], counts["new_rows"], counts["removed_rows"]) == (1, 0, 0)
+    assert (counts.rows_quarantined, counts.rows_inserted, counts.rows_deleted) == (1, 0, 0)
     assert {(one["account_id"], one["date"]) for one in bench.rows("meta_ads_ad")} == {("101", DAY)}
 
 

@@ -46,8 +46,8 @@ def test_a_page_read_after_a_bulk_read_finds_nothing_changed(bench):
     bench.run(settings=BULK)
     summary = bench.run(settings=replace(QUICK, overlap=timedelta(days=900)))
     counts = [summary.metadata["datasets"][name] for name in (ORDERS, LINES)]
-    assert [(one["new_rows"], one["updated_rows"], one["removed_rows"]) for one in counts] == [(0, 0, 0)] * 2
-    assert [one["received_rows"] > 0 for one in counts] == [True, True]
+    assert [(one.rows_inserted, one.rows_updated, one.rows_deleted) for one in counts] == [(0, 0, 0)] * 2
+    assert [one.rows_received > 0 for one in counts] == [True, True]
 
 
 def test_a_history_is_cut_into_bounded_operations(begin):
@@ -299,7 +299,7 @@ def test_a_long_orders_lines_are_all_read_though_the_file_was_cut_with_consisten
         bench.shop.change("touch", id=one)
     bench.shop.faults.add("bulk_short_children", keep=keep)
     summary = bench.run(settings=BULK)
-    assert summary.metadata["datasets"][LINES]["removed_rows"] == 0
+    assert summary.metadata["datasets"][LINES].rows_deleted == 0
     bench.holds_the_shop()
 
 

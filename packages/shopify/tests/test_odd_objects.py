@@ -105,8 +105,8 @@ def test_objects_of_a_page_that_cannot_be_told_cost_themselves_alone(begin, kind
             for one in sent
         ), node
     told = summary.metadata["datasets"]
-    assert told[kind.parents]["quarantined_rows"] == len(NODES)
-    assert told[kind.children]["quarantined_rows"] == len(_aside(bench, kind.children))
+    assert told[kind.parents].rows_quarantined == len(NODES)
+    assert told[kind.children].rows_quarantined == len(_aside(bench, kind.children))
     shown = sum(
         min(5, len(one[kind.list])) for one, node in zip(odd, NODES, strict=False) if isinstance(node, dict)
     )
@@ -139,7 +139,7 @@ def test_lists_that_cannot_be_read_leave_their_objects_and_are_told(begin, kind)
     assert [json.loads(one["row_key"]) for one in told] == [[bench.tenant, number(gid)] for gid in odd]
     assert [json.loads(one["record"])["id"] for one in told] == odd
     counts = summary.metadata["datasets"][kind.children]
-    assert (counts["removed_rows"], counts["quarantined_rows"] >= len(odd)) == (0, True)
+    assert (counts.rows_deleted, counts.rows_quarantined >= len(odd)) == (0, True)
 
 
 def _keys(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -193,7 +193,7 @@ def test_odd_answers_about_one_list_end_no_run(bench, settings):
         bench.holds_the_shop(ORDERS)
         assert len(bench.rows(LINES)) == len(list(bench.shop.truth(LINES)))
         counts = summary.metadata["datasets"][LINES]
-        assert (counts["removed_rows"], counts["quarantined_rows"] >= 1) == (0, True), answer
+        assert (counts.rows_deleted, counts.rows_quarantined >= 1) == (0, True), answer
 
 
 @pytest.mark.parametrize("node", [None, {"updatedAt": "soon"}], ids=json.dumps)
@@ -254,7 +254,7 @@ def test_deletions_that_cannot_be_read_are_set_aside_beside_the_others(begin):
     assert len(marked) == len(odd) + 1
     assert marked < set(map(number, gone))
     assert len(_aside(bench, PRODUCTS)) == len(odd)
-    assert summary.metadata["datasets"][PRODUCTS]["quarantined_rows"] == len(odd)
+    assert summary.metadata["datasets"][PRODUCTS].rows_quarantined == len(odd)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_a_second_run_without_changes_writes_nothing_new(bench):
     before = bench.checkpoint()
     summary = bench.run()
     assert (summary.metadata["new_rows"], summary.metadata["updated_rows"]) == (0, 0)
-    assert summary.metadata["datasets"][LINES]["updated_rows"] == 0
+    assert summary.metadata["datasets"][LINES].rows_updated == 0
     assert bench.checkpoint() == before == {"updated_at": _newest(bench)}
 
 
@@ -240,7 +240,7 @@ def test_a_line_taken_off_an_order_vanishes(bench):
     bench.shop.advance(3600)
     for one in {order, long}:
         bench.shop.change("remove_line", id=one)
-    assert bench.run().metadata["datasets"][LINES]["removed_rows"] == len({order, long})
+    assert bench.run().metadata["datasets"][LINES].rows_deleted == len({order, long})
     bench.holds_the_shop()
 
 
@@ -286,8 +286,8 @@ def test_another_way_to_write_an_amount_is_no_change(bench):
         _rewrite_amounts(order)
     bench.shop.world.revision += 1
     summary = bench.run(settings=replace(QUICK, overlap=timedelta(days=900)))
-    assert summary.metadata["datasets"][ORDERS]["received_rows"] == 12
-    assert (summary.metadata["updated_rows"], summary.metadata["datasets"][LINES]["updated_rows"]) == (0, 0)
+    assert summary.metadata["datasets"][ORDERS].rows_received == 12
+    assert (summary.metadata["updated_rows"], summary.metadata["datasets"][LINES].rows_updated) == (0, 0)
     bench.holds_the_shop()
 
 

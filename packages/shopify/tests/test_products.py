@@ -25,7 +25,7 @@ def test_every_product_and_variant_arrives_as_the_shop_holds_it(bench):
     bench.holds_the_shop(PRODUCTS, VARIANTS)
     counts = [row["variants_count"] for row in bench.rows(PRODUCTS)]
     assert max(counts) == 300
-    assert sum(counts) == len(bench.rows(VARIANTS)) == summary.metadata["datasets"][VARIANTS]["new_rows"]
+    assert sum(counts) == len(bench.rows(VARIANTS)) == summary.metadata["datasets"][VARIANTS].rows_inserted
 
 
 def test_a_second_run_without_changes_writes_nothing(bench):
@@ -33,8 +33,8 @@ def test_a_second_run_without_changes_writes_nothing(bench):
     bench.run("products")
     summary = bench.run("products")
     for table in (PRODUCTS, VARIANTS):
-        assert summary.metadata["datasets"][table]["new_rows"] == 0
-        assert summary.metadata["datasets"][table]["updated_rows"] == 0
+        assert summary.metadata["datasets"][table].rows_inserted == 0
+        assert summary.metadata["datasets"][table].rows_updated == 0
     bench.holds_the_shop(PRODUCTS, VARIANTS)
 
 
@@ -47,7 +47,7 @@ def test_variants_that_a_list_did_not_show_are_read_anew(bench):
     fault = bench.shop.faults.add("nested_short", times=4, match={"field": "variants"})
     summary = bench.run("products")
     assert fault.fired == 4
-    assert summary.metadata["datasets"][VARIANTS]["removed_rows"] == 0
+    assert summary.metadata["datasets"][VARIANTS].rows_deleted == 0
     bench.holds_the_shop(PRODUCTS, VARIANTS)
 
 
@@ -88,7 +88,7 @@ def test_a_deleted_variant_vanishes(bench):
     for product in products:
         bench.shop.change("delete_variant", id=product["variants"][-1]["id"])
     summary = bench.run("products")
-    assert summary.metadata["datasets"][VARIANTS]["removed_rows"] == len(products)
+    assert summary.metadata["datasets"][VARIANTS].rows_deleted == len(products)
     bench.holds_the_shop(PRODUCTS, VARIANTS)
 
 

@@ -46,10 +46,8 @@ def test_an_order_with_an_impossible_value_is_set_aside_with_its_reason(
     assert aside["reason"].startswith("expected a ")
     assert json.loads(aside["record"])["id"] == odd
     counts = summary.metadata["datasets"][ORDERS]
-    assert counts["quarantined_rows"] >= 1
-    assert (
-        counts["received_rows"] == counts["quarantined_rows"] + counts["new_rows"] + counts["unchanged_rows"]
-    )
+    assert counts.rows_quarantined >= 1
+    assert counts.rows_received == counts.rows_quarantined + counts.rows_inserted + counts.rows_unchanged
 
 
 @pytest.mark.parametrize("settings", [QUICK, BULK], ids=["pages", "bulk"])

@@ -65,7 +65,7 @@ def test_a_backfill_leaves_the_checkpoint_where_it_is(bench):
     bench.run()
     before = bench.checkpoint()
     summary = bench.run(start=date(2025, 1, 1), end=date(2026, 9, 1), settings=SMALL)
-    assert summary.metadata["datasets"][ORDERS]["received_rows"] > 0
+    assert summary.metadata["datasets"][ORDERS].rows_received > 0
     assert summary.metadata["updated_rows"] == 0
     assert bench.checkpoint() == before
 

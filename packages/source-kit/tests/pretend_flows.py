@@ -23,9 +23,9 @@ from weathervane.source._definition import (
 )
 from weathervane.source._errors import CredentialsError, ThrottledError
 from weathervane.source._run.days import parse_days
-from weathervane.source._run.engine import IngestionSummary
 from weathervane.source._run.flow_body import conduct, run_name
 from weathervane.source._run.slices import Slice
+from weathervane.source._run.summary import IngestionSummary
 from weathervane.source._run.tasks import ingest
 from weathervane.source._table.dataset import Dataset
 from weathervane.source.sandbox._faults import Fault as SandboxFault

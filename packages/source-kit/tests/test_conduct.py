@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,10 +44,10 @@ from weathervane.source._flow.dispatch import LeftOutError, dispatch, finish_dis
 from weathervane.source._flow.history import EVERY_TENANT
 from weathervane.source._progress import Progress, listening
 from weathervane.source._run import tasks
-from weathervane.source._run.engine import IngestionSummary
 from weathervane.source._run.flow_body import conduct
 from weathervane.source._run.report_words import summary_line
 from weathervane.source._run.slices import Slice
+from weathervane.source._run.summary import IngestionSummary, TableSummary, summary_of
 from weathervane.source.testing import newest_run
 
 from .pretend_flows import PretendCredentials, PretendSandbox, ingest_pretend_things
@@ -117,10 +118,10 @@ def test_a_run_that_read_rows_is_loaded_and_shows_what_it_did(
     text = found["pretend-things--acme"].data
     checkpoint = summary.metadata["checkpoint"]
     assert f"| pretend_things | none | `{checkpoint}` |" in text
-    assert "| pretend_things | 6 | 5 | 0 | 0 | 0 | 1 | 0 | 5 | 3 |" in text
+    assert "| pretend_things | 6 | 5 | 0 | 0 | 0 | 0 | 1 | 0 |" in text
     assert "# acme/pretend_things: loaded, 1 set aside" in text
     assert "- did not fit: pretend_things 1 set aside: column value: expected a number" in text
-    assert [row["quarantined"] for row in table if row["dataset"] == "pretend_things"] == [0, 0, 1]
+    assert [row["set aside"] for row in table if row["dataset"] == "pretend_things"] == [0, 0, 1]
     assert summary.path in text
     assert str(run.id) in text
     assert CANARY not in run.model_dump_json() + json.dumps([str(one.data) for one in found.values()])
@@ -128,9 +129,9 @@ def test_a_run_that_read_rows_is_loaded_and_shows_what_it_did(
 
 def test_a_checkpoint_of_many_accounts_fills_no_line() -> None:
     """A person sees how it begins and how long it is."""
-    counts = {"new_rows": 1, "updated_rows": 0, "slices": 1, "total_rows": 1}
+    table = TableSummary(path="", table_version=1, total_rows=1, checkpoint="", rows_inserted=1)
     told = [
-        summary_line(IngestionSummary("", 1, "pretend", {**counts, "checkpoint": checkpoint}))
+        summary_line(summary_of("pretend", {"things": replace(table, checkpoint=checkpoint)}))
         for checkpoint in ("x" * 200, "x" * 60_000)
     ]
     assert told[0].endswith("; checkpoint " + "x" * 200)
@@ -645,4 +646,4 @@ def test_programs_hear_of_each_slice_and_of_the_end(
     ended = [one for one in events if one["event"] == "weathervane.run.ended"]
     assert [one["payload"]["summary"]["row_count"] for one in ended] == [5]
     slices = [one["payload"] for one in events if one["event"] == "weathervane.slice.committed"]
-    assert sum(one["new"] for one in slices if one["dataset"] == "pretend_things") == 5
+    assert sum(one["rows_inserted"] for one in slices if one["dataset"] == "pretend_things") == 5

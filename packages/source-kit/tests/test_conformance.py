@@ -13,8 +13,8 @@ from prefect import flow
 
 from weathervane.source._definition import FlowDefinition
 from weathervane.source._errors import ContractError
-from weathervane.source._run.engine import IngestionSummary
 from weathervane.source._run.slices import Slice
+from weathervane.source._run.summary import IngestionSummary
 from weathervane.source.testing import CHECKS, Check, Fault, staged
 
 from .pretend_flows import PRETEND, PretendSandbox, PretendSource, ingest_pretend_things

@@ -11,25 +11,27 @@ import pytest
 from prefect.client.schemas.objects import FlowRun, State, StateDetails, StateType
 from prefect.events.schemas.events import ReceivedEvent, Resource
 
-from weathervane.source._run.engine import IngestionSummary
 from weathervane.source._run.report import COMMITTED, ENDED
+from weathervane.source._run.summary import TableSummary, summary_of
 from weathervane.source._serve.events import News, Patience
 from weathervane.source._serve.runs import RunState
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 LINE = "5 new and 0 updated rows in 3 slices; 5 in the table; checkpoint here"
-SUMMARY = IngestionSummary("file:///lake/acme/things", 5, "pretend", {"state": "loaded", "new_rows": 5})
+TABLE = TableSummary(
+    path="file:///lake/acme/things",
+    table_version=1,
+    total_rows=5,
+    checkpoint="here",
+    rows_received=5,
+    rows_inserted=5,
+)
+SUMMARY = summary_of("pretend", {"things": TABLE})
 ROW = {
     "slice": "all",
     "dataset": "things",
-    "received": 5,
-    "new": 5,
-    "updated": 0,
-    "unchanged": 0,
-    "collapsed": 0,
-    "removed": 0,
-    "quarantined": 0,
-    "version": 1,
+    **TABLE.counts(),
+    "table_version": 1,
     "checkpoint": "here",
     "repeat": False,
 }
@@ -93,7 +95,7 @@ def test_an_end_that_says_how_many_rows_were_set_aside_is_an_end() -> None:
     one = news()
     aside = state("COMPLETED", 9, "Loaded, 3 set aside", LINE)
     one.add([*RAN, aside], [], 0)
-    row = {**ROW, "quarantined": 3, "values_quarantined": 2}
+    row = {**ROW, "rows_quarantined": 3, "values_quarantined": 2}
     slice, last = one.add([*RAN, aside], [event(COMMITTED, 6, row), event(ENDED, 7, ENDING)], 1)
     assert "0 unchanged, 3 set aside, 2 single values set aside, version 1" in slice.message
     assert (last.state, last.message, last.summary) == (RunState.LOADED, LINE, SUMMARY)

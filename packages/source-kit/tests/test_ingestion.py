@@ -24,10 +24,11 @@ from weathervane.lake.testing import running_lake
 from weathervane.source._errors import ConfigurationError, CursorError, IncompleteError, UnavailableError
 from weathervane.source._progress import Progress, listening
 from weathervane.source._run.checkpoints import format_checkpoint
-from weathervane.source._run.engine import Ingestion, IngestionSummary
+from weathervane.source._run.engine import Ingestion
 from weathervane.source._run.report_words import state_words, summary_line
 from weathervane.source._run.set_aside import max_set_aside
 from weathervane.source._run.slices import MOVED_WHILE_READ, Piece, Slice, SliceEnd
+from weathervane.source._run.summary import IngestionSummary
 from weathervane.source._table.normalise import normalise
 
 from .pretend_source import MIDNIGHT, PARTS, THINGS, ListReader, ListVendor, lake_truth
@@ -66,14 +67,14 @@ def test_a_run_loads_what_the_vendor_has(lake: LakeClient, vendor: ListVendor) -
     assert lake_truth(lake) == vendor.truth()
     assert (summary.source, summary.row_count) == ("pretend", 5)
     things, parts = (summary.metadata["datasets"][d.name] for d in (THINGS, PARTS))
-    assert (things["received_rows"], things["new_rows"], things["total_rows"]) == (5, 5, 5)
-    assert (parts["received_rows"], parts["new_rows"], parts["total_rows"]) == (10, 10, 10)
+    assert (things.rows_received, things.rows_inserted, things.total_rows) == (5, 5, 5)
+    assert (parts.rows_received, parts.rows_inserted, parts.total_rows) == (10, 10, 10)
     newest = format_checkpoint({"updated_at": MIDNIGHT + timedelta(seconds=300)})
-    assert things["checkpoint"] == parts["checkpoint"] == newest
+    assert things.checkpoint == parts.checkpoint == newest
     told = {name: summary.metadata[name] for name in ("new_rows", "updated_rows", "total_rows", "checkpoint")}
     assert told == {"new_rows": 5, "updated_rows": 0, "total_rows": 5, "checkpoint": newest}
     assert (summary.metadata["slices"], summary.metadata["state"]) == (3, "loaded")
-    assert summary.path == things["path"]
+    assert summary.path == things.path
     assert lake.describe(TableRef("acme", THINGS.name)).table_uri == summary.path
 
 
@@ -85,7 +86,7 @@ def test_a_run_goes_on_from_the_checkpoint(lake: LakeClient, vendor: ListVendor)
     summary = run(lake, vendor, "second")
     assert lake_truth(lake) == vendor.truth()
     assert (summary.row_count, summary.metadata["new_rows"], summary.metadata["updated_rows"]) == (2, 1, 1)
-    assert summary.metadata["datasets"][PARTS.name]["removed_rows"] == 1
+    assert summary.metadata["datasets"][PARTS.name].rows_deleted == 1
     assert "slices; 1 rows removed; " in summary_line(summary)
 
 
@@ -337,11 +338,11 @@ def test_a_row_that_does_not_fit_is_set_aside(lake: LakeClient, vendor: ListVend
     vendor.put("odd", "not a number")
     summary = run(lake, vendor)
     counts = summary.metadata["datasets"][THINGS.name]
-    assert (counts["received_rows"], counts["new_rows"], counts["quarantined_rows"]) == (6, 5, 1)
+    assert (counts.rows_received, counts.rows_inserted, counts.rows_quarantined) == (6, 5, 1)
     aside = lake.read(TableRef("acme", f"{THINGS.name}_quarantine")).read_all().to_pylist()
     assert [(row["column_name"], json.loads(row["record"])["id"]) for row in aside] == [("value", "odd")]
     assert (summary.metadata["set_aside_rows"], summary.metadata["set_aside_values"]) == (1, 0)
-    assert counts["first_misfit"] == "column value: expected a number, got a string"
+    assert counts.first_misfit == "column value: expected a number, got a string"
     assert summary_line(summary).startswith(
         "5 new and 0 updated rows in 3 slices; pretend_things 1 set aside: column value: expected a number, got a"
         " string (see pretend_things_quarantine); 5 in the table"
@@ -470,8 +471,8 @@ def test_a_value_that_does_not_fit_is_set_aside_and_its_row_lands(
     summary = run(lake, vendor)
     assert lake_truth(lake) == vendor.truth()
     counts = summary.metadata["datasets"][THINGS.name]
-    names = ("received_rows", "new_rows", "quarantined_rows", "quarantined_values")
-    assert [counts[name] for name in names] == [6, 6, 0, 1]
+    names = ("rows_received", "rows_inserted", "rows_quarantined", "values_quarantined")
+    assert [getattr(counts, name) for name in names] == [6, 6, 0, 1]
     (entry,) = lake.read(TableRef("acme", f"{THINGS.name}_quarantine")).read_all().to_pylist()
     assert (entry["column_name"], entry["reason"]) == (
         "label",

@@ -28,7 +28,7 @@ from weathervane.source._errors import (
 )
 from weathervane.source._flow.api import PrefectUnavailableError
 from weathervane.source._progress import Progress, announce
-from weathervane.source._run.engine import IngestionSummary
+from weathervane.source._run.summary import IngestionSummary, PutOff, TableSummary, summary_of
 from weathervane.source._serve.runs import RunRequest, Runs, RunSettings
 from weathervane.source._serve.servicer import DOMAIN, run_flow, source_service
 from weathervane.source.v1 import source_pb2 as pb
@@ -38,12 +38,16 @@ from .nonsense_days import NONSENSE
 from .pretend_flows import PRETEND, PretendSandbox, ingest_pretend_things
 from .pretend_source import CANARY, PARTS, THINGS, ListVendor, lake_truth
 
-SUMMARY = IngestionSummary(
+TABLE = TableSummary(
     path="file:///lake/acme/pretend_things",
-    row_count=3,
-    source="pretend",
-    metadata={"new_rows": 2, "updated_rows": 1, "total_rows": 9, "checkpoint": "here", "state": "loaded"},
+    table_version=7,
+    total_rows=9,
+    checkpoint="here",
+    rows_received=3,
+    rows_inserted=2,
+    rows_updated=1,
 )
+SUMMARY = summary_of("pretend", {"pretend_things": TABLE})
 RECEIPT = WriteResult(
     table=TableRef("acme", "pretend_things"),
     write_id="w",
@@ -396,16 +400,14 @@ def test_an_end_by_an_error_is_told(error: BaseException, state: int, told: str)
 
 def test_a_run_that_left_a_part_for_later_is_deferred_with_its_result() -> None:
     """What it read is told, and what is left, and when that can be had: it is not all loaded."""
-    left = {
+    left: PutOff = {
         "dataset": "reports",
         "retry_after": 73_473.0,
         "reason": "THROTTLED",
         "message": "the day's quota is used up",
     }
-    aside = {"pretend_things": {"quarantined_rows": 4, "quarantined_values": 0, "first_misfit": "odd"}}
-    partly = replace(
-        SUMMARY, metadata={**SUMMARY.metadata, "deferred": left, "datasets": aside, "set_aside_rows": 4}
-    )
+    partly = summary_of("pretend", {"pretend_things": replace(TABLE, rows_quarantined=4, first_misfit="odd")})
+    partly.metadata["deferred"] = left
     with served(scripted(Script(lambda: partly))) as stub:
         last = watch(stub, start(stub).run_id)[-1]
     assert last.state == pb.RUN_STATE_DEFERRED

@@ -28,8 +28,8 @@ from weathervane.source._errors import (
 )
 from weathervane.source._progress import Progress, listening
 from weathervane.source._run import tasks
-from weathervane.source._run.engine import IngestionSummary
 from weathervane.source._run.slices import Slice
+from weathervane.source._run.summary import IngestionSummary
 from weathervane.source.testing import newest_run
 
 from .pretend_flows import ingest_pretend_things

@@ -51,7 +51,7 @@ def ingest_google_ads(
         end_date: Last day. Default: today.
 
     Returns:
-        The summary; `metadata["skipped_customers"]` lists the accounts that are closed or suspended.
+        The summary; `metadata["skipped_accounts"]` lists the accounts that are closed or suspended.
     """
 
     def work(tenant: str, credentials: GoogleAdsCredentials) -> IngestionSummary:
@@ -59,7 +59,7 @@ def ingest_google_ads(
         with GoogleAdsClient(tenant, credentials) as client:
             reader = MetricsReader(client, start=start, end=end)
             summary = ingest(tenant, reader)
-        summary.metadata["skipped_customers"] = [asdict(one) for one in reader.skipped]
+        summary.metadata["skipped_accounts"] = [asdict(one) for one in reader.skipped]
         return summary
 
     return conduct(tenant_id, GoogleAdsCredentials, work)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 import pyarrow as pa
@@ -145,31 +145,61 @@ def check_write_id(write_id: str) -> str:
     return write_id
 
 
-@dataclass(frozen=True)
-class WriteResult:
-    """The receipt. rows_received = inserted + updated + unchanged + collapsed + quarantined."""
+def _count(word: str) -> int:
+    return field(default=0, metadata={"word": word})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What became of the rows of a write, or of several.
+    rows_received = inserted + updated + unchanged + collapsed + quarantined.
+
+    This is the only list of them: the wire, the commits' notes, sums, summaries and the words that a person reads are
+    made of it.
+    """
+
+    rows_received: int = _count("received")
+    rows_inserted: int = _count("new")
+    rows_updated: int = _count("updated")
+    rows_unchanged: int = _count("unchanged")
+    rows_collapsed: int = _count("collapsed")
+    rows_deleted: int = _count("removed")
+    rows_quarantined: int = _count("set aside")
+    values_quarantined: int = _count("single values set aside")
+    """Of rows that were kept; no rows."""
+    bytes_written: int = _count("bytes written")
+    bytes_removed: int = _count("bytes removed")
+
+    @classmethod
+    def words(cls) -> dict[str, str]:
+        """What a person reads for each count, by its name."""
+        return {count.name: count.metadata["word"] for count in fields(Counts)}
+
+    def counts(self) -> dict[str, int]:
+        """The counts alone, by name."""
+        return {name: getattr(self, name) for name in self.words()}
+
+    @classmethod
+    def sum(cls, several: Iterable[Counts]) -> Counts:
+        """The counts of all of them together."""
+        each = list(several)
+        return Counts(**{name: sum(getattr(one, name) for one in each) for name in cls.words()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteResult(Counts):
+    """The receipt of a write."""
 
     table: TableRef
     write_id: str
     table_version: int
-    rows_received: int
-    rows_inserted: int
-    rows_updated: int
-    rows_unchanged: int
-    rows_collapsed: int
-    rows_deleted: int
-    rows_quarantined: int
     total_rows: int
-    bytes_written: int
-    bytes_removed: int
     checkpoint: str | None
     committed_at: datetime
     table_uri: str
     control_totals: tuple[ControlTotal, ...] = ()
     repeat: bool = False
     """The answer of an earlier delivery; nothing was done now."""
-    values_quarantined: int = 0
-    """Single values set aside, of rows that were kept; no rows."""
 
 
 class WriteState(enum.Enum):

@@ -64,10 +64,8 @@ from ._run.days import end_behind as end_behind
 from ._run.days import parse_day as parse_day
 from ._run.days import parse_days as parse_days
 from ._run.engine import Ingestion as Ingestion
-from ._run.engine import IngestionSummary as IngestionSummary
 from ._run.flow_body import conduct as conduct
 from ._run.flow_body import run_name as run_name
-from ._run.set_aside import aside_by_table as aside_by_table
 from ._run.slices import MOVED_WHILE_READ as MOVED_WHILE_READ
 from ._run.slices import Deferring as Deferring
 from ._run.slices import Piece as Piece
@@ -75,6 +73,10 @@ from ._run.slices import Reader as Reader
 from ._run.slices import Slice as Slice
 from ._run.slices import SliceEnd as SliceEnd
 from ._run.slices import SliceResult as SliceResult
+from ._run.summary import IngestionSummary as IngestionSummary
+from ._run.summary import SummaryMetadata as SummaryMetadata
+from ._run.summary import TableSummary as TableSummary
+from ._run.summary import aside_by_table as aside_by_table
 from ._run.tasks import build_key as build_key
 from ._run.tasks import ingest as ingest
 from ._run.tasks import merge_incremental as merge_incremental

@@ -13,7 +13,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 
 from weathervane.source._credentials import SourceCredentials
-from weathervane.source._run.engine import IngestionSummary
+from weathervane.source._run.summary import IngestionSummary
 from weathervane.source._table.dataset import Dataset
 
 __all__ = [

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from weathervane.lake._model import CommitRequest, ControlTotal, WriteResult, WriteSpec
+from weathervane.lake._model import CommitRequest, ControlTotal, Counts, WriteResult, WriteSpec
 from weathervane.lake.server.admission import precondition
 from weathervane.lake.server.delta import Table
 from weathervane.lake.server.upsert import Change, Received
@@ -81,16 +81,18 @@ def note_of(
     current: str | None,
 ) -> dict[str, Any]:
     """What the commit of a write notes; `current` is the table's checkpoint before it."""
-    counts = change.counts
+    counts = replace(
+        change.counts,
+        rows_received=received.rows.num_rows + received.quarantined.num_rows,
+        rows_quarantined=received.quarantined.num_rows,
+        values_quarantined=received.values.num_rows,
+        bytes_written=sum(file.size for file in change.added),
+        bytes_removed=sum(file.size for file in change.removed),
+    )
     return {
         **_asked(spec, request, received),
-        **counts,
-        "received": received.rows.num_rows + received.quarantined.num_rows,
-        "quarantined": received.quarantined.num_rows,
-        "values": received.values.num_rows,
-        "total_rows": table.total_rows + counts["inserted"] - counts["deleted"],
-        "bytes_written": sum(file.size for file in change.added),
-        "bytes_removed": sum(file.size for file in change.removed),
+        **{_noted(name): count for name, count in counts.counts().items()},
+        "total_rows": table.total_rows + counts.rows_inserted - counts.rows_deleted,
         "checkpoint_after": request.checkpoint if request.checkpoint is not None else current,
         "committed_at": datetime.now(UTC).isoformat(),
         "control_totals": [[total.name, total.expected, total.actual] for total in request.control_totals],
@@ -103,19 +105,16 @@ def receipt_of(table: Table, write_id: str, note: dict[str, Any]) -> WriteResult
         table=table.ref,
         write_id=write_id,
         table_version=note["table_version"],
-        rows_received=note["received"],
-        rows_inserted=note["inserted"],
-        rows_updated=note["updated"],
-        rows_unchanged=note["unchanged"],
-        rows_collapsed=note["collapsed"],
-        rows_deleted=note["deleted"],
-        rows_quarantined=note["quarantined"],
+        # An older server's note lacks the counts that came later.
+        **{name: note.get(_noted(name), 0) for name in Counts.words()},
         total_rows=note["total_rows"],
-        bytes_written=note["bytes_written"],
-        bytes_removed=note["bytes_removed"],
         checkpoint=note["checkpoint_after"],
         committed_at=datetime.fromisoformat(note["committed_at"]),
         table_uri=table.store.uri,
         control_totals=tuple(ControlTotal(*total) for total in note["control_totals"]),
-        values_quarantined=note.get("values", 0),
     )
+
+
+def _noted(count: str) -> str:
+    """The name of a count in a commit's note."""
+    return "values" if count == "values_quarantined" else count.removeprefix("rows_")

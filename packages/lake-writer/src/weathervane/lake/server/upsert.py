@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import polars as pl
 import pyarrow as pa
 
-from weathervane.lake._model import QUARANTINE_SCHEMA, WriteSpec
+from weathervane.lake._model import QUARANTINE_SCHEMA, Counts, WriteSpec
 from weathervane.lake.server import merge
 from weathervane.lake.server.admission import range_bounds
 from weathervane.lake.server.files import DataFile, Layout, NewFile
@@ -38,7 +38,7 @@ class Change:
 
     added: list[NewFile] = field(default_factory=list)
     removed: list[DataFile] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
 
 
 def append(table: Snapshot, rows: pa.Table, settings: LakeSettings, change: Change) -> None:
@@ -47,13 +47,7 @@ def append(table: Snapshot, rows: pa.Table, settings: LakeSettings, change: Chan
     size = _file_rows(rows, settings)
     for start in range(0, ordered.num_rows, size):
         change.added.append(table.write_file(ordered.slice(start, size).combine_chunks()))
-    change.counts = {
-        "inserted": rows.num_rows,
-        "updated": 0,
-        "unchanged": 0,
-        "collapsed": 0,
-        "deleted": 0,
-    }
+    change.counts = Counts(rows_inserted=rows.num_rows)
 
 
 def upsert(
@@ -102,13 +96,13 @@ def upsert(
     for numbers in _apart(placement.fresh, incoming, files):
         _write(table, merge.fresh(numbers, incoming, target), change)
     n_updated = updated.n_unique()
-    change.counts = {
-        "inserted": new.height,
-        "updated": n_updated,
-        "unchanged": incoming.index.height - new.height - n_updated,
-        "collapsed": incoming.collapsed,
-        "deleted": deleted,
-    }
+    change.counts = Counts(
+        rows_inserted=new.height,
+        rows_updated=n_updated,
+        rows_unchanged=incoming.index.height - new.height - n_updated,
+        rows_collapsed=incoming.collapsed,
+        rows_deleted=deleted,
+    )
 
 
 def _file_rows(rows: pa.Table, settings: LakeSettings) -> int:

@@ -8,8 +8,7 @@ vendor that meant it says so again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from prefect import Task
@@ -22,8 +21,8 @@ from prefect.states import Completed, Failed, Pending, Scheduled, to_state_creat
 from weathervane.source._credentials import SourceCredentials
 from weathervane.source._errors import ConfigurationError, FatalError
 from weathervane.source._flow.history import EVERY_TENANT, dispatched_before, occupied
-from weathervane.source._run.engine import IngestionSummary
 from weathervane.source._run.report_unread import report_dispatch
+from weathervane.source._run.summary import IngestionSummary, summary_of
 
 __all__ = ["LeftOutError", "configured", "dispatch", "finish_dispatch_of", "read_nothing"]
 
@@ -117,10 +116,12 @@ def finish_dispatch_of(
     return other
 
 
-def read_nothing(state: str, **more: Any) -> IngestionSummary:
-    """The summary of a run that read nothing itself."""
-    counts = {"new_rows": 0, "updated_rows": 0, "total_rows": 0, "checkpoint": None, "set_aside_rows": 0}
-    return IngestionSummary(path="", row_count=0, source="", metadata={**counts, "state": state, **more})
+def read_nothing(state: str, runs: Mapping[str, str] | None = None) -> IngestionSummary:
+    """The summary of a run that read nothing itself; of a dispatch, with the runs' ids by tenant."""
+    summary = summary_of("", {}, state=state)
+    if runs is not None:
+        summary.metadata["runs"] = dict(runs)
+    return summary
 
 
 def _start(api: SyncPrefectClient, run: FlowRun, tenants: Sequence[str]) -> dict[str, str]:

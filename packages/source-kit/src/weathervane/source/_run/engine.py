@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import pyarrow as pa
 
 from weathervane.lake import (
     ConflictingRowsError,
+    Counts,
     LakeClient,
     RejectedError,
     ReplaceWindow,
@@ -32,33 +32,23 @@ from weathervane.lake import (
 )
 from weathervane.source._errors import IncompleteError, SourceError
 from weathervane.source._progress import Progress, announce
-from weathervane.source._run.set_aside import FEW_ROWS, SetAside, aside, known_misfits
+from weathervane.source._run.set_aside import FEW_ROWS, SetAside, known_misfits
 from weathervane.source._run.slices import MOVED_WHILE_READ, Reader, Slice, SliceEnd, SliceResult
+from weathervane.source._run.summary import (
+    IngestionSummary,
+    TableSummary,
+    receipt_line,
+    receipt_row,
+    summary_of,
+)
 from weathervane.source._run.uploads import Uploads, patched_rows, together, write_id
 from weathervane.source._table.dataset import Dataset
 
-__all__ = ["Ingestion", "IngestionSummary"]
+__all__ = ["Ingestion"]
 
 _READS = 3
 """Of one slice, when the vendor's figures move while they are read."""
 Merge = Callable[[LakeClient, TableRef, pa.RecordBatch, Dataset], list[pa.RecordBatch]]
-
-
-@dataclass(frozen=True)
-class IngestionSummary:
-    """What a flow returns.
-
-    `row_count` = new + updated rows of the flow's first dataset. `metadata` holds `new_rows`, `updated_rows`,
-    `total_rows` and `checkpoint` of it; `state` (`loaded`, or `verified_empty` when the vendor said that there was
-    nothing); `slices`; `set_aside_rows` and `set_aside_values`, of all its datasets; and under `datasets` the counts of
-    every dataset of the flow by name.
-    """
-
-    path: str
-    """Where the first dataset's table is, as a URL or path that a Delta reader opens."""
-    row_count: int
-    source: str
-    metadata: dict[str, Any]
 
 
 class Ingestion:
@@ -183,26 +173,10 @@ class Ingestion:
 
     def summary(self) -> IngestionSummary:
         """What the run did, over all its slices."""
-        counts = {dataset.name: self._counts(dataset) for dataset in self.reader.datasets}
-        first = self.reader.datasets[0].name
-        metadata: dict[str, Any] = {
-            **{
-                name: counts[first][name] for name in ("new_rows", "updated_rows", "total_rows", "checkpoint")
-            },
-            "state": "loaded" if any(c["received_rows"] for c in counts.values()) else "verified_empty",
-            "slices": len(self._results),
-            "set_aside_rows": sum(found["quarantined_rows"] for found in counts.values()),
-            "set_aside_values": sum(found["quarantined_values"] for found in counts.values()),
-            "datasets": counts,
-        }
-        return IngestionSummary(
-            path=counts[first]["path"],
-            row_count=metadata["new_rows"] + metadata["updated_rows"],
-            source=self.reader.source,
-            metadata=metadata,
-        )
+        tables = {dataset.name: self._summary(dataset) for dataset in self.reader.datasets}
+        return summary_of(self.reader.source, tables, slices=len(self._results))
 
-    def _counts(self, dataset: Dataset) -> dict[str, Any]:
+    def _summary(self, dataset: Dataset) -> TableSummary:
         receipts = [
             result.receipts[dataset.name] for result in self._results if dataset.name in result.receipts
         ]
@@ -211,21 +185,14 @@ class Ingestion:
         else:
             table = self._lake.describe(self.table(dataset))
             total, version, path = table.total_rows, table.version, table.table_uri
-        return {
-            "path": path,
-            "table_version": version,
-            "received_rows": sum(receipt.rows_received for receipt in receipts),
-            "new_rows": sum(receipt.rows_inserted for receipt in receipts),
-            "updated_rows": sum(receipt.rows_updated for receipt in receipts),
-            "unchanged_rows": sum(receipt.rows_unchanged for receipt in receipts),
-            "collapsed_rows": sum(receipt.rows_collapsed for receipt in receipts),
-            "removed_rows": sum(receipt.rows_deleted for receipt in receipts),
-            "quarantined_rows": sum(receipt.rows_quarantined for receipt in receipts),
-            "quarantined_values": sum(receipt.values_quarantined for receipt in receipts),
-            "first_misfit": self._first_misfits.get(dataset.name) or None,
-            "total_rows": total,
-            "checkpoint": self.checkpoints[dataset.name],
-        }
+        return TableSummary(
+            path=path,
+            table_version=version,
+            total_rows=total,
+            checkpoint=self.checkpoints[dataset.name],
+            first_misfit=self._first_misfits.get(dataset.name) or None,
+            **Counts.sum(receipts).counts(),
+        )
 
     def _transfer(self, slice: Slice, uploads: Uploads) -> SliceEnd:
         pieces = self.reader.read(slice)
@@ -303,13 +270,7 @@ class Ingestion:
         )
 
     def _announce(self, slice: Slice, receipt: WriteResult) -> None:
-        told = aside(receipt.rows_quarantined, receipt.values_quarantined)
-        removed = f"{receipt.rows_deleted:,} removed, " if receipt.rows_deleted else ""
-        message = (
-            f"{receipt.table}: {slice.name}: {receipt.rows_inserted:,} new, {receipt.rows_updated:,} updated,"
-            f" {receipt.rows_unchanged:,} unchanged, {removed}{told + ', ' if told else ''}"
-            f"version {receipt.table_version}"
-        )
+        message = receipt_line(self.tenant, receipt_row(slice.name, receipt))
         announce(Progress(message, self.tenant, slice.name, receipt))
 
 

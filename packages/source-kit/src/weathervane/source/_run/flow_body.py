@@ -56,9 +56,9 @@ from weathervane.source._flow.history import (
     states_of,
 )
 from weathervane.source._progress import reach_lake, tell
-from weathervane.source._run.engine import IngestionSummary
 from weathervane.source._run.report_unread import failures_shown, report_skipped
 from weathervane.source._run.report_words import deferred_line, state_words, summary_line
+from weathervane.source._run.summary import IngestionSummary
 from weathervane.source._run.tasks import BACKFILL
 
 __all__ = ["EVERY_TENANT", "conduct", "run_name"]

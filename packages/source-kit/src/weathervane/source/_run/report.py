@@ -35,7 +35,8 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run as runtime
 from prefect.utilities.urls import url_for
 
-from weathervane.source._run.engine import Ingestion, IngestionSummary
+from weathervane.lake import Counts
+from weathervane.source._run.engine import Ingestion
 from weathervane.source._run.report_words import (
     artifact_key,
     became,
@@ -47,8 +48,8 @@ from weathervane.source._run.report_words import (
     state_words,
     summary_line,
 )
-from weathervane.source._run.set_aside import aside_by_table
 from weathervane.source._run.slices import SliceResult
+from weathervane.source._run.summary import IngestionSummary, aside_by_table, receipt_row
 
 __all__ = ["COMMITTED", "ENDED", "SHOWN", "RunReport", "reporting"]
 
@@ -105,7 +106,7 @@ class RunReport:
     def add(self, result: SliceResult) -> None:
         """A slice was committed."""
         self._slices += 1
-        rows = [_row(result, dataset) for dataset in result.receipts]
+        rows = [receipt_row(result.slice.name, receipt) for receipt in result.receipts.values()]
         self._rows = [*self._rows, *rows][-_MAX_ROWS:]
 
         def tell() -> None:
@@ -134,7 +135,7 @@ class RunReport:
         """Leaves the table and the summary, and tells that the run has ended."""
         if self._summary is not None:
             deferred = self._summary.metadata.get("deferred")
-            state = "deferred" if deferred else str(self._summary.metadata["state"])
+            state = "deferred" if deferred else self._summary.metadata["state"]
             title = state if deferred else state_words(self._summary)
             message = deferred_line(self._summary) if deferred else summary_line(self._summary)
         else:
@@ -144,7 +145,14 @@ class RunReport:
         def show() -> None:
             if self._bar is not None and state in ("loaded", "verified_empty"):
                 update_progress_artifact(self._bar, 100.0, self._where("complete"))
-            rows = [{**row, "checkpoint": shown(row["checkpoint"])} for row in self._rows]
+            words = Counts.words()
+            rows = [
+                {
+                    words.get(name, name): shown(value) if name == "checkpoint" else value
+                    for name, value in row.items()
+                }
+                for row in self._rows
+            ]
             create_table_artifact(rows, f"{self._key}--slices", f"{self._title}: receipts by slice")
             create_markdown_artifact(self._markdown(title, message), self._key, f"{self._title}: {title}")
             payload: dict[str, Any] = {"state": state, "message": message}
@@ -166,20 +174,18 @@ class RunReport:
 
     def _markdown(self, state: str, message: str) -> str:
         lines = [f"# {self._title}: {state}", "", code(message), ""]
-        lines += [
-            "| dataset | received | new | updated | unchanged | removed | quarantined | single values"
-            " | rows | version |"
-        ]
-        lines += ["| --- " + "| ---: " * 9 + "|"]
-        counts = self._summary.metadata["datasets"] if self._summary is not None else {}
-        for dataset, found in counts.items():
-            numbers = " | ".join(f"{found[name]:,}" for name in _COUNTS)
-            lines.append(f"| {dataset} | {numbers} |")
+        words = Counts.words()
+        lines += ["| " + " | ".join(["dataset", *words.values(), "rows", "version"]) + " |"]
+        lines += ["| --- " + "| ---: " * (len(words) + 2) + "|"]
+        tables = self._summary.metadata["datasets"] if self._summary is not None else {}
+        for dataset, table in tables.items():
+            numbers = [*table.counts().values(), table.total_rows, table.table_version]
+            lines.append(f"| {dataset} | {' | '.join(f'{number:,}' for number in numbers)} |")
         lines += ["", "| dataset | checkpoint before | checkpoint after |", "| --- | --- | --- |"]
         for dataset, after in self._ingestion.checkpoints.items():
             lines.append(f"| {dataset} | {code(shown(self._before[dataset]))} | {code(shown(after))} |")
-        lines += ["", *(f"- table {code(found['path'])}" for found in counts.values())]
-        if told := aside_by_table(self._summary.metadata if self._summary is not None else {}):
+        lines += ["", *(f"- table {code(table.path)}" for table in tables.values())]
+        if told := aside_by_table(tables):
             lines.append(f"- did not fit: {told}")
         links = {
             "this run": url_for("flow-run", runtime.get_id()),
@@ -192,38 +198,6 @@ class RunReport:
     def _try(self, show: Callable[[], None]) -> None:
         if self._on:
             guarded(self._title, show)
-
-
-_COUNTS = (
-    "received_rows",
-    "new_rows",
-    "updated_rows",
-    "unchanged_rows",
-    "removed_rows",
-    "quarantined_rows",
-    "quarantined_values",
-    "total_rows",
-    "table_version",
-)
-
-
-def _row(result: SliceResult, dataset: str) -> dict[str, Any]:
-    receipt = result.receipts[dataset]
-    return {
-        "slice": result.slice.name,
-        "dataset": dataset,
-        "received": receipt.rows_received,
-        "new": receipt.rows_inserted,
-        "updated": receipt.rows_updated,
-        "unchanged": receipt.rows_unchanged,
-        "collapsed": receipt.rows_collapsed,
-        "removed": receipt.rows_deleted,
-        "quarantined": receipt.rows_quarantined,
-        "values_quarantined": receipt.values_quarantined,
-        "version": receipt.table_version,
-        "checkpoint": receipt.checkpoint or "",
-        "repeat": receipt.repeat,
-    }
 
 
 def _deployment() -> str | None:

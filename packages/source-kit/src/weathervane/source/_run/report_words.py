@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from weathervane.lake import LakeError
 from weathervane.source._errors import DeferredError, IncompleteError, SourceError
-from weathervane.source._run.engine import IngestionSummary
-from weathervane.source._run.set_aside import aside, aside_by_table
+from weathervane.source._run.summary import IngestionSummary, aside, aside_by_table
 
 __all__ = [
     "artifact_key",
@@ -38,8 +37,8 @@ def artifact_key(dataset: str, tenant: str) -> str:
 def summary_line(summary: IngestionSummary) -> str:
     """A run that ended well, in one line."""
     counts = summary.metadata
-    told = aside_by_table(counts)
-    removed = sum(table.get("removed_rows", 0) for table in counts.get("datasets", {}).values())
+    told = aside_by_table(counts["datasets"])
+    removed = sum(table.rows_deleted for table in counts["datasets"].values())
     gone = f" {removed:,} rows removed;" if removed else ""
     return (
         f"{counts['new_rows']:,} new and {counts['updated_rows']:,} updated rows in {counts['slices']:,} slices;{gone}"
@@ -50,14 +49,14 @@ def summary_line(summary: IngestionSummary) -> str:
 
 def deferred_line(summary: IngestionSummary) -> str:
     """What a run left for later, and what it did not take of the rest."""
-    parts = [summary.metadata["deferred"]["message"], aside_by_table(summary.metadata)]
+    parts = [summary.metadata["deferred"]["message"], aside_by_table(summary.metadata["datasets"])]
     return "; ".join(filter(None, parts))
 
 
 def state_words(summary: IngestionSummary) -> str:
     """How a run ended well, e.g. `loaded, 3 set aside`."""
-    told = aside(summary.metadata.get("set_aside_rows", 0), summary.metadata.get("set_aside_values", 0))
-    return ", ".join(filter(None, [str(summary.metadata["state"]).replace("_", " "), told]))
+    told = aside(summary.metadata["set_aside_rows"], summary.metadata["set_aside_values"])
+    return ", ".join(filter(None, [summary.metadata["state"].replace("_", " "), told]))
 
 
 def shown(checkpoint: str | None) -> str | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 
@@ -17,8 +16,6 @@ __all__ = [
     "FEW_ROWS",
     "MAX_SET_ASIDE",
     "SetAside",
-    "aside",
-    "aside_by_table",
     "known_misfits",
     "max_set_aside",
 ]
@@ -134,21 +131,3 @@ def _entries_of(entries: pa.RecordBatch) -> set[int]:
 def _first(entries: pa.RecordBatch) -> tuple[str, str]:
     key, column, reason = (entries.column(name)[0].as_py() for name in ("row_key", "column_name", "reason"))
     return f"row {key[:100]}", f"column {column}: {reason}" if column else reason
-
-
-def aside(rows: int, values: int = 0) -> str:
-    """The numbers in words, to follow others after a comma; empty when there is nothing to tell."""
-    told = [f"{rows:,} set aside"] if rows else []
-    if values:
-        told.append(f"{values:,} single values set aside")
-    return ", ".join(told)
-
-
-def aside_by_table(metadata: Mapping[str, Any]) -> str:
-    """What a run set aside, by dataset, and where to look; empty when it took everything."""
-    told = [
-        f"{dataset} {words}: {counts.get('first_misfit') or 'an earlier attempt says why'} (see {dataset}_quarantine)"
-        for dataset, counts in metadata.get("datasets", {}).items()
-        if (words := aside(counts["quarantined_rows"], counts.get("quarantined_values", 0)))
-    ]
-    return "; ".join(told)

@@ -31,10 +31,11 @@ from weathervane.lake import (
 from weathervane.source._errors import SourceError, contained
 from weathervane.source._progress import tell
 from weathervane.source._run.days import parse_day, parse_days
-from weathervane.source._run.engine import Ingestion, IngestionSummary
+from weathervane.source._run.engine import Ingestion
 from weathervane.source._run.report import RunReport, reporting
 from weathervane.source._run.set_aside import max_set_aside
 from weathervane.source._run.slices import Deferring, Reader, SliceResult
+from weathervane.source._run.summary import IngestionSummary
 from weathervane.source._run.uploads import patched_rows
 from weathervane.source._table.dataset import Dataset
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from weathervane.lake import (
     ColumnRange,
+    Counts,
     LakeClient,
     NotFoundError,
     TableRef,
@@ -29,24 +30,11 @@ from weathervane.source._table.dataset import Dataset
 __all__ = ["Uploads", "patched_rows", "together", "write_id"]
 
 _WRITES = uuid.UUID("6d3bb5a2-9f0e-4d0c-8a51-4f1f5d0f5a11")
-_COUNTS = (
-    "rows_received",
-    "rows_inserted",
-    "rows_updated",
-    "rows_unchanged",
-    "rows_collapsed",
-    "rows_deleted",
-    "rows_quarantined",
-    "values_quarantined",
-    "bytes_written",
-    "bytes_removed",
-)
 
 
 def together(receipts: Sequence[WriteResult]) -> WriteResult:
     """What a run's attempts did to one table, as one receipt: the last one, with the counts of all."""
-    counts = {name: sum(getattr(receipt, name) for receipt in receipts) for name in _COUNTS}
-    return replace(receipts[-1], **counts)
+    return WriteResult(**{**vars(receipts[-1]), **Counts.sum(receipts).counts()})
 
 
 def write_id(dataset: str, name: str) -> str:

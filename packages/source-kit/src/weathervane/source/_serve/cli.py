@@ -23,7 +23,7 @@ from weathervane.rpc import AddressInUseError, RunningServer, ServerSettings, St
 from weathervane.source._errors import ConfigurationError, SourceError
 from weathervane.source._exit_codes import ExitCode, exit_code
 from weathervane.source._progress import Progress, listening
-from weathervane.source._run.set_aside import aside_by_table
+from weathervane.source._run.summary import aside_by_table
 
 if TYPE_CHECKING:
     from weathervane.source._definition import SourceDefinition
@@ -148,7 +148,7 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
             with listening(_tell):
                 summary = run_flow(found, request, retries=_RETRIES)
         print(json.dumps(asdict(summary)))
-        if told := aside_by_table(summary.metadata):
+        if told := aside_by_table(summary.metadata["datasets"]):
             print(f"{tenant}: did not fit: {told}", file=sys.stderr)
         if (deferred := summary.metadata.get("deferred")) is not None:
             _fail(f"a part is left for later: {deferred['message']}", ExitCode.LATER)

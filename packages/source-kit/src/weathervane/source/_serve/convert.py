@@ -10,8 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from weathervane.lake import encode_schema
 from weathervane.source._definition import Finding, Severity, SourceDefinition
-from weathervane.source._progress import Progress
-from weathervane.source._run.engine import IngestionSummary
+from weathervane.source._run.summary import IngestionSummary, counts_in
 from weathervane.source._serve.runs import RunEvent, RunState
 from weathervane.source._table.dataset import Dataset
 from weathervane.source.v1 import source_pb2 as pb
@@ -33,6 +32,8 @@ _STATES = {
     RunState.DEFERRED: pb.RUN_STATE_DEFERRED,
     RunState.CANCELLED: pb.RUN_STATE_CANCELLED,
 }
+
+_TOLD = pb.SliceResult.DESCRIPTOR.fields_by_name
 
 
 def described(definition: SourceDefinition) -> pb.DescribeSourceResponse:
@@ -63,14 +64,11 @@ def checked(findings: list[Finding]) -> pb.CheckTenantResponse:
 
 def event_to_wire(event: RunEvent) -> pb.WatchIngestResponse:
     """One event of a run."""
-    slice = _slice(event.progress) if event.progress else None
-    if event.receipt is not None:
-        slice = _slice_of_row(event.receipt)
     return pb.WatchIngestResponse(
         time=_time(event.time),
         state=_STATES[event.state],
         message=event.message,
-        slice=slice,
+        slice=_slice(event.receipt) if event.receipt else None,
         result=_result(event.summary) if event.summary else None,
     )
 
@@ -85,39 +83,13 @@ def _dataset(dataset: Dataset) -> pb.DatasetDescription:
     )
 
 
-def _slice(progress: Progress) -> pb.SliceResult | None:
-    receipt = progress.result
-    if receipt is None:
-        return None
-    return pb.SliceResult(
-        dataset=receipt.table.dataset,
-        slice=progress.slice or "",
-        rows_received=receipt.rows_received,
-        rows_inserted=receipt.rows_inserted,
-        rows_updated=receipt.rows_updated,
-        rows_unchanged=receipt.rows_unchanged,
-        rows_deleted=receipt.rows_deleted,
-        rows_quarantined=receipt.rows_quarantined,
-        table_version=receipt.table_version,
-        checkpoint=receipt.checkpoint or "",
-        values_quarantined=receipt.values_quarantined,
-    )
-
-
-def _slice_of_row(row: Mapping[str, Any]) -> pb.SliceResult:
+def _slice(row: Mapping[str, Any]) -> pb.SliceResult:
     return pb.SliceResult(
         dataset=row["dataset"],
         slice=row["slice"],
-        rows_received=row["received"],
-        rows_inserted=row["new"],
-        rows_updated=row["updated"],
-        rows_unchanged=row["unchanged"],
-        rows_deleted=row["removed"],
-        rows_quarantined=row["quarantined"],
-        table_version=row["version"],
+        **{name: count for name, count in counts_in(row).counts().items() if name in _TOLD},
+        table_version=row["table_version"],
         checkpoint=row["checkpoint"],
-        # A run of an older version does not tell them.
-        values_quarantined=row.get("values_quarantined", 0),
     )
 
 
@@ -126,11 +98,10 @@ def _result(summary: IngestionSummary) -> pb.IngestResult:
         path=summary.path,
         row_count=summary.row_count,
         new_rows=summary.metadata["new_rows"],
-        # A worker of an older version does not tell them.
-        set_aside_rows=summary.metadata.get("set_aside_rows", 0),
         updated_rows=summary.metadata["updated_rows"],
         total_rows=summary.metadata["total_rows"],
         checkpoint=summary.metadata["checkpoint"] or "",
+        set_aside_rows=summary.metadata["set_aside_rows"],
     )
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -29,9 +29,8 @@ from prefect.events.schemas.events import ReceivedEvent
 
 from weathervane.source._flow.automations import GIVEN_UP
 from weathervane.source._flow.dead_runs import ended_by_signal
-from weathervane.source._run.engine import IngestionSummary
 from weathervane.source._run.report import COMMITTED, ENDED
-from weathervane.source._run.set_aside import aside
+from weathervane.source._run.summary import receipt_line, summary_from
 from weathervane.source._serve.runs import RunEvent, RunState
 
 __all__ = ["News", "Patience"]
@@ -143,20 +142,14 @@ class News:
         state = _became(last)
         summary = None
         if state in (RunState.LOADED, RunState.VERIFIED_EMPTY) and ending and "summary" in ending.payload:
-            told = ending.payload["summary"]
-            # A worker may have a later version of this package, with more to tell.
-            summary = IngestionSummary(**{field.name: told[field.name] for field in fields(IngestionSummary)})
+            summary = summary_from(ending.payload["summary"])
         message = self._said(last, str(ending.payload.get("message")) if ending else None)
         return RunEvent(last.timestamp, state, message, summary=summary)
 
     def _slice(self, event: ReceivedEvent) -> RunEvent:
         row = event.payload
-        told = aside(row["quarantined"], row.get("values_quarantined", 0))
-        message = (
-            f"{self._tenant}/{row['dataset']}: {row['slice']}: {row['new']:,} new, {row['updated']:,} updated,"
-            f" {row['unchanged']:,} unchanged, {told + ', ' if told else ''}version {row['version']}"
-        )
-        return RunEvent(event.occurred, RunState.RUNNING, message, receipt=row)
+        line = receipt_line(str(self._tenant), row)
+        return RunEvent(event.occurred, RunState.RUNNING, line, receipt=row)
 
     def _said(self, state: State[Any], ended: str | None = None) -> str:
         """A state in one line. `ended` is what the run said of its end."""

@@ -21,8 +21,7 @@ from typing import Any
 from weathervane.lake import LakeError
 from weathervane.source._errors import DeferredError, IncompleteError, SourceError, contained
 from weathervane.source._progress import Progress, listening
-from weathervane.source._run.engine import IngestionSummary
-from weathervane.source._run.set_aside import aside_by_table
+from weathervane.source._run.summary import IngestionSummary, aside_by_table, receipt_row
 
 __all__ = ["RunEvent", "RunRequest", "RunSettings", "RunState", "Runs", "RunsFullError"]
 
@@ -80,12 +79,10 @@ class RunEvent:
     time: datetime
     state: RunState
     message: str
-    progress: Progress | None = None
-    """What a run in process told; it may have a slice's receipt."""
+    receipt: Mapping[str, Any] | None = None
+    """A slice's receipt, as `receipt_row` has it."""
     summary: IngestionSummary | None = None
     """On the last event of a run that ended well."""
-    receipt: Mapping[str, Any] | None = None
-    """A slice's receipt as a deployment's run tells it: the payload of `weathervane.source._run.report.COMMITTED`."""
 
 
 class RunsFullError(Exception):
@@ -110,13 +107,13 @@ class Run:
         state: RunState,
         message: str,
         *,
-        progress: Progress | None = None,
+        receipt: Mapping[str, Any] | None = None,
         summary: IngestionSummary | None = None,
     ) -> None:
         """Adds an event and wakes the watchers; never waits for one."""
         with self._lock:
             self.state = state
-            self._events.append(RunEvent(datetime.now(UTC), state, message, progress, summary))
+            self._events.append(RunEvent(datetime.now(UTC), state, message, receipt, summary))
             if len(self._events) > self.max_events:
                 self._events.popleft()
                 self._forgotten += 1
@@ -230,14 +227,11 @@ class Runs:
     def _work(self, run: Run, work: Callable[[], IngestionSummary]) -> None:
         try:
             run.tell(RunState.RUNNING, f"{run.request.flow} of {run.request.tenant} begins")
-            with (
-                listening(lambda news: run.tell(RunState.RUNNING, news.message, progress=news)),
-                contained(),
-            ):
+            with listening(lambda progress: _tell(run, progress)), contained():
                 summary = work()
             state = RunState(summary.metadata["state"])
             message = f"{summary.row_count:,} new and updated rows"
-            if told := aside_by_table(summary.metadata):
+            if told := aside_by_table(summary.metadata["datasets"]):
                 message += f"; {told}"
             if (left := summary.metadata.get("deferred")) is not None:
                 state = RunState.DEFERRED
@@ -254,6 +248,11 @@ class Runs:
         finally:
             with self._changed:
                 self._changed.notify_all()
+
+
+def _tell(run: Run, progress: Progress) -> None:
+    receipt = receipt_row(progress.slice or "", progress.result) if progress.result else None
+    run.tell(RunState.RUNNING, progress.message, receipt=receipt)
 
 
 def _run_id(request_id: str) -> str:

@@ -24,7 +24,7 @@ from weathervane.source._definition import Finding, FlowDefinition, Severity, So
 from weathervane.source._errors import DeferredError, SourceError
 from weathervane.source._flow.api import PrefectUnavailableError, check_prefect, prefect_asked, prefect_fault
 from weathervane.source._run.days import parse_days
-from weathervane.source._run.engine import IngestionSummary
+from weathervane.source._run.summary import IngestionSummary
 from weathervane.source._serve import convert as convert
 from weathervane.source._serve.deployed_runs import DeployedRuns, WatchSettings, not_found
 from weathervane.source._serve.runs import RunRequest, Runs, RunSettings, RunsFullError

@@ -83,10 +83,10 @@ def a_second_run_changes_nothing(stage: Stage) -> None:
     before = stage.state("acme")
     for name, summary in stage.run_all("acme").items():
         for dataset, counts in summary.metadata["datasets"].items():
-            changed = {
-                key: counts[key] for key in ("new_rows", "updated_rows", "removed_rows") if counts[key]
-            }
-            assert not changed, f"{name}: {dataset} has {changed} on an unchanged vendor"
+            changed = (counts.rows_inserted, counts.rows_updated, counts.rows_deleted)
+            assert not any(changed), (
+                f"{name}: {dataset} has (new, updated, removed) {changed} on an unchanged vendor"
+            )
     assert stage.state("acme") == before
     stage.assert_true("acme")
 
@@ -198,8 +198,8 @@ def a_row_that_does_not_fit_is_set_aside(stage: Stage) -> None:
     counted = {}
     for summary in stage.run_all("acme").values():
         for dataset, counts in summary.metadata["datasets"].items():
-            counted[dataset] = counts["quarantined_rows"]
-            assert counts["received_rows"] > counts["quarantined_rows"]
+            counted[dataset] = counts.rows_quarantined
+            assert counts.rows_received > counts.rows_quarantined
     for dataset, rows in aside.items():
         assert counted[dataset] == rows
         kept = stage.lake.read(TableRef("acme", f"{dataset}_quarantine")).read_all()

@@ -16,7 +16,7 @@ from prefect.logging.handlers import PrefectConsoleHandler
 from weathervane.lake import LakeClient, NotFoundError, TableRef
 from weathervane.lake.testing import running_lake
 from weathervane.source._definition import FlowDefinition
-from weathervane.source._run.engine import IngestionSummary
+from weathervane.source._run.summary import IngestionSummary
 from weathervane.source._table.dataset import Dataset
 from weathervane.source.testing._vendor import PretendSource, RunningVendor
 

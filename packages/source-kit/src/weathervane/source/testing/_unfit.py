@@ -15,8 +15,8 @@ import pyarrow as pa
 from weathervane.lake import NotFoundError, TableRef
 from weathervane.source._definition import FlowDefinition
 from weathervane.source._errors import ContractError, IncompleteError
-from weathervane.source._run.engine import IngestionSummary
 from weathervane.source._run.set_aside import MAX_SET_ASIDE
+from weathervane.source._run.summary import IngestionSummary, TableSummary
 from weathervane.source._table.cast import cast_column
 from weathervane.source._table.column import Column
 from weathervane.source._table.dataset import Dataset
@@ -80,10 +80,10 @@ def rows_that_hardly_fit_are_no_load(stage: Stage) -> None:
             if not fault.args.get("spoilt"):
                 continue
             tried += 1
-            assert counts["quarantined_rows"], (
+            assert counts.rows_quarantined, (
                 f"{dataset.name}: rows with an unfit {column.name} were not set aside"
             )
-            assert counts["total_rows"] == _rows_of(whole, dataset) - counts["quarantined_rows"]
+            assert counts.total_rows == _rows_of(whole, dataset) - counts.rows_quarantined
             nothing = stage.enter(f"none_{dataset.name}"[:63])
             stage.vendor.unfit(**_aim(stage, dataset, column))
             error = _error_of(stage, flow, nothing)
@@ -162,7 +162,7 @@ def _spoilt(
             _check(stage, tenant, dataset, column, len(found))
     for dataset in flow.datasets:
         counts = _counts(summary, dataset)
-        assert counts["total_rows"] == _rows_of(whole, dataset) - counts["quarantined_rows"], (
+        assert counts.total_rows == _rows_of(whole, dataset) - counts.rows_quarantined, (
             f"of {dataset.name} more rows are missing than were set aside"
         )
     return spoilt
@@ -258,13 +258,12 @@ def _error_of(stage: Stage, flow: FlowDefinition, tenant: str) -> Exception | No
     return None
 
 
-def _counts(summary: IngestionSummary, dataset: Dataset) -> dict[str, Any]:
-    counts: dict[str, Any] = summary.metadata["datasets"][dataset.name]
-    return counts
+def _counts(summary: IngestionSummary, dataset: Dataset) -> TableSummary:
+    return summary.metadata["datasets"][dataset.name]
 
 
 def _rows_of(summary: IngestionSummary, dataset: Dataset) -> int:
-    return int(_counts(summary, dataset)["total_rows"])
+    return _counts(summary, dataset).total_rows
 
 
 def _stored(stage: Stage, dataset: Dataset, tenant: str) -> int:

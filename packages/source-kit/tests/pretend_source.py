@@ -30,7 +30,6 @@ MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
 THINGS = Dataset(
     name="pretend_things",
     unique_keys=("tenant_id", "thing_id"),
-    cursor="updated_at",
     version_column="updated_at",
     columns=(
         Column("tenant_id", pa.string()),

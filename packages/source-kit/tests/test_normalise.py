@@ -40,7 +40,6 @@ ORDERS = Dataset(
         Column("refunds", pa.string(), "refunds", json="raw"),
     ),
     ("shop", "id"),
-    cursor="updated_at",
 )
 LINES = Dataset(
     "order_line_items",
@@ -195,7 +194,6 @@ def test_insights_with_numbers_as_text_and_absent_metrics() -> None:
             Column("actions", pa.string(), "actions", json="raw"),
         ),
         ("ad_id", "date_start"),
-        cursor="date_start",
     )
     body = b"""{"ad_id":"120210478963240123","date_start":"2026-11-20","impressions":"9708","spend":"133.9",
         "actions":[{"value":"180","action_type":"link_click"}],"unknown":{"x":1}}"""

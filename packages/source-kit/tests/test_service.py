@@ -135,9 +135,9 @@ def test_a_source_is_described() -> None:
     assert [(f.name, list(f.datasets)) for f in described.flows] == [
         ("ingest_pretend_things", ["pretend_things", "pretend_parts"])
     ]
-    assert [(d.name, list(d.unique_keys), d.cursor) for d in described.datasets] == [
-        ("pretend_things", ["tenant_id", "thing_id"], "updated_at"),
-        ("pretend_parts", ["tenant_id", "thing_id", "part_id"], ""),
+    assert [(d.name, list(d.unique_keys)) for d in described.datasets] == [
+        ("pretend_things", ["tenant_id", "thing_id"]),
+        ("pretend_parts", ["tenant_id", "thing_id", "part_id"]),
     ]
 
 
@@ -150,7 +150,8 @@ def test_a_definition_that_contradicts_itself_is_refused() -> None:
         replace(PRETEND, flows=(replace(only, datasets=()),))
     with pytest.raises(ValueError, match="two datasets are named 'pretend_things' and differ"):
         replace(
-            PRETEND, flows=(only, FlowDefinition("b", ingest_pretend_things, (replace(THINGS, cursor=None),)))
+            PRETEND,
+            flows=(only, FlowDefinition("b", ingest_pretend_things, (replace(THINGS, cluster_by="thing_id"),))),
         )
 
 

@@ -187,9 +187,7 @@ def report(
         name,
         (Column("tenant_id", pa.string(), doc="The tenant (brand)."), *columns),
         unique_keys,
-        cursor="date",
         cluster_by="date",
-        control_totals=tuple(total for total, field in TOTALS.items() if field in selected),
         description=description,
     )
     return Report(dataset, resource, selected, complete, frozenset(channels))

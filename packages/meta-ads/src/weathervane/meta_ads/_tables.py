@@ -8,7 +8,6 @@ breakdown adds its columns to the key, and `_by_<breakdown>` to the name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import cache
 from typing import Literal
 
@@ -109,10 +108,7 @@ def _insights(level: str) -> Dataset:
         name="meta_ads" if level == "adset" else f"meta_ads_{level}",
         description=f"One row per {level} and day on which Meta shows anything; days without are absent.",
         unique_keys=_key(level),
-        cursor="date",
         cluster_by="date",
-        look_back=timedelta(days=28),
-        control_totals=("spend",),
         columns=(
             *_identity(level),
             _said("account_name"),
@@ -194,11 +190,8 @@ def _broken_down(dataset: Dataset, name: str, breakdowns: tuple[str, ...], climb
         name,
         wider.columns,
         wider.unique_keys,
-        cursor=wider.cursor,
         cluster_by=wider.cluster_by,
-        look_back=wider.look_back,
         explode=wider.explode,
-        control_totals=wider.control_totals,
         description=wider.description,
     )
 

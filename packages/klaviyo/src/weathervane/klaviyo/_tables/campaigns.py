@@ -37,7 +37,6 @@ CAMPAIGNS = Dataset(
     name="klaviyo_campaigns",
     description="One row per campaign, archived ones too; a deleted one stays, with the time it was missed.",
     unique_keys=("tenant_id", "campaign_id"),
-    cursor="updated_at",
     version_column="updated_at",
     cluster_by="campaign_id",
     columns=(

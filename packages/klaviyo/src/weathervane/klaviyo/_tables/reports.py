@@ -56,9 +56,6 @@ REPORTS = Dataset(
     " conversion_value are then to be added up within conversion_metric_id.",
     unique_keys=("tenant_id", "conversion_metric_id", "period_start", "campaign_id", "message_id", "channel"),
     cluster_by="period_start",
-    cursor="period_start",
-    look_back=timedelta(days=90),
-    window=timedelta(days=92),
     columns=(
         *tenant_columns(),
         Column(

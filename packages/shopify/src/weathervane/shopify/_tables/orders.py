@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pyarrow as pa
 
 from weathervane.shopify._rows import (
@@ -37,11 +35,8 @@ ORDERS = Dataset(
     name="shopify_orders",
     description="One row per order, in its newest version; test and cancelled orders are there and say so.",
     unique_keys=("tenant_id", "order_id"),
-    cursor="updated_at",
     version_column="updated_at",
     cluster_by="order_id",
-    look_back=timedelta(minutes=5),
-    control_totals=("orders",),
     columns=(
         *tenant_columns(),
         Column("order_id", _TEXT, "id", convert=gid_tail, doc="Shopify's id, the number of the gid."),

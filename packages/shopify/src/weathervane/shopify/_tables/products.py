@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pyarrow as pa
 
 from weathervane.shopify._rows import MONEY, TIME, described, gid_tail, tenant_columns
@@ -20,11 +18,8 @@ PRODUCTS = Dataset(
     name="shopify_products",
     description="One row per product; a deleted one stays, with the time of its deletion.",
     unique_keys=("tenant_id", "product_id"),
-    cursor="updated_at",
     version_column="updated_at",
     cluster_by="product_id",
-    look_back=timedelta(minutes=5),
-    control_totals=("products",),
     columns=(
         *tenant_columns(),
         Column("product_id", _TEXT, "id", convert=gid_tail, doc="Shopify's id, the number of the gid."),

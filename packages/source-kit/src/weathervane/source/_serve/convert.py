@@ -77,8 +77,6 @@ def _dataset(dataset: Dataset) -> pb.DatasetDescription:
     return pb.DatasetDescription(
         name=dataset.name,
         unique_keys=dataset.unique_keys,
-        cursor=dataset.cursor or "",
-        look_back_seconds=int(dataset.look_back.total_seconds()),
         arrow_schema=encode_schema(dataset.schema),
     )
 

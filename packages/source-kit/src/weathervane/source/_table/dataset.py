@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from functools import cached_property
 
 import pyarrow as pa
@@ -35,16 +34,10 @@ class Dataset:
     columns: tuple[Column, ...]
     unique_keys: tuple[str, ...]
     """The columns that name a row within a tenant's table; never null, never float or list."""
-    cursor: str | None = None
-    """The date or time column by which a run asks for what is new. None: read whole, or by its parent."""
     version_column: str | None = None
     """Of two rows with one key the greater value here wins. None: the one read later."""
     cluster_by: str | None = None
     """The column by which the lake orders its files."""
-    look_back: timedelta = timedelta(0)
-    """How far before the last checkpoint a run starts, because the vendor restates or its index lags."""
-    window: timedelta | None = None
-    """The longest stretch of time asked of the vendor at once. None: no limit."""
     explode: str | None = None
     """The list that holds the rows: `lineItems.nodes` gives one row per element,
     `refunds[].refundLineItems.nodes` one per element of the inner lists. None: one row per record. A missing
@@ -52,19 +45,13 @@ class Dataset:
     replace_members: tuple[str, ...] = ()
     """Part of the unique key, e.g. `("order_id",)`: a complete read replaces all rows of the parents that it
     holds, so that a removed child vanishes."""
-    control_totals: tuple[str, ...] = ()
-    """Names of the figures that the vendor can confirm, e.g. `("orders", "spend")`."""
     description: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        for what, name in [
-            ("dataset", self.name),
-            *(("control total", total) for total in self.control_totals),
-        ]:
-            if not is_name(name):
-                raise ValueError(
-                    f"{what} {name!r} is not a name: 1-63 of a-z, 0-9, _, beginning with a letter"
-                )
+        if not is_name(self.name):
+            raise ValueError(
+                f"dataset {self.name!r} is not a name: 1-63 of a-z, 0-9, _, beginning with a letter"
+            )
         twice = [name for name, n in Counter(column.name for column in self.columns).items() if n > 1]
         if twice:
             raise self._wrong(f"column {twice[0]!r} is declared twice")
@@ -79,22 +66,17 @@ class Dataset:
         for column in self.columns:
             if not column.available and not column.nullable:
                 raise self._wrong(f"column {column.name!r} is not nullable, so it cannot be left out")
-        placing = {*self.unique_keys, self.cursor, self.version_column, self.cluster_by}
+        placing = {*self.unique_keys, self.version_column, self.cluster_by}
         for column in self.columns:
             if column.on_misfit == "value" and column.name in placing:
                 raise self._wrong(
                     f"column {column.name!r} names or orders rows, so no value of it can be missing"
                 )
-        times = (pa.date32(), pa.timestamp("us", "UTC"))
-        if self.cursor is not None and self.column(self.cursor).type not in times:
-            raise self._wrong(f"cursor {self.cursor!r} must be a date or a time")
         for optional in (self.version_column, self.cluster_by):
             if optional is not None:
                 self.column(optional)
         if not set(self.replace_members) <= set(self.unique_keys):
             raise self._wrong(f"replace_members {self.replace_members} must be columns of the unique key")
-        if self.look_back < timedelta(0) or (self.window is not None and self.window <= timedelta(0)):
-            raise self._wrong("look_back must not be negative, and window must be longer than nothing")
         self._check_paths()
 
     def _wrong(self, why: str) -> ValueError:

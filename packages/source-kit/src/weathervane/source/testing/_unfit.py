@@ -185,12 +185,7 @@ def _check(stage: Stage, tenant: str, dataset: Dataset, column: Column, rows: in
 
 
 def _places(dataset: Dataset, column: Column) -> bool:
-    return column.name in {
-        *dataset.unique_keys,
-        dataset.cursor,
-        dataset.version_column,
-        dataset.cluster_by,
-    }
+    return column.name in {*dataset.unique_keys, dataset.version_column, dataset.cluster_by}
 
 
 def _measure(stage: Stage, dataset: Dataset) -> Column | None:

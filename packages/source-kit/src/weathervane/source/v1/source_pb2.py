@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"weathervane/source/v1/source.proto\x12\x15weathervane.source.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x17\n\x15\x44\x65scribeSourceRequest\"\xe4\x01\n\x16\x44\x65scribeSourceResponse\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x17\n\x0fpackage_version\x18\x02 \x01(\t\x12\x13\n\x0b\x61pi_version\x18\x03 \x01(\t\x12\x18\n\x10\x61pi_version_ends\x18\x04 \x01(\t\x12\x35\n\x05\x66lows\x18\x05 \x03(\x0b\x32&.weathervane.source.v1.FlowDescription\x12;\n\x08\x64\x61tasets\x18\x06 \x03(\x0b\x32).weathervane.source.v1.DatasetDescription\"1\n\x0f\x46lowDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tasets\x18\x02 \x03(\t\"x\n\x12\x44\x61tasetDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bunique_keys\x18\x02 \x03(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\x19\n\x11look_back_seconds\x18\x04 \x01(\x03\x12\x14\n\x0c\x61rrow_schema\x18\x05 \x01(\x0c\"$\n\x12\x43heckTenantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"S\n\x13\x43heckTenantResponse\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\x30\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x1e.weathervane.source.v1.Finding\"]\n\x07\x46inding\x12\x31\n\x08severity\x18\x01 \x01(\x0e\x32\x1f.weathervane.source.v1.Severity\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"l\n\x12StartIngestRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04\x66low\x18\x02 \x01(\t\x12\x12\n\nstart_date\x18\x03 \x01(\t\x12\x10\n\x08\x65nd_date\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"5\n\x13StartIngestResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06repeat\x18\x02 \x01(\x08\"$\n\x12WatchIngestRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\xe8\x01\n\x13WatchIngestResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.weathervane.source.v1.RunState\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x31\n\x05slice\x18\x04 \x01(\x0b\x32\".weathervane.source.v1.SliceResult\x12\x33\n\x06result\x18\x05 \x01(\x0b\x32#.weathervane.source.v1.IngestResult\"\x80\x02\n\x0bSliceResult\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\r\n\x05slice\x18\x02 \x01(\t\x12\x15\n\rrows_received\x18\x03 \x01(\x03\x12\x15\n\rrows_inserted\x18\x04 \x01(\x03\x12\x14\n\x0crows_updated\x18\x05 \x01(\x03\x12\x16\n\x0erows_unchanged\x18\x06 \x01(\x03\x12\x14\n\x0crows_deleted\x18\x07 \x01(\x03\x12\x18\n\x10rows_quarantined\x18\x08 \x01(\x03\x12\x15\n\rtable_version\x18\t \x01(\x03\x12\x12\n\ncheckpoint\x18\n \x01(\t\x12\x1a\n\x12values_quarantined\x18\x0b \x01(\x03\"\x97\x01\n\x0cIngestResult\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x11\n\trow_count\x18\x02 \x01(\x03\x12\x10\n\x08new_rows\x18\x03 \x01(\x03\x12\x14\n\x0cupdated_rows\x18\x04 \x01(\x03\x12\x12\n\ntotal_rows\x18\x05 \x01(\x03\x12\x12\n\ncheckpoint\x18\x06 \x01(\t\x12\x16\n\x0eset_aside_rows\x18\x07 \x01(\x03*a\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\x12\x12\n\x0eSEVERITY_ERROR\x10\x03*\xe8\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11RUN_STATE_PENDING\x10\x01\x12\x15\n\x11RUN_STATE_RUNNING\x10\x02\x12\x14\n\x10RUN_STATE_LOADED\x10\x03\x12\x1c\n\x18RUN_STATE_VERIFIED_EMPTY\x10\x04\x12\x18\n\x14RUN_STATE_INCOMPLETE\x10\x05\x12\x14\n\x10RUN_STATE_FAILED\x10\x06\x12\x16\n\x12RUN_STATE_DEFERRED\x10\x07\x12\x17\n\x13RUN_STATE_CANCELLED\x10\x08\x32\xb2\x03\n\rSourceService\x12m\n\x0e\x44\x65scribeSource\x12,.weathervane.source.v1.DescribeSourceRequest\x1a-.weathervane.source.v1.DescribeSourceResponse\x12\x64\n\x0b\x43heckTenant\x12).weathervane.source.v1.CheckTenantRequest\x1a*.weathervane.source.v1.CheckTenantResponse\x12\x64\n\x0bStartIngest\x12).weathervane.source.v1.StartIngestRequest\x1a*.weathervane.source.v1.StartIngestResponse\x12\x66\n\x0bWatchIngest\x12).weathervane.source.v1.WatchIngestRequest\x1a*.weathervane.source.v1.WatchIngestResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"weathervane/source/v1/source.proto\x12\x15weathervane.source.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x17\n\x15\x44\x65scribeSourceRequest\"\xe4\x01\n\x16\x44\x65scribeSourceResponse\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x17\n\x0fpackage_version\x18\x02 \x01(\t\x12\x13\n\x0b\x61pi_version\x18\x03 \x01(\t\x12\x18\n\x10\x61pi_version_ends\x18\x04 \x01(\t\x12\x35\n\x05\x66lows\x18\x05 \x03(\x0b\x32&.weathervane.source.v1.FlowDescription\x12;\n\x08\x64\x61tasets\x18\x06 \x03(\x0b\x32).weathervane.source.v1.DatasetDescription\"1\n\x0f\x46lowDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tasets\x18\x02 \x03(\t\"Y\n\x12\x44\x61tasetDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bunique_keys\x18\x02 \x03(\t\x12\x14\n\x0c\x61rrow_schema\x18\x05 \x01(\x0cJ\x04\x08\x03\x10\x04J\x04\x08\x04\x10\x05\"$\n\x12\x43heckTenantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"S\n\x13\x43heckTenantResponse\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\x30\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x1e.weathervane.source.v1.Finding\"]\n\x07\x46inding\x12\x31\n\x08severity\x18\x01 \x01(\x0e\x32\x1f.weathervane.source.v1.Severity\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"l\n\x12StartIngestRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04\x66low\x18\x02 \x01(\t\x12\x12\n\nstart_date\x18\x03 \x01(\t\x12\x10\n\x08\x65nd_date\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"5\n\x13StartIngestResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06repeat\x18\x02 \x01(\x08\"$\n\x12WatchIngestRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\xe8\x01\n\x13WatchIngestResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.weathervane.source.v1.RunState\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x31\n\x05slice\x18\x04 \x01(\x0b\x32\".weathervane.source.v1.SliceResult\x12\x33\n\x06result\x18\x05 \x01(\x0b\x32#.weathervane.source.v1.IngestResult\"\x80\x02\n\x0bSliceResult\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\r\n\x05slice\x18\x02 \x01(\t\x12\x15\n\rrows_received\x18\x03 \x01(\x03\x12\x15\n\rrows_inserted\x18\x04 \x01(\x03\x12\x14\n\x0crows_updated\x18\x05 \x01(\x03\x12\x16\n\x0erows_unchanged\x18\x06 \x01(\x03\x12\x14\n\x0crows_deleted\x18\x07 \x01(\x03\x12\x18\n\x10rows_quarantined\x18\x08 \x01(\x03\x12\x15\n\rtable_version\x18\t \x01(\x03\x12\x12\n\ncheckpoint\x18\n \x01(\t\x12\x1a\n\x12values_quarantined\x18\x0b \x01(\x03\"\x97\x01\n\x0cIngestResult\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x11\n\trow_count\x18\x02 \x01(\x03\x12\x10\n\x08new_rows\x18\x03 \x01(\x03\x12\x14\n\x0cupdated_rows\x18\x04 \x01(\x03\x12\x12\n\ntotal_rows\x18\x05 \x01(\x03\x12\x12\n\ncheckpoint\x18\x06 \x01(\t\x12\x16\n\x0eset_aside_rows\x18\x07 \x01(\x03*a\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\x12\x12\n\x0eSEVERITY_ERROR\x10\x03*\xe8\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11RUN_STATE_PENDING\x10\x01\x12\x15\n\x11RUN_STATE_RUNNING\x10\x02\x12\x14\n\x10RUN_STATE_LOADED\x10\x03\x12\x1c\n\x18RUN_STATE_VERIFIED_EMPTY\x10\x04\x12\x18\n\x14RUN_STATE_INCOMPLETE\x10\x05\x12\x14\n\x10RUN_STATE_FAILED\x10\x06\x12\x16\n\x12RUN_STATE_DEFERRED\x10\x07\x12\x17\n\x13RUN_STATE_CANCELLED\x10\x08\x32\xb2\x03\n\rSourceService\x12m\n\x0e\x44\x65scribeSource\x12,.weathervane.source.v1.DescribeSourceRequest\x1a-.weathervane.source.v1.DescribeSourceResponse\x12\x64\n\x0b\x43heckTenant\x12).weathervane.source.v1.CheckTenantRequest\x1a*.weathervane.source.v1.CheckTenantResponse\x12\x64\n\x0bStartIngest\x12).weathervane.source.v1.StartIngestRequest\x1a*.weathervane.source.v1.StartIngestResponse\x12\x66\n\x0bWatchIngest\x12).weathervane.source.v1.WatchIngestRequest\x1a*.weathervane.source.v1.WatchIngestResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weathervane.source.v1.source_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEVERITY']._serialized_start=1592
-  _globals['_SEVERITY']._serialized_end=1689
-  _globals['_RUNSTATE']._serialized_start=1692
-  _globals['_RUNSTATE']._serialized_end=1924
+  _globals['_SEVERITY']._serialized_start=1561
+  _globals['_SEVERITY']._serialized_end=1658
+  _globals['_RUNSTATE']._serialized_start=1661
+  _globals['_RUNSTATE']._serialized_end=1893
   _globals['_DESCRIBESOURCEREQUEST']._serialized_start=94
   _globals['_DESCRIBESOURCEREQUEST']._serialized_end=117
   _globals['_DESCRIBESOURCERESPONSE']._serialized_start=120
@@ -43,25 +43,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLOWDESCRIPTION']._serialized_start=350
   _globals['_FLOWDESCRIPTION']._serialized_end=399
   _globals['_DATASETDESCRIPTION']._serialized_start=401
-  _globals['_DATASETDESCRIPTION']._serialized_end=521
-  _globals['_CHECKTENANTREQUEST']._serialized_start=523
-  _globals['_CHECKTENANTREQUEST']._serialized_end=559
-  _globals['_CHECKTENANTRESPONSE']._serialized_start=561
-  _globals['_CHECKTENANTRESPONSE']._serialized_end=644
-  _globals['_FINDING']._serialized_start=646
-  _globals['_FINDING']._serialized_end=739
-  _globals['_STARTINGESTREQUEST']._serialized_start=741
-  _globals['_STARTINGESTREQUEST']._serialized_end=849
-  _globals['_STARTINGESTRESPONSE']._serialized_start=851
-  _globals['_STARTINGESTRESPONSE']._serialized_end=904
-  _globals['_WATCHINGESTREQUEST']._serialized_start=906
-  _globals['_WATCHINGESTREQUEST']._serialized_end=942
-  _globals['_WATCHINGESTRESPONSE']._serialized_start=945
-  _globals['_WATCHINGESTRESPONSE']._serialized_end=1177
-  _globals['_SLICERESULT']._serialized_start=1180
-  _globals['_SLICERESULT']._serialized_end=1436
-  _globals['_INGESTRESULT']._serialized_start=1439
-  _globals['_INGESTRESULT']._serialized_end=1590
-  _globals['_SOURCESERVICE']._serialized_start=1927
-  _globals['_SOURCESERVICE']._serialized_end=2361
+  _globals['_DATASETDESCRIPTION']._serialized_end=490
+  _globals['_CHECKTENANTREQUEST']._serialized_start=492
+  _globals['_CHECKTENANTREQUEST']._serialized_end=528
+  _globals['_CHECKTENANTRESPONSE']._serialized_start=530
+  _globals['_CHECKTENANTRESPONSE']._serialized_end=613
+  _globals['_FINDING']._serialized_start=615
+  _globals['_FINDING']._serialized_end=708
+  _globals['_STARTINGESTREQUEST']._serialized_start=710
+  _globals['_STARTINGESTREQUEST']._serialized_end=818
+  _globals['_STARTINGESTRESPONSE']._serialized_start=820
+  _globals['_STARTINGESTRESPONSE']._serialized_end=873
+  _globals['_WATCHINGESTREQUEST']._serialized_start=875
+  _globals['_WATCHINGESTREQUEST']._serialized_end=911
+  _globals['_WATCHINGESTRESPONSE']._serialized_start=914
+  _globals['_WATCHINGESTRESPONSE']._serialized_end=1146
+  _globals['_SLICERESULT']._serialized_start=1149
+  _globals['_SLICERESULT']._serialized_end=1405
+  _globals['_INGESTRESULT']._serialized_start=1408
+  _globals['_INGESTRESULT']._serialized_end=1559
+  _globals['_SOURCESERVICE']._serialized_start=1896
+  _globals['_SOURCESERVICE']._serialized_end=2330
 # @@protoc_insertion_point(module_scope)

@@ -199,15 +199,9 @@ class DatasetDescription(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     UNIQUE_KEYS_FIELD_NUMBER: _builtins.int
-    CURSOR_FIELD_NUMBER: _builtins.int
-    LOOK_BACK_SECONDS_FIELD_NUMBER: _builtins.int
     ARROW_SCHEMA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """E.g. `shopify_orders`; the table's name in each tenant's lake."""
-    cursor: _builtins.str
-    """The column that the incremental read follows, or empty."""
-    look_back_seconds: _builtins.int
-    """How far behind the checkpoint each run reads again, in seconds."""
     arrow_schema: _builtins.bytes
     """The Arrow schema as one encapsulated IPC message."""
     @_builtins.property
@@ -219,13 +213,11 @@ class DatasetDescription(_message.Message):
         *,
         name: _builtins.str = ...,
         unique_keys: _abc.Iterable[_builtins.str] | None = ...,
-        cursor: _builtins.str = ...,
-        look_back_seconds: _builtins.int = ...,
         arrow_schema: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrow_schema", b"arrow_schema", "cursor", b"cursor", "look_back_seconds", b"look_back_seconds", "name", b"name", "unique_keys", b"unique_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrow_schema", b"arrow_schema", "name", b"name", "unique_keys", b"unique_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

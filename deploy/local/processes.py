@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from weathervane.source import database_url, with_tables
+from weathervane.flow import database_url, with_tables
 
 _START_SECONDS = 600.0
 """Prefect's server takes 26 s the first time on a quiet machine (migrations), and several times that on a busy one."""

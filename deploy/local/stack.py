@@ -30,7 +30,7 @@ from processes import Stack, StartError, port_near
 from showing import console, registered, show
 from vendors import VENDORS, Pretend
 
-from weathervane.source import DeployError, ServerError, deploy
+from weathervane.flow import DeployError, FlowError, deploy
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".stack"
@@ -90,7 +90,7 @@ def main(
         raise typer.Exit(0 if up else 130) from None
     except StartError as error:
         _fail(error, 1 if up else 2)
-    except (HomeError, DeployError, ServerError, OSError) as error:
+    except (HomeError, DeployError, FlowError, OSError) as error:
         _fail(error, 2)
 
 

@@ -21,7 +21,7 @@ from processes import Stack
 from showing import registered
 from vendors import VENDORS
 
-from weathervane.source import deploy
+from weathervane.flow import deploy
 
 from .running import ROOT
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from weathervane.source import GROUP, Definition, installed_packages, read_definitions
+from weathervane.flow import GROUP, Definition, installed_packages, read_definitions
 
 DAILY_AT = {"meta-ads-ingestion": 2, "google-ads-ingestion": 2, "shopify-orders-ingestion": 3}
 CRONS = {

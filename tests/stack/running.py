@@ -20,8 +20,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from processes import Stack
 
+from weathervane.flow import SILENCE, deploy
 from weathervane.lake import LakeClient
-from weathervane.source import SILENCE, deploy
 
 PATIENCE = 600.0
 """Seconds that a test waits for what takes one minute on a quiet machine."""

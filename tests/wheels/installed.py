@@ -63,7 +63,7 @@ def deployments_of(wheel: Distribution) -> list[str]:
     points = wheel.entry_points.select(group="weathervane.deployments")
     if not points or find_spec("weathervane.source") is None:
         return []
-    from weathervane.source import installed_packages, read_definitions
+    from weathervane.flow import installed_packages, read_definitions
 
     definitions = read_definitions(installed_packages([point.name for point in points]))
     for definition in definitions:

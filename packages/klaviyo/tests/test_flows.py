@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from weathervane.flow.testing import newest_run
 from weathervane.klaviyo._credentials import KlaviyoCredentials
 from weathervane.source import ConfigurationError, Severity
-from weathervane.source.testing import newest_run
 
 from .bench import KEY, METRIC, REPORTS
 

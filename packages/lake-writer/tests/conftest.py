@@ -143,7 +143,7 @@ def peak_mib() -> Callable[[int], float]:
 @pytest.fixture(scope="session")
 def prefect() -> Iterator[None]:
     """A real Prefect server for the whole session."""
-    from weathervane.source.testing import running_prefect
+    from weathervane.flow.testing import running_prefect
 
     with running_prefect():
         yield

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pytest
-import stamina
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -22,23 +20,20 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
 )
-from prefect.client.schemas.objects import Artifact, FlowRun, State, StateType
+from prefect.client.schemas.objects import Artifact, FlowRun, StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.context import FlowRunContext
-from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNameFilter, EventOccurredFilter
 from prefect.exceptions import ParameterTypeError
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-from prefect.states import Cancelling, Pending, Running
-from prefect.types import DateTime
+from prefect.states import Pending
 
+from weathervane.flow.testing import newest_run
 from weathervane.lake import QUARANTINE_SCHEMA, LakeClient, TableRef, WriteMode, WriteSpec
 from weathervane.lake.flows import check_freshness, compact_lake, freshness, tenants, upkeep, vacuum_lake
-from weathervane.lake.flows.dead_runs import end_dead
 from weathervane.lake.flows.tenants import UpkeepError
 from weathervane.lake.testing import running_lake
-from weathervane.source.testing import newest_run
 
 from .test_vacuum import added, made
 from .writer_process import SCHEMA, batch
@@ -287,46 +282,17 @@ def test_a_lake_that_is_not_there_is_said(api: SyncPrefectClient, monkeypatch: p
     assert ended(api)[2].startswith("the lake writer did not answer (UNAVAILABLE")
 
 
-def test_the_dead_do_no_work_that_a_run_could_leave_to_them(api: SyncPrefectClient, lake: LakeClient) -> None:
-    """Of each state in which a run can die: ended when it is old enough, and no earlier; one that gives signs lives."""
+def test_a_run_ends_what_is_dead_of_its_deployment(
+    api: SyncPrefectClient, lake: LakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does what the dead one should have done, which so is not resumed."""
+    monkeypatch.setenv("WEATHERVANE_DEAD_AFTER_PENDING", "PT0.001S")
     deployment = api.create_deployment(flow_id=api.create_flow(compact_lake), name="nightly")
-
-    def run(*states: State[Any]) -> FlowRun:
-        made = api.create_flow_run_from_deployment(deployment)
-        for state in states:
-            api.set_flow_run_state(made.id, state, force=True)
-        return api.read_flow_run(made.id)
-
-    looks, alive = run(), run(Running())
-    dead = [run(Running()), run(Pending()), run(Running(), Cancelling())]
-    beat = {
-        "id": str(uuid.uuid4()),
-        "occurred": (datetime.now(UTC) + timedelta(minutes=2)).isoformat(),
-        "event": "prefect.flow-run.heartbeat",
-        "resource": {"prefect.resource.id": f"prefect.flow-run.{alive.id}"},
-    }
-    api._client.post("/events", json=[beat]).raise_for_status()
-    heard = EventFilter(
-        any_resource=EventAnyResourceFilter(id=[f"prefect.flow-run.{alive.id}"]),
-        event=EventNameFilter(name=["prefect.flow-run.heartbeat"]),
-        occurred=EventOccurredFilter(until=cast(DateTime, datetime.now(UTC) + timedelta(days=1))),
-    )
-    for attempt in stamina.retry_context(on=AssertionError, attempts=None, timeout=60, wait_max=0.2):
-        with attempt:  # the server writes events a moment later
-            assert api.read_events(heard, limit=1).events
-    now = datetime.now(UTC)
-    assert end_dead(api, looks, now=now + timedelta(minutes=29)) == []
-    assert [one.id for one in end_dead(api, dead[0], now=now + timedelta(minutes=31))]
-    found = end_dead(api, looks, now=now + timedelta(minutes=91))
-    assert [one.id for one in found] == [dead[0].id]
-    states = [api.read_flow_run(one.id).state_type for one in (*dead, alive, looks)]
-    assert states == [
-        StateType.CRASHED,
-        StateType.CRASHED,
-        StateType.CANCELLED,
-        StateType.RUNNING,
-        StateType.SCHEDULED,
-    ]
+    dead, looks = (api.create_flow_run_from_deployment(deployment) for _ in range(2))
+    api.set_flow_run_state(dead.id, Pending(), force=True)
+    api.set_flow_run_state(looks.id, Pending(), force=True)
+    run_flow(compact_lake, flow_run=api.read_flow_run(looks.id))
+    assert [api.read_flow_run(one.id).state_name for one in (dead, looks)] == ["Crashed", "Compacted"]
 
 
 def test_a_prefect_that_does_not_answer_is_one_clear_line(api: SyncPrefectClient) -> None:
@@ -352,7 +318,7 @@ def test_a_prefect_that_does_not_answer_is_one_clear_line(api: SyncPrefectClient
     deployment = api.create_deployment(flow_id=api.create_flow(looks), name="looks")
     run = api.create_flow_run_from_deployment(deployment)
     api.set_flow_run_state(run.id, Pending(), force=True)
-    with pytest.raises(UpkeepError, match=r"the Prefect server did not do as asked \(ConnectError\)") as told:
+    with pytest.raises(UpkeepError, match=r"does not answer \(ConnectError\) \[reason=PREFECT_API\]") as told:
         run_flow(looks, flow_run=api.read_flow_run(run.id))
     assert told.value.retriable
     assert canary not in str(told.value)

@@ -13,8 +13,8 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.deployments import run_deployment
 
+from weathervane.flow.testing import running_prefect
 from weathervane.source._flow.dispatch import dispatch
-from weathervane.source.testing._prefect_server import running_prefect
 
 
 @flow

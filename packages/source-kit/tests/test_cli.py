@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -147,37 +142,3 @@ def test_a_throttle_that_is_not_waited_for_has_an_exit_code_of_its_own(
     result = command("ingest", FLOW, "acme")
     assert result.exit_code == ExitCode.LATER, result.stderr
     assert "come back in an hour" in result.stderr.splitlines()[-1]
-
-
-def test_nobody_is_shown_prefects_notice_of_telemetry(tmp_path: Path) -> None:
-    """It is shown once, in a terminal, by whatever imports Prefect first; our commands opt out of what it tells."""
-    script = (
-        "import sys; from weathervane.source._serve.cli import deploy; sys.argv = ['d', '--help']; deploy()"
-    )
-    unset = {"DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED", "CI"}
-    environment = {name: value for name, value in os.environ.items() if name not in unset}
-    ours, its = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-c", script],
-        env={**environment, "PREFECT_HOME": str(tmp_path)},
-        stdin=its,
-        stdout=its,
-        stderr=its,
-    ) as process:
-        os.close(its)
-        said = b""
-        while chunk := _read(ours):
-            said += chunk
-    os.close(ours)
-    assert process.returncode == 0, said
-    assert b"--server-url" in said
-    assert b"usage data" not in said
-    assert not list(tmp_path.glob(".sdk_telemetry/*"))
-
-
-def _read(terminal: int) -> bytes:
-    """Some bytes; none once the program has ended."""
-    try:
-        return os.read(terminal, 4096)
-    except OSError:  # how Linux tells that nobody holds the other end
-        return b""

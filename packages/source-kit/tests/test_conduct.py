@@ -29,6 +29,8 @@ from prefect.flow_engine import run_flow
 from prefect.runtime import flow_run as runtime
 from prefect.states import Cancelled, Cancelling, Completed, Crashed, Failed, Pending, Running, Scheduled
 
+from weathervane.flow import EVERY_TENANT, RESUMING, every
+from weathervane.flow.testing import newest_run
 from weathervane.lake import BusyError, LakeClient, NotFoundError, RejectedError, StaleCheckpointError
 from weathervane.source._errors import (
     ConfigurationError,
@@ -38,17 +40,13 @@ from weathervane.source._errors import (
     InternalError,
     UnavailableError,
 )
-from weathervane.source._flow.api import every
-from weathervane.source._flow.automations import RESUMING
 from weathervane.source._flow.dispatch import LeftOutError, dispatch, finish_dispatch_of
-from weathervane.source._flow.history import EVERY_TENANT
 from weathervane.source._progress import Progress, listening
 from weathervane.source._run import tasks
 from weathervane.source._run.flow_body import conduct
 from weathervane.source._run.report_words import summary_line
 from weathervane.source._run.slices import Slice
 from weathervane.source._run.summary import IngestionSummary, TableSummary, summary_of
-from weathervane.source.testing import newest_run
 
 from .pretend_flows import PretendCredentials, PretendSandbox, ingest_pretend_things
 from .pretend_source import CANARY, ListReader, ListVendor, lake_truth

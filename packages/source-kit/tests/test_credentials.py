@@ -12,9 +12,9 @@ from typing import ClassVar
 import pytest
 from pydantic import SecretStr, ValidationError, model_validator
 
+from weathervane.flow.testing import running_prefect
 from weathervane.source._credentials import SourceCredentials, credentials_block
 from weathervane.source._errors import ConfigurationError, UnavailableError
-from weathervane.source.testing import running_prefect
 
 CANARY = "canary-51c0e"
 

@@ -20,19 +20,17 @@ from prefect.settings import (
     temporary_settings,
 )
 
+from weathervane.flow.testing import answering
 from weathervane.rpc import StatusError
 from weathervane.source._errors import SourceError
 from weathervane.source._exit_codes import ExitCode, exit_code
-from weathervane.source._flow.api import prefect_asked
-from weathervane.source._flow.register import deploy
+from weathervane.source._flow.asked import prefect_asked
 from weathervane.source._serve.backfill import backfill
 from weathervane.source._serve.deployed_runs import DeployedRuns
 from weathervane.source._serve.runs import RunRequest
 from weathervane.source._serve.servicer import run_flow
 
-from .answering import answering
 from .pretend_flows import PRETEND, PretendCredentials
-from .pretend_package import PretendPackage, make_package
 
 PASSWORD = "canary-77ab10"
 PAGE = "<!doctype html><title>Sign in</title>"
@@ -72,21 +70,14 @@ def _backfill() -> None:
     )
 
 
-ASKING: dict[str, Callable[[PretendPackage], object]] = {
-    "credentials": lambda package: PretendCredentials.load("acme"),
-    "tenants": lambda package: PretendCredentials.configured_tenants(),
-    "StartIngest": lambda package: asyncio.run(DeployedRuns(PRETEND).start(REQUEST)),
-    "WatchIngest": lambda package: asyncio.run(_watched()),
-    "ingest": lambda package: run_flow(PRETEND.flows[0], REQUEST),
-    "backfill": lambda package: _backfill(),
-    "weathervane-deploy": lambda package: deploy(PREFECT_API_URL.value(), found=[package.point]),
+ASKING: dict[str, Callable[[], object]] = {
+    "credentials": lambda: PretendCredentials.load("acme"),
+    "tenants": lambda: PretendCredentials.configured_tenants(),
+    "StartIngest": lambda: asyncio.run(DeployedRuns(PRETEND).start(REQUEST)),
+    "WatchIngest": lambda: asyncio.run(_watched()),
+    "ingest": lambda: run_flow(PRETEND.flows[0], REQUEST),
+    "backfill": lambda: _backfill(),
 }
-
-
-@pytest.fixture
-def package(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> PretendPackage:
-    """A package to deploy."""
-    return make_package(tmp_path, monkeypatch)
 
 
 @pytest.fixture(params=SICK)
@@ -110,11 +101,11 @@ def sick(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("asking", ASKING)
-def test_whoever_asks_says_the_same(asking: str, sick: tuple[str, str], package: PretendPackage) -> None:
+def test_whoever_asks_says_the_same(asking: str, sick: tuple[str, str]) -> None:
     """Whether to wait or to correct something, which server, and what next; never the password, nor the vendor."""
     address, reason = sick
     with pytest.raises((SourceError, StatusError)) as caught:
-        ASKING[asking](package)
+        ASKING[asking]()
     error, passing = caught.value, reason == "PREFECT_API"
     assert error.reason == reason
     if isinstance(error, StatusError):

@@ -26,7 +26,7 @@ from weathervane.source._errors import (
     SourceError,
     UnavailableError,
 )
-from weathervane.source._flow.api import PrefectUnavailableError
+from weathervane.source._flow.asked import PrefectUnavailableError
 from weathervane.source._progress import Progress, announce
 from weathervane.source._run.summary import IngestionSummary, PutOff, TableSummary, summary_of
 from weathervane.source._serve.runs import RunRequest, Runs, RunSettings
@@ -151,7 +151,10 @@ def test_a_definition_that_contradicts_itself_is_refused() -> None:
     with pytest.raises(ValueError, match="two datasets are named 'pretend_things' and differ"):
         replace(
             PRETEND,
-            flows=(only, FlowDefinition("b", ingest_pretend_things, (replace(THINGS, cluster_by="thing_id"),))),
+            flows=(
+                only,
+                FlowDefinition("b", ingest_pretend_things, (replace(THINGS, cluster_by="thing_id"),)),
+            ),
         )
 
 

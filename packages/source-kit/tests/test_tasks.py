@@ -17,6 +17,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.runtime import flow_run
 from prefect.states import Scheduled
 
+from weathervane.flow.testing import newest_run
 from weathervane.lake import BusyError, LakeClient, LakeError, RejectedError, TableRef
 from weathervane.source._errors import (
     CredentialsError,
@@ -30,7 +31,6 @@ from weathervane.source._progress import Progress, listening
 from weathervane.source._run import tasks
 from weathervane.source._run.slices import Slice
 from weathervane.source._run.summary import IngestionSummary
-from weathervane.source.testing import newest_run
 
 from .pretend_flows import ingest_pretend_things
 from .pretend_source import CANARY, ListReader, ListVendor, lake_truth

@@ -21,16 +21,6 @@ from ._errors import SourceError as SourceError
 from ._errors import ThrottledError as ThrottledError
 from ._errors import UnavailableError as UnavailableError
 from ._errors import bounded_delay as bounded_delay
-from ._flow.api import ServerError as ServerError
-from ._flow.automations import SILENCE as SILENCE
-from ._flow.definitions import Definition as Definition
-from ._flow.definitions import read_definitions as read_definitions
-from ._flow.packages import GROUP as GROUP
-from ._flow.packages import DeployError as DeployError
-from ._flow.packages import installed_packages as installed_packages
-from ._flow.register import deploy as deploy
-from ._flow.sqlite import database_url as database_url
-from ._flow.sqlite import with_tables as with_tables
 from ._http.auth import RefreshingAuth as RefreshingAuth
 from ._http.client import vendor_client as vendor_client
 from ._http.download import download as download

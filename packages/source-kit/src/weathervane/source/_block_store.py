@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from weathervane.source._flow.api import no_such_api, prefect_fault
+from weathervane.flow import no_such_api
+from weathervane.source._flow.asked import prefect_fault
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

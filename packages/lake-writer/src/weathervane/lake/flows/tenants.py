@@ -7,27 +7,19 @@ was done already costs little.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterDeploymentId,
-    FlowRunFilterExpectedStartTime,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
-from prefect.client.schemas.objects import FlowRun, State, StateType, TaskRun
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run as runtime
 from prefect.states import Completed, Failed
-from prefect.types import DateTime
 
+from weathervane.flow import EVERY_TENANT, FlowError, mendable, overtaken_by, prefect_asked, tend
 from weathervane.lake import (
     InvalidNameError,
     LakeClient,
@@ -35,10 +27,9 @@ from weathervane.lake import (
     MaintenanceClient,
     NotFoundError,
     TableRef,
+    check_name,
     lake_address,
 )
-from weathervane.lake._model import check_name
-from weathervane.lake.flows.dead_runs import end_dead
 from weathervane.lake.flows.report import Row, RunReport, show_tables
 
 __all__ = [
@@ -54,14 +45,13 @@ __all__ = [
     "run_name",
 ]
 
-EVERY_TENANT = "*"
-"""As `tenant_id`: every tenant that has a folder in the lake. No tenant can be named so."""
+log = logging.getLogger(__name__)
+
 Reports = dict[str, list[Row]]
 """The rows of each tenant."""
 
 _NAMED = 10
 """So many tenants or tables are named in a line; the artifacts have all."""
-_GOING_WELL = [StateType.COMPLETED, StateType.PENDING, StateType.RUNNING, StateType.SCHEDULED]
 
 
 class UpkeepError(Exception):
@@ -70,12 +60,6 @@ class UpkeepError(Exception):
     def __init__(self, message: str, *, retriable: bool = False) -> None:
         super().__init__(message)
         self.retriable = retriable
-
-
-def mendable(task: Any, task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether trying again can help: what the error itself says; no for an error that nobody foresaw."""
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, LakeError | UpkeepError) and error.retriable
 
 
 TRIED_AGAIN: dict[str, Any] = {
@@ -234,41 +218,9 @@ def _look_around() -> FlowRun | None:
     if run is None or run.deployment_id is None:
         return None
     try:
-        with get_client(sync_client=True) as api:
-            end_dead(api, run)
-            return _overtaken_by(api, run)
-    except Exception as error:
-        # Its text may hold the API's address, and that a password.
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        told = type(error).__name__ if status is None else f"HTTP status {status}"
-        raise UpkeepError(
-            f"the Prefect server did not do as asked ({told}); nothing was done yet; look at the server that"
-            " PREFECT_API_URL names, its log and its database, then run again",
-            retriable=True,
-        ) from None
-
-
-def _overtaken_by(api: SyncPrefectClient, run: FlowRun) -> FlowRun | None:
-    """The newest scheduled run of the same deployment that is due later than this one, and already due: after a
-    downtime there are many, each of which would do the same.
-    """
-    if run.deployment_id is None or not run.auto_scheduled or run.expected_start_time is None:
-        return None
-    later = FlowRunFilter(
-        deployment_id=FlowRunFilterDeploymentId(any_=[run.deployment_id]),
-        expected_start_time=FlowRunFilterExpectedStartTime(
-            after_=run.expected_start_time, before_=cast(DateTime, datetime.now(UTC))
-        ),
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_GOING_WELL)),
-    )
-    found = api.read_flow_runs(flow_run_filter=later, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=20)
-    return next(
-        (
-            other
-            for other in found
-            if other.auto_scheduled
-            and other.expected_start_time != run.expected_start_time
-            and other.parameters == run.parameters
-        ),
-        None,
-    )
+        with prefect_asked(), get_client(sync_client=True) as api:
+            for dead in tend(api, run.deployment_id, of=run, resume=False):
+                log.warning("a dead run: %s", dead.line())
+            return overtaken_by(api, run)
+    except FlowError as error:
+        raise UpkeepError(f"nothing was done yet: {error}", retriable=error.retriable) from None

@@ -15,7 +15,7 @@
                              a person must act: no retries                        Failed
       cancelled  stop        its machine died before it could stop                Cancelled
 
-Before that, every run of a deployment looks for dead ones (`weathervane.source._flow.dead_runs`).
+Before that, every run of a deployment looks for dead ones (`weathervane.flow`).
 
 Outside of a flow run (`flow.fn(...)`) there are no states: the summary is returned and errors are raised.
 """
@@ -34,6 +34,15 @@ from prefect.exceptions import Pause
 from prefect.runtime import flow_run as runtime
 from prefect.states import Cancelled, Completed, Failed, Scheduled
 
+from weathervane.flow import (
+    EVERY_TENANT,
+    check_deaths,
+    end_before,
+    is_cancelled,
+    overtaken_by,
+    states_of,
+    tend,
+)
 from weathervane.lake import LakeError, StaleCheckpointError
 from weathervane.source._credentials import SourceCredentials
 from weathervane.source._errors import (
@@ -44,17 +53,8 @@ from weathervane.source._errors import (
     SourceError,
     contained,
 )
-from weathervane.source._flow.api import prefect_asked
-from weathervane.source._flow.dead_runs import tend
+from weathervane.source._flow.asked import prefect_asked
 from weathervane.source._flow.dispatch import configured, dispatch, finish_dispatch_of, read_nothing
-from weathervane.source._flow.history import (
-    EVERY_TENANT,
-    check_deaths,
-    end_before,
-    is_cancelled,
-    overtaken_by,
-    states_of,
-)
 from weathervane.source._progress import reach_lake, tell
 from weathervane.source._run.report_unread import failures_shown, report_skipped
 from weathervane.source._run.report_words import deferred_line, state_words, summary_line
@@ -103,7 +103,8 @@ def conduct(
                     return _ends(Cancelled(message="cancelled before its machine died"))
                 if (end := end_before(states)) is not None:
                     return _ends_again(api, run, end)
-                check_deaths(states)
+                with prefect_asked():
+                    check_deaths(states)
             if tenant_id == EVERY_TENANT:
                 tenants = configured(credentials)
                 if run.deployment_id is None:

@@ -17,32 +17,22 @@ nothing but a warning.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, cast
-from uuid import UUID
+from typing import Any
 
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.runtime import flow_run as runtime
-from prefect.utilities.urls import url_for
 
+from weathervane.flow import ProgressBar, artifact_key, code, guarded, links
 from weathervane.lake import Counts
 from weathervane.source._run.engine import Ingestion
 from weathervane.source._run.report_words import (
-    artifact_key,
     became,
-    code,
     deferred_line,
-    guarded,
     said,
     shown,
     state_words,
@@ -60,8 +50,6 @@ _MAX_ROWS = 500
 """Rows of the table of receipts, the last ones: an artifact is one value in Prefect's database. The log has all."""
 SHOWN = "weathervane_shown"
 """Marks an error that a run's own report tells of."""
-_PAUSE = 2.0
-"""Seconds between two moves of the bar: a move is a request."""
 
 
 @contextmanager
@@ -90,18 +78,13 @@ class RunReport:
         self._before = dict(ingestion.checkpoints)
         self._rows: list[dict[str, Any]] = []
         self._slices = 0
-        self._bar: UUID | None = None
-        self._moved = 0.0
+        self._bar: ProgressBar | None = None
         self._summary: IngestionSummary | None = None
 
     def begin(self) -> None:
         """Shows an empty bar."""
-
-        def show() -> None:
-            bar = create_progress_artifact(0.0, f"{self._key}--progress", f"{self._title}: begins")
-            self._bar = cast(UUID, bar)
-
-        self._try(show)
+        if self._on:
+            self._bar = ProgressBar(self._key, self._title)
 
     def add(self, result: SliceResult) -> None:
         """A slice was committed."""
@@ -119,13 +102,10 @@ class RunReport:
                     related=[{"prefect.resource.id": table, "prefect.resource.role": "table"}],
                     payload=row,
                 )
-            if self._bar is not None and time.monotonic() - self._moved > _PAUSE:
-                self._moved = time.monotonic()
-                update_progress_artifact(
-                    self._bar, 100 * (result.done or 0.0), self._where(result.slice.name)
-                )
 
         self._try(tell)
+        if self._bar is not None:
+            self._bar.move(result.done or 0.0, self._where(result.slice.name))
 
     def ended(self, summary: IngestionSummary) -> None:
         """The run has read everything."""
@@ -142,9 +122,10 @@ class RunReport:
             state, message = became(error), said(error)
             title = state
 
+        if self._bar is not None and state in ("loaded", "verified_empty"):
+            self._bar.move(1.0, self._where("complete"), last=True)
+
         def show() -> None:
-            if self._bar is not None and state in ("loaded", "verified_empty"):
-                update_progress_artifact(self._bar, 100.0, self._where("complete"))
             words = Counts.words()
             rows = [
                 {
@@ -170,7 +151,7 @@ class RunReport:
         self._try(show)
 
     def _where(self, what: str) -> str:
-        return f"{self._title}: {self._slices:,} slices, last {what}"
+        return f"{self._slices:,} slices, last {what}"
 
     def _markdown(self, state: str, message: str) -> str:
         lines = [f"# {self._title}: {state}", "", code(message), ""]
@@ -187,21 +168,10 @@ class RunReport:
         lines += ["", *(f"- table {code(table.path)}" for table in tables.values())]
         if told := aside_by_table(tables):
             lines.append(f"- did not fit: {told}")
-        links = {
-            "this run": url_for("flow-run", runtime.get_id()),
-            "its deployment": url_for("deployment", _deployment()) if _deployment() else None,
-        }
-        lines += [f"- [{name}]({url})" for name, url in links.items() if url]
+        lines += links()
         lines.append(f"- artifacts `{self._key}--slices`, `{self._key}--progress`")
         return "\n".join(lines)
 
     def _try(self, show: Callable[[], None]) -> None:
         if self._on:
             guarded(self._title, show)
-
-
-def _deployment() -> str | None:
-    from prefect.runtime import deployment
-
-    found = deployment.get_id()
-    return str(found) if found else None

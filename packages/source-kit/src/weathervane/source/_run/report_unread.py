@@ -17,9 +17,9 @@ from prefect.context import FlowRunContext
 from prefect.runtime import flow_run as runtime
 from prefect.utilities.urls import url_for
 
-from weathervane.source._flow.history import EVERY_TENANT
+from weathervane.flow import EVERY_TENANT, artifact_key, code, guarded
 from weathervane.source._run.report import SHOWN
-from weathervane.source._run.report_words import artifact_key, became, code, guarded, said
+from weathervane.source._run.report_words import became, said
 
 __all__ = ["failures_shown", "report_dispatch", "report_skipped"]
 

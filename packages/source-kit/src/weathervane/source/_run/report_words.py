@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-
 from weathervane.lake import LakeError
 from weathervane.source._errors import DeferredError, IncompleteError, SourceError
 from weathervane.source._run.summary import IngestionSummary, aside, aside_by_table
 
 __all__ = [
-    "artifact_key",
     "became",
-    "code",
     "deferred_line",
-    "guarded",
     "said",
     "shown",
     "state_words",
     "summary_line",
 ]
 
-log = logging.getLogger(__name__)
-
 _MAX_CHECKPOINT = 200
-
-
-def artifact_key(dataset: str, tenant: str) -> str:
-    """A run's artifacts' common key: lowercase letters, digits and dashes, as Prefect wants them.
-
-    Two dashes, so that `meta_ads` of `ad_x` is another one than `meta_ads_ad` of `x`.
-    """
-    return f"{dataset}--{tenant}".replace("_", "-")
 
 
 def summary_line(summary: IngestionSummary) -> str:
@@ -80,17 +64,3 @@ def said(error: BaseException | None) -> str:
     # Another error's text may hold anything.
     known = isinstance(error, SourceError | LakeError)
     return str(error) if known else f"{type(error).__name__}: see the run's log"
-
-
-def code(text: str | None) -> str:
-    """A text as code in Markdown."""
-    return f"`{text.replace('|', ' ').replace('`', chr(39))}`" if text else "none"
-
-
-def guarded(title: str, show: Callable[[], object]) -> None:
-    """Shows something; what cannot be written costs the run no more than a warning."""
-    try:
-        show()
-    except Exception as error:
-        # Its text may hold the API's address, and that a password.
-        log.warning("%s: the run's report could not be written (%s)", title, type(error).__name__)

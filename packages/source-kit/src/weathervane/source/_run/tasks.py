@@ -9,15 +9,14 @@ import itertools
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run, task_run
 
+from weathervane.flow import mendable
 from weathervane.lake import (
     LakeClient,
     LakeError,
@@ -58,12 +57,6 @@ before: a task run costs, and Prefect keeps it. So 14 of them are enough for 134
 _RETRIES, _RETRY_SECONDS = 3, 30
 BACKFILL = "backfill"
 """The tag of a run that fills in history: it moves no checkpoint."""
-
-
-def mendable(task: Any, task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether trying again can help: what the error itself says. What nobody foresaw is left to the flow's retries."""
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, SourceError | LakeError) and error.retriable
 
 
 @task(task_run_name="keys of {batch.num_rows} rows", cache_policy=NO_CACHE, persist_result=False)

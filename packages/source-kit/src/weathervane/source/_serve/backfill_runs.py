@@ -24,10 +24,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 
+from weathervane.flow import candidates, every, meant
 from weathervane.source._definition import Days
 from weathervane.source._errors import ConfigurationError
-from weathervane.source._flow.api import every
-from weathervane.source._flow.choice import candidates, meant
 from weathervane.source._run.tasks import BACKFILL
 
 __all__ = ["Attempt", "BackfillRuns", "Request", "Standing", "find_deployment"]

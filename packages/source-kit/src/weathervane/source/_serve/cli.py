@@ -14,10 +14,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from weathervane.flow import prefer
 from weathervane.lake import LakeError
 from weathervane.rpc import AddressInUseError, RunningServer, ServerSettings, StatusError, run_server
 from weathervane.source._errors import ConfigurationError, SourceError
@@ -28,7 +29,7 @@ from weathervane.source._run.summary import aside_by_table
 if TYPE_CHECKING:
     from weathervane.source._definition import SourceDefinition
 
-__all__ = ["deploy", "source_app"]
+__all__ = ["source_app"]
 
 _Flow = Annotated[str, typer.Argument(help="The flow; a wrong one lists them.")]
 _Tenant = Annotated[str, typer.Argument(help="The tenant, e.g. acme_eu.")]
@@ -38,14 +39,6 @@ _RETRIES = (1, 15)
 start it himself. A deployment's runs begin again as their flow says."""
 _LOOK_SECONDS = 5.0
 """Between two looks at a backfill's runs."""
-_PREFECT = {
-    # Prefect's own 20 s are too few for a temporary server on a busy machine.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
-    # Nobody who runs our commands is counted, nor shown a notice that they are; where it is set, it stays.
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-}
-"""What is set before Prefect is imported, unless it is set already."""
 
 
 def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
@@ -76,7 +69,7 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         # A line for every call to a vendor and to Prefect hides the others.
         logging.getLogger("httpx").setLevel(logging.WARNING)
-        _prefer(_PREFECT)
+        prefer()
         definition = load()
         from weathervane.source._serve.runs import Runs, RunSettings
         from weathervane.source._serve.servicer import DOMAIN, source_service
@@ -205,14 +198,6 @@ def source_app(name: str, load: Callable[[], SourceDefinition]) -> typer.Typer:
     return app
 
 
-def deploy() -> None:
-    """`weathervane-deploy`; its own module imports Prefect, which reads the environment as it is imported."""
-    _prefer(_PREFECT)
-    from weathervane.source._flow.command import main
-
-    main()
-
-
 def _pairs(texts: list[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in texts]
     for text, (name, equals, _) in zip(texts, pairs, strict=True):
@@ -237,16 +222,11 @@ def _tell(news: Progress) -> None:
     print(news.message, file=sys.stderr, flush=True)
 
 
-def _prefer(variables: dict[str, str]) -> None:
-    for variable, value in variables.items():
-        os.environ.setdefault(variable, value)
-
-
 @contextmanager
 def _one_line(*, verbose: bool) -> Iterator[None]:
     """Ends the process with one clear line for every error that has one."""
-    quiet: dict[str, Any] = {} if verbose else {"PREFECT_LOGGING_LEVEL": "CRITICAL"}
-    _prefer(_PREFECT | quiet)
+    quiet: dict[str, str] = {} if verbose else {"PREFECT_LOGGING_LEVEL": "CRITICAL"}
+    prefer(**quiet)
     try:
         yield
     except (SourceError, LakeError) as error:

@@ -33,11 +33,10 @@ from prefect.exceptions import ObjectNotFound, PrefectException, PrefectHTTPStat
 from prefect.settings import get_current_settings
 from prefect.types import DateTime
 
+from weathervane.flow import TAG, candidates, meant, no_such_api
 from weathervane.rpc import StatusError
 from weathervane.source._definition import SourceDefinition
-from weathervane.source._flow.api import no_such_api, prefect_fault
-from weathervane.source._flow.automations import TAG
-from weathervane.source._flow.choice import candidates, meant
+from weathervane.source._flow.asked import prefect_fault
 from weathervane.source._run.report import COMMITTED, ENDED
 from weathervane.source._serve.events import News, Patience
 from weathervane.source._serve.runs import RunEvent, RunRequest

@@ -27,8 +27,7 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.events.schemas.events import ReceivedEvent
 
-from weathervane.source._flow.automations import GIVEN_UP
-from weathervane.source._flow.dead_runs import ended_by_signal
+from weathervane.flow import GIVEN_UP, ended_by_signal
 from weathervane.source._run.report import COMMITTED, ENDED
 from weathervane.source._run.summary import receipt_line, summary_from
 from weathervane.source._serve.runs import RunEvent, RunState

@@ -1,11 +1,11 @@
 """What a source's tests are made of: the promises that every source keeps, and the real parts to check them on.
 
-Needs the extra `testing`, and `weathervane-lake-writer[server]` for the lake.
+A real Prefect server is in `weathervane.flow.testing`. Needs the extra `testing`, and
+`weathervane-lake-writer[server]` for the lake.
 """
 
 from weathervane.source.testing._checks import CHECKS, Check
 from weathervane.source.testing._memory import as_a_new_process, forget_peak, peak_mib
-from weathervane.source.testing._prefect_server import newest_run, running_prefect
 from weathervane.source.testing._stage import Stage, staged
 from weathervane.source.testing._unfit import declared_paths
 from weathervane.source.testing._vendor import Fault, PretendSource, RunningVendor
@@ -20,8 +20,6 @@ __all__ = [
     "as_a_new_process",
     "declared_paths",
     "forget_peak",
-    "newest_run",
     "peak_mib",
-    "running_prefect",
     "staged",
 ]

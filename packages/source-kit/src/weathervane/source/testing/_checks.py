@@ -22,13 +22,13 @@ import pytest
 from prefect import Flow
 from prefect.client.orchestration import get_client
 
+from weathervane.flow.testing import newest_run
 from weathervane.lake import TableRef, decode_schema
 from weathervane.rpc import ServerSettings, running_server
 from weathervane.source._errors import ConfigurationError, CredentialsError, SourceError
 from weathervane.source._progress import Progress, listening
 from weathervane.source._run.set_aside import MAX_SET_ASIDE
 from weathervane.source._serve.servicer import DOMAIN, source_service
-from weathervane.source.testing._prefect_server import newest_run
 from weathervane.source.testing._stage import Stage
 from weathervane.source.testing._unfit import (
     an_unfit_value_of_any_column_costs_its_row_alone,

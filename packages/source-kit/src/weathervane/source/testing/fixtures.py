@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 import stamina
 
+from weathervane.flow.testing import running_prefect
 from weathervane.lake import LakeClient
 from weathervane.lake.testing import running_lake
 from weathervane.source import _block_store
-from weathervane.source.testing._prefect_server import running_prefect
 
 # Before anything imports Prefect.
 os.environ.setdefault("DO_NOT_TRACK", "1")

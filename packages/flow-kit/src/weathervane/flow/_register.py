@@ -21,12 +21,11 @@ from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
 
-from weathervane.source._errors import ConfigurationError
-from weathervane.source._flow.api import ServerError
-from weathervane.source._flow.automations import SILENCE, automations
-from weathervane.source._flow.dead_runs import tend
-from weathervane.source._flow.definitions import Definition, read_definitions
-from weathervane.source._flow.deployments import (
+from weathervane.flow._api import prefect_server
+from weathervane.flow._automations import SILENCE, automations
+from weathervane.flow._dead_runs import tend
+from weathervane.flow._definitions import Definition, read_definitions
+from weathervane.flow._deployments import (
     Change,
     Kind,
     Write,
@@ -34,8 +33,8 @@ from weathervane.source._flow.deployments import (
     differences,
     put_deployment,
 )
-from weathervane.source._flow.packages import Package, installed_packages
-from weathervane.source._flow.server import prefect_server
+from weathervane.flow._errors import PrefectSetupError
+from weathervane.flow._packages import Package, installed_packages
 
 __all__ = ["deploy"]
 
@@ -65,7 +64,7 @@ def deploy(
 
     Raises:
         DeployError: The packages' files are not right; the server was not asked.
-        ServerError: The server does not do as asked. What was told by then is done; doing it again does the rest.
+        FlowError: The server does not do as asked. What was told by then is done; doing it again does the rest.
     """
     chosen = installed_packages(packages, found=found)
     definitions = read_definitions(chosen)
@@ -119,11 +118,8 @@ def _tend(api: SyncPrefectClient, definition: Definition, write: Write) -> Itera
         deployment = api.read_deployment_by_name(definition.name)
     except ObjectNotFound:  # nothing is made in a dry run
         return
-    try:
-        for found in tend(api, deployment.id, write=write):
-            yield Change(Kind.CHANGED, f"run {found.run.name}", f"{found.why}; now {found.became}")
-    except ConfigurationError as error:
-        raise ServerError(str(error)) from None
+    for found in tend(api, deployment.id, write=write):
+        yield Change(Kind.CHANGED, f"run {found.run.name}", f"{found.why}; now {found.became}")
 
 
 def _put_pool(api: SyncPrefectClient, name: str, kind: str, write: Write) -> Change:
@@ -132,7 +128,10 @@ def _put_pool(api: SyncPrefectClient, name: str, kind: str, write: Write) -> Cha
         return Change(Kind.UNCHANGED, thing)
     template = asyncio.run(get_default_base_job_template_for_infrastructure_type(kind))
     if template is None:
-        raise ServerError(f"there is no pool type {kind!r}; `prefect work-pool create --help` names them")
+        raise PrefectSetupError(
+            f"there is no pool type {kind!r}; `prefect work-pool create --help` names them",
+            reason="NO_POOL_TYPE",
+        )
     new = WorkPoolCreate(name=name, type=kind, base_job_template=template)
     return _put(thing, read, partial(api.create_work_pool, new), write)
 

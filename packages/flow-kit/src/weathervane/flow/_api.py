@@ -23,21 +23,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from weathervane.source._errors import ConfigurationError, UnavailableError
+from weathervane.flow._errors import PrefectSetupError, PrefectUnavailableError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 __all__ = [
-    "PrefectSetupError",
-    "PrefectUnavailableError",
-    "ServerError",
     "check_prefect",
-    "check_url",
     "every",
     "no_such_api",
     "prefect_asked",
     "prefect_fault",
+    "prefect_server",
 ]
 
 _PAGE = 200
@@ -59,22 +56,6 @@ _REFUSED = {401, 403}
 _PASSING = {408, 429}
 _EXAMPLE = "write e.g. http://127.0.0.1:4200/api"
 _NO_API = "is none, or its URL is not that of its API, which ends with /api"
-
-
-class ServerError(Exception):
-    """The Prefect server did not do as asked. One line, which never holds the URL's password."""
-
-
-class PrefectUnavailableError(UnavailableError, ServerError):
-    """The Prefect server, or the way to it, is down or overloaded."""
-
-    advice = "look at the Prefect server (its process, its log, its database), then run again"
-
-
-class PrefectSetupError(ConfigurationError, ServerError):
-    """What is configured is no Prefect server of ours, or refuses us."""
-
-    advice = "correct PREFECT_API_URL or PREFECT_API_AUTH_STRING, or update the server, then run again"
 
 
 def prefect_fault(
@@ -132,9 +113,28 @@ def no_such_api(error: BaseException) -> bool:
     return prefect_fault(error).reason == "PREFECT_URL"
 
 
-def check_url(url: str) -> None:
-    """PrefectSetupError if it cannot be a server's."""
-    _without_password(url)
+@contextmanager
+def prefect_server(url: str) -> Iterator[SyncPrefectClient]:
+    """The server's API, seen to answer. Within, all of Prefect talks to it; PREFECT_API_AUTH_STRING is honoured.
+
+    Args:
+        url: With `/api` at its end, e.g. `http://127.0.0.1:4200/api`.
+
+    Raises:
+        PrefectUnavailableError, PrefectSetupError: It does not answer, refuses, is no Prefect API, or does not do what
+            is asked within.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    _without_password(url)  # an empty one would start a temporary server
+    try:
+        with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as api:
+            check_prefect(api)
+            yield api
+    except (httpx.HTTPError, httpx.InvalidURL, ObjectAlreadyExists, ObjectNotFound) as error:
+        raise prefect_fault(error, url) from None
 
 
 def check_prefect(api: SyncPrefectClient) -> None:

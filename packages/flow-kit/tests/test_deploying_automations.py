@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
 from prefect.states import Completed, Crashed, Pending, Running, Scheduled
 
-from weathervane.source._flow.automations import GIVEN_UP, MAX_STARTS, RESUMING, TAG, automations
+from weathervane.flow._automations import GIVEN_UP, MAX_STARTS, RESUMING, TAG, automations
 
 SILENCE, PAUSE = timedelta(seconds=20), timedelta(seconds=10)
 """Short, and still longer than the server takes to answer on a busy machine."""

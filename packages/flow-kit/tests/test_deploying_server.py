@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,9 +14,9 @@ import pytest
 from prefect.settings import PREFECT_API_URL
 from typer.testing import CliRunner, Result
 
-from weathervane.source._flow.command import main
+from weathervane.flow._command import app as main
+from weathervane.flow.testing import answering
 
-from .answering import answering
 from .pretend_package import PretendPackage, make_package
 
 PASSWORD = "canary-f2c5a1"
@@ -104,3 +108,34 @@ def test_the_command_prints_a_line_for_each_thing_and_a_sum(prefect: None, packa
     assert f"\ncreated    deployment {package.name}_read/{package.slug}-reading\n" in done.stdout
     assert would.stdout.splitlines()[-1].startswith("dry run, nothing is done yet: ")
     assert again.stdout.splitlines()[-1] == "11 unchanged"
+
+
+def test_nobody_is_shown_prefects_notice_of_telemetry(tmp_path: Path) -> None:
+    """It is shown once, in a terminal, by whatever imports Prefect first; our commands opt out of what it tells."""
+    unset = {"DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED", "CI"}
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    ours, its = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "weathervane.flow", "--help"],
+        env={**environment, "PREFECT_HOME": str(tmp_path)},
+        stdin=its,
+        stdout=its,
+        stderr=its,
+    ) as process:
+        os.close(its)
+        said = b""
+        while chunk := _read(ours):
+            said += chunk
+    os.close(ours)
+    assert process.returncode == 0, said
+    assert b"--server-url" in said
+    assert b"usage data" not in said
+    assert not list(tmp_path.glob(".sdk_telemetry/*"))
+
+
+def _read(terminal: int) -> bytes:
+    """Some bytes; none once the program has ended."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # how Linux tells that nobody holds the other end
+        return b""

@@ -17,9 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from weathervane.source._flow.api import ServerError
-
-__all__ = ["GROUP", "DeployError", "Package", "ServerError", "installed_packages"]
+__all__ = ["GROUP", "DeployError", "Package", "installed_packages"]
 
 
 class DeployError(Exception):

@@ -21,10 +21,10 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Pending
 
-from weathervane.source._flow.api import ServerError
-from weathervane.source._flow.automations import automations
-from weathervane.source._flow.deployments import Change
-from weathervane.source._flow.register import deploy
+from weathervane.flow._automations import automations
+from weathervane.flow._deployments import Change
+from weathervane.flow._errors import FlowError
+from weathervane.flow._register import deploy
 
 from .pretend_package import PretendPackage, make_package
 
@@ -157,7 +157,7 @@ def test_registering_resumes_what_died_when_nobody_looked(
     assert api.read_flow_run(run.id).state_name == "Resuming"
     assert interesting(register()) == []
     monkeypatch.setenv("WEATHERVANE_DEAD_AFTER_PENDING", "soon")
-    with pytest.raises(ServerError, match="WEATHERVANE_DEAD_AFTER_PENDING: write a time"):
+    with pytest.raises(FlowError, match="WEATHERVANE_DEAD_AFTER_PENDING: write a time"):
         register()
 
 
@@ -420,16 +420,14 @@ def test_a_pool_that_is_there_stays_as_it_is(
     api: SyncPrefectClient, package: PretendPackage, register: Callable[..., list[str]]
 ) -> None:
     """A new one gets the type that is asked for, if there is such a type; what it cannot take is told."""
-    with pytest.raises(
-        ServerError, match=r"^there is no pool type 'cloud'; `prefect work-pool create --help`"
-    ):
+    with pytest.raises(FlowError, match=r"^there is no pool type 'cloud'; `prefect work-pool create --help`"):
         register(pool_type="cloud")
     register(pool_type="process")
     assert register(pool_type="cloud")[0] == f"unchanged  work pool {package.pool}"
     package.deployments[0]["work_pool"]["job_variables"] = {"env": 5}
     package.write()
     with pytest.raises(
-        ServerError, match=r"answered 422 to POST /api/deployments/: .*5 is not valid under any"
+        FlowError, match=r"answered 422 to POST /api/deployments/: .*5 is not valid under any"
     ):
         register()
 

@@ -9,23 +9,23 @@ from typing import Annotated
 
 import typer
 
-from weathervane.source._errors import SourceError
-from weathervane.source._exit_codes import ExitCode, exit_code
-from weathervane.source._flow.api import ServerError
-from weathervane.source._flow.automations import SILENCE
-from weathervane.source._flow.deployments import Kind
-from weathervane.source._flow.packages import DeployError
-from weathervane.source._flow.register import deploy
+from weathervane.flow._automations import SILENCE
+from weathervane.flow._deployments import Kind
+from weathervane.flow._errors import FlowError
+from weathervane.flow._packages import DeployError
+from weathervane.flow._register import deploy
 
-__all__ = ["main"]
+__all__ = ["app"]
 
+_USAGE, _UNAVAILABLE = 2, 3
+"""As all commands of the house end (docs/exit-codes.md)."""
 _SHORTEST_SILENCE = 60
 """Seconds: two of the shortest heartbeats that Prefect allows."""
 
-main = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-@main.command()
+@app.command()
 def _deploy(
     server_url: Annotated[
         str,
@@ -68,9 +68,11 @@ def _deploy(
             dry_run=dry_run,
             tell=lambda change: print(change.line(dry_run=dry_run), flush=True),
         )
-    except (DeployError, ServerError) as error:
+    except (DeployError, FlowError) as error:
         print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
-        raise typer.Exit(exit_code(error) if isinstance(error, SourceError) else ExitCode.USAGE) from None
+        raise typer.Exit(
+            _UNAVAILABLE if isinstance(error, FlowError) and error.retriable else _USAGE
+        ) from None
     counts = Counter(change.kind for change in changes)
     told = ", ".join(f"{counts[kind]} {kind.value}" for kind in Kind if counts[kind])
     print(f"dry run, nothing is done yet: {told}" if dry_run else told)

@@ -1,6 +1,6 @@
 """Runs that are dead and whom nobody told: found by their states and the times of these, not by events.
 
-The automations (`weathervane.source._flow.automations`) are quicker, and forget: Prefect deletes what they wait for
+The automations (`weathervane.flow._automations`) are quicker, and forget: Prefect deletes what they wait for
 when its server was away for longer than that (`sweep_closed_buckets` in its `events/triggers.py`). So whoever begins
 looks as well, at the other runs of its deployment: a run, and `weathervane-deploy`, which a worker's start runs.
 
@@ -46,10 +46,10 @@ from prefect.types import DateTime
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from weathervane.source._errors import ConfigurationError
-from weathervane.source._flow.api import every
-from weathervane.source._flow.automations import GIVEN_UP, MAX_STARTS, RESUMING, SIGNALS
-from weathervane.source._flow.deployments import Write
+from weathervane.flow._api import every
+from weathervane.flow._automations import GIVEN_UP, MAX_STARTS, RESUMING, SIGNALS
+from weathervane.flow._deployments import Write
+from weathervane.flow._errors import SettingError
 
 __all__ = ["MAX_DEATHS", "AgeLimits", "Found", "deaths_of", "ended_by_signal", "tend"]
 
@@ -85,12 +85,12 @@ class AgeLimits(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """As the environment has them; ConfigurationError that names the variable which is none."""
+        """As the environment has them; SettingError that names the variable which is none."""
         try:
             return cls()
         except ValidationError as error:
             names = ", ".join(f"WEATHERVANE_DEAD_AFTER_{one['loc'][0]}".upper() for one in error.errors())
-        raise ConfigurationError(f"{names}: write a time as ISO 8601 does, e.g. PT90M", reason="BAD_SETTING")
+        raise SettingError(f"{names}: write a time as ISO 8601 does, e.g. PT90M", reason="BAD_SETTING")
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,7 @@ def tend(
     deployment: UUID,
     *,
     of: FlowRun | None = None,
+    resume: bool = True,
     limits: AgeLimits | None = None,
     now: datetime | None = None,
     write: Write = lambda do: cast(None, do()),
@@ -123,18 +124,20 @@ def tend(
         api: The server.
         deployment: The deployment.
         of: The run that looks: it is alive.
+        resume: Whether they go on. If not, those that are at work are ended; what they should have done, the run that
+            looks does.
         limits: From when on a run is dead.
         now: The time, if not the present.
         write: Does what it is given; or not, in a dry run.
 
     Raises:
-        ConfigurationError: BAD_SETTING: a limit that is none.
+        SettingError: BAD_SETTING: a limit that is none.
     """
     limits, now = limits or AgeLimits.load(), now or datetime.now(UTC)
     found = []
-    for run in _suspects(api, deployment, limits, now):
+    for run in _suspects(api, deployment, limits, now, all_of_them=resume):
         if (of is None or run.id != of.id) and (why := _dead(api, run, of, limits, now)) is not None:
-            new = _next(api, run, why)
+            new = _next(api, run, why) if resume else [_end(run, why)]
             write(partial(_enter, api, run, *new))
             found.append(Found(run, why, str(new[-1].name)))
     return found
@@ -155,7 +158,7 @@ def ended_by_signal(state: State[Any]) -> bool:
 
 
 def _suspects(
-    api: SyncPrefectClient, deployment: UUID, limits: AgeLimits, now: datetime
+    api: SyncPrefectClient, deployment: UUID, limits: AgeLimits, now: datetime, *, all_of_them: bool
 ) -> Iterator[FlowRun]:
     """Few, whatever waits: those that are at work are as many as the deployment's limit, and its dead."""
     at_work = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
@@ -167,7 +170,7 @@ def _suspects(
         ([StateType.SCHEDULED], {"expected_start_time": due}),
         ([StateType.CRASHED], {"end_time": ended}),
     ]
-    for types, times in chosen:
+    for types, times in chosen if all_of_them else chosen[:1]:
         yield from every(
             api.read_flow_runs,
             flow_run_filter=FlowRunFilter(
@@ -225,6 +228,10 @@ def _next(api: SyncPrefectClient, run: FlowRun, why: str) -> list[State[Any]]:
         return [Failed(name=GIVEN_UP, message=f"{why}; {what}: look for the cause in the worker's log")]
     crashed: list[State[Any]] = [Crashed(message=why)] if died else []
     return [*crashed, Scheduled(name=RESUMING, message=why)]
+
+
+def _end(run: FlowRun, why: str) -> State[Any]:
+    return Cancelled(message=why) if run.state_type is StateType.CANCELLING else Crashed(message=why)
 
 
 def _enter(api: SyncPrefectClient, run: FlowRun, *states: State[Any]) -> None:

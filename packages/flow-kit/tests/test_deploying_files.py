@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from weathervane.source._flow.command import main
-from weathervane.source._flow.definitions import read_definitions
-from weathervane.source._flow.packages import GROUP, DeployError, installed_packages
+from weathervane.flow._command import app as main
+from weathervane.flow._definitions import read_definitions
+from weathervane.flow._packages import GROUP, DeployError, installed_packages
 
 from .pretend_package import PretendPackage, make_package
 

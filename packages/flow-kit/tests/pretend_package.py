@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from weathervane.source._flow.packages import GROUP
+from weathervane.flow._packages import GROUP
 
 FLOWS = """
 from datetime import date

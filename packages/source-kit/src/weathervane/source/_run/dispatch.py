@@ -18,9 +18,9 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Failed, Pending, Scheduled, to_state_create
 
+from weathervane.flow import EVERY_TENANT, dispatched_before, occupied
 from weathervane.source._credentials import SourceCredentials
 from weathervane.source._errors import ConfigurationError, FatalError
-from weathervane.source._flow.history import EVERY_TENANT, dispatched_before, occupied
 from weathervane.source._run.report_unread import report_dispatch
 from weathervane.source._run.summary import IngestionSummary, summary_of
 

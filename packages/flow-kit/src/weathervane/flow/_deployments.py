@@ -19,10 +19,10 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from pydantic_core import to_jsonable_python
 
-from weathervane.source._flow.api import every
-from weathervane.source._flow.automations import TAG
-from weathervane.source._flow.definitions import Definition
-from weathervane.source._flow.packages import Package
+from weathervane.flow._api import every
+from weathervane.flow._automations import TAG
+from weathervane.flow._definitions import Definition
+from weathervane.flow._packages import Package
 
 __all__ = ["Change", "Kind", "Write", "delete_left_over", "differences", "put_deployment"]
 

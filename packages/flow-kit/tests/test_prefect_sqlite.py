@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from prefect.server.database.configurations import AioSqliteConfiguration
 
-from weathervane.source._flow.sqlite import database_url
+from weathervane.flow._sqlite import database_url
 
 
 @pytest.mark.parametrize(("plugin", "failed"), [(True, "second"), (False, "first")])

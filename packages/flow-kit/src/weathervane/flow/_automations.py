@@ -18,7 +18,7 @@ stops, memory that runs out; most of a short run's time is its start). Else it w
 is for an automation that calls a person. One that ran is started again up to 19 times; a flow's body
 gives up earlier. A run that has ended cannot be marked crashed: Prefect refuses that.
 
-Automations hear events, and one that is lost is not said again: `weathervane.source._flow.dead_runs` sees states.
+Automations hear events, and one that is lost is not said again: `weathervane.flow._dead_runs` sees states.
 """
 
 from __future__ import annotations

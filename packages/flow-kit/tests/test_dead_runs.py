@@ -5,22 +5,29 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 import stamina
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.events.filters import (
+    EventAnyResourceFilter,
+    EventFilter,
+    EventNameFilter,
+    EventOccurredFilter,
+)
 from prefect.events.schemas.automations import EventTrigger
 from prefect.server.events.schemas.events import ReceivedEvent
 from prefect.server.events.schemas.events import ResourceSpecification as ServerSpecification
 from prefect.states import AwaitingRetry, Cancelling, Completed, Crashed, Pending, Running, Scheduled
+from prefect.types import DateTime
 
-from weathervane.source._errors import ConfigurationError
-from weathervane.source._flow.automations import GIVEN_UP, RESUMING, automations
-from weathervane.source._flow.dead_runs import AgeLimits, ended_by_signal, tend
+from weathervane.flow._automations import GIVEN_UP, RESUMING, automations
+from weathervane.flow._dead_runs import AgeLimits, ended_by_signal, tend
+from weathervane.flow._errors import SettingError
 
 LIMITS = AgeLimits()
 KILLED = Crashed(message="Process exited with status code: -9. Process was killed.")
@@ -226,7 +233,7 @@ def test_a_limit_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert AgeLimits.load().running == timedelta(hours=2)
     for value in ("soon", "-PT1H", "PT0S"):
         monkeypatch.setenv("WEATHERVANE_DEAD_AFTER_PENDING", value)
-        with pytest.raises(ConfigurationError, match="WEATHERVANE_DEAD_AFTER_PENDING: write a time"):
+        with pytest.raises(SettingError, match="WEATHERVANE_DEAD_AFTER_PENDING: write a time"):
             AgeLimits.load()
 
 
@@ -265,3 +272,48 @@ def test_a_signal_is_known_by_what_prefect_says_of_it(message: str, signal: bool
     assert hears["WeatherVane: start runs again that were killed while they started"] is signal
     assert hears["WeatherVane: give up runs that end while they start"]
     assert not hears["WeatherVane: resume crashed runs"]
+
+
+def test_where_none_is_resumed_the_dead_are_ended(api: SyncPrefectClient, deployment: UUID) -> None:
+    """Of each state in which a run can die: ended when it is old enough, and no earlier; one that gives signs lives."""
+
+    def run(*states: State[Any]) -> FlowRun:
+        made = api.create_flow_run_from_deployment(deployment)
+        for state in states:
+            api.set_flow_run_state(made.id, state, force=True)
+        return api.read_flow_run(made.id)
+
+    looks, alive = run(), run(Running())
+    dead = [run(Running()), run(Pending()), run(Running(), Cancelling())]
+    beat = {
+        "id": str(uuid.uuid4()),
+        "occurred": (datetime.now(UTC) + timedelta(minutes=2)).isoformat(),
+        "event": "prefect.flow-run.heartbeat",
+        "resource": {"prefect.resource.id": f"prefect.flow-run.{alive.id}"},
+    }
+    api._client.post("/events", json=[beat]).raise_for_status()
+    heard = EventFilter(
+        any_resource=EventAnyResourceFilter(id=[f"prefect.flow-run.{alive.id}"]),
+        event=EventNameFilter(name=["prefect.flow-run.heartbeat"]),
+        occurred=EventOccurredFilter(until=cast(DateTime, datetime.now(UTC) + timedelta(days=1))),
+    )
+    for attempt in stamina.retry_context(on=AssertionError, attempts=None, timeout=60, wait_max=0.2):
+        with attempt:  # the server writes events a moment later
+            assert api.read_events(heard, limit=1).events
+
+    def ended(looks: FlowRun, at: datetime) -> list[FlowRun]:
+        return [found.run for found in tend(api, deployment, of=looks, resume=False, now=at)]
+
+    now = datetime.now(UTC)
+    assert ended(looks, now + timedelta(minutes=29)) == []
+    assert [one.id for one in ended(dead[0], now + timedelta(minutes=31))]
+    found = ended(looks, now + timedelta(minutes=91))
+    assert [one.id for one in found] == [dead[0].id]
+    states = [api.read_flow_run(one.id).state_type for one in (*dead, alive, looks)]
+    assert states == [
+        StateType.CRASHED,
+        StateType.CRASHED,
+        StateType.CANCELLED,
+        StateType.RUNNING,
+        StateType.SCHEDULED,
+    ]

@@ -18,10 +18,10 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.types import DateTime
 
-from weathervane.source._errors import ConfigurationError
-from weathervane.source._flow.api import every
-from weathervane.source._flow.automations import RESUMING
-from weathervane.source._flow.dead_runs import MAX_DEATHS, deaths_of
+from weathervane.flow._api import every
+from weathervane.flow._automations import RESUMING
+from weathervane.flow._dead_runs import MAX_DEATHS, deaths_of
+from weathervane.flow._errors import SettingError
 
 __all__ = [
     "EVERY_TENANT",
@@ -72,11 +72,11 @@ def check_deaths(states: list[State[Any]]) -> None:
     """Gives up a run that keeps dying. Deaths before an end count no more: a person began it again.
 
     Raises:
-        ConfigurationError: DIED_TOO_OFTEN.
+        SettingError: DIED_TOO_OFTEN.
     """
     deaths = deaths_of(states)
     if deaths >= MAX_DEATHS:
-        raise ConfigurationError(
+        raise SettingError(
             f"this run's process died {deaths} times; look for what kills it (memory?) in the worker's log",
             reason="DIED_TOO_OFTEN",
         )

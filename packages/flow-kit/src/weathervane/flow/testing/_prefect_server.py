@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 import stamina
 
-from weathervane.source._flow.sqlite import database_url, keep_tables, with_tables
+from weathervane.flow._sqlite import database_url, keep_tables, with_tables
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

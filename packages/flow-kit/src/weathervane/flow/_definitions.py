@@ -21,8 +21,8 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from weathervane.source._flow.automations import TAG
-from weathervane.source._flow.packages import DeployError, Package
+from weathervane.flow._automations import TAG
+from weathervane.flow._packages import DeployError, Package
 
 __all__ = [
     "ConcurrencyEntry",

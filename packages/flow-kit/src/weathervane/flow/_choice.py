@@ -8,9 +8,9 @@ from typing import TypedDict
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags, FlowFilter, FlowFilterName
 from prefect.client.schemas.responses import DeploymentResponse
 
-from weathervane.source._flow.automations import TAG
-from weathervane.source._flow.definitions import read_definitions
-from weathervane.source._flow.packages import DeployError, installed_packages
+from weathervane.flow._automations import TAG
+from weathervane.flow._definitions import read_definitions
+from weathervane.flow._packages import DeployError, installed_packages
 
 __all__ = ["Candidates", "candidates", "meant"]
 

@@ -1,1 +1,0 @@
-"""What a flow of this house needs of Prefect: its API, its history, deployments and automations."""

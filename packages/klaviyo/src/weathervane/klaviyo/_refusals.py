@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["Problem", "problems_of", "problems_within", "told", "without_key"]
+__all__ = ["Refusal", "refusals_of", "refusals_within", "sentence", "without_key"]
 
 _NAMES = ("errors", "error")
 _KEY = re.compile(r"pk_[\w-]+")
@@ -15,7 +15,7 @@ _MASK = "pk_…"
 
 
 @dataclass(frozen=True)
-class Problem:
+class Refusal:
     """One element of `errors`, as far as it can be read: JSON:API promises texts and an object."""
 
     status: int | None
@@ -27,34 +27,34 @@ class Problem:
     id: str
 
 
-def problems_of(document: object) -> list[Problem] | None:
+def refusals_of(document: object) -> list[Refusal] | None:
     """The errors that a document names at its top; None when it is no JSON:API document with errors at all."""
     if not isinstance(document, dict) or not any(name in document for name in _NAMES):
         return None
-    return [problem for name in _NAMES for problem in _listed(document.get(name))]
+    return [refusal for name in _NAMES for refusal in _listed(document.get(name))]
 
 
-def problems_within(document: object) -> list[Problem]:
+def refusals_within(document: object) -> list[Refusal]:
     """All errors of a document: beside its data, in a resource that it holds or includes, in a row of a report.
 
     Not those within a resource's attributes, where a word is the account's own matter; a report's attributes are its
     answer.
     """
-    return [problem for found in _places(document) for problem in _listed(found)]
+    return [refusal for found in _places(document) for refusal in _listed(found)]
 
 
-def told(problems: Sequence[Problem]) -> str:
+def sentence(refusals: Sequence[Refusal]) -> str:
     """The errors in Klaviyo's own words, with the place each is about and the id of the first."""
     said = [
         (one.said or "an error without a word")[:200] + (f" [{one.place[:80]}]" if one.place else "")
-        for one in problems[:5]
+        for one in refusals[:5]
     ]
     words = "; ".join(said) or "no reason"
-    error_id = next((one.id for one in problems[:1] if one.id), "")
+    error_id = next((one.id for one in refusals[:1] if one.id), "")
     return words + (f"; error id {error_id[:40]}" if error_id else "")
 
 
-def without_key(problems: Sequence[Problem], key: str) -> list[Problem]:
+def without_key(refusals: Sequence[Refusal], key: str) -> list[Refusal]:
     """The errors without this key and any other, in whatever part; before anything is cut, or a part would stay."""
 
     def bare(text: str) -> str:
@@ -69,7 +69,7 @@ def without_key(problems: Sequence[Problem], key: str) -> list[Problem]:
             place=bare(one.place),
             id=bare(one.id),
         )
-        for one in problems
+        for one in refusals
     ]
 
 
@@ -92,21 +92,21 @@ def _places(document: object) -> Iterator[object]:
             ]
 
 
-def _listed(found: Any) -> list[Problem]:
+def _listed(found: Any) -> list[Refusal]:
     """Errors of any shape; none for what says that there is none: nothing, null, false, an empty list or text."""
     if not found:
         return []
-    return [_problem(one) for one in (found if isinstance(found, list) else [found])]
+    return [_refusal_from(one) for one in (found if isinstance(found, list) else [found])]
 
 
-def _problem(one: Any) -> Problem:
+def _refusal_from(one: Any) -> Refusal:
     if not isinstance(one, dict):
-        return Problem(None, "", _text(one), None, "", "")
+        return Refusal(None, "", _text(one), None, "", "")
     source = one.get("source")
     source = source if isinstance(source, dict) else {}
     code, parameter = _text(one.get("code")), source.get("parameter")
     words = (_text(one.get(name)) for name in ("detail", "title", "message"))
-    return Problem(
+    return Refusal(
         _status(one.get("status")),
         code,
         next((word for word in words if word), code),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from weathervane.klaviyo._refusals import Problem, problems_of, problems_within, told, without_key
+from weathervane.klaviyo._refusals import Refusal, refusals_of, refusals_within, sentence, without_key
 from weathervane.source import (
     Accept,
     ConfigurationError,
@@ -50,21 +50,21 @@ def classify(response: httpx.Response, *, key: str = "") -> Verdict:
     if status < 300:
         # Of every call that is made here Klaviyo's answer is a 200: another one is a proxy's, and may be a part.
         return Retry(UnavailableError(f"not Klaviyo's own answer (HTTP {status})", reason=f"HTTP_{status}"))
-    problems = _problems(response, key)
+    refusals = _refusals(response, key)
     if _passes(status):
-        return _later(response, status, problems) if problems else classify_by_status(response)
-    if problems is None:
+        return _later(response, status, refusals) if refusals else classify_by_status(response)
+    if refusals is None:
         if status == 403:
             return Retry(
                 UnavailableError("an edge server refuses (HTTP 403 without a reason)", reason="EDGE_REFUSED")
             )
         return classify_by_status(response)
-    said = f"Klaviyo says: {told(problems)} (HTTP {status})"
+    said = f"Klaviyo says: {sentence(refusals)} (HTTP {status})"
     if status == 404 and _names_missing(response):
         return Fail(NotFoundError(said, reason="NOT_FOUND"))
-    if status == 400 and any(_is_about_include(one) for one in problems):
+    if status == 400 and any(_is_about_include(one) for one in refusals):
         return Fail(IncludeRefusedError(said, reason="INCLUDE_REFUSED"))
-    return Fail(_refusal(status, said, problems))
+    return Fail(_error_of(status, said, refusals))
 
 
 def pause(response: httpx.Response, verdict: Verdict) -> float | None:
@@ -79,56 +79,54 @@ def _good(response: httpx.Response, key: str) -> Verdict:
     document = decode_json(response)
     if not isinstance(document, dict):
         return Retry(UnavailableError("Klaviyo's answer is not a JSON:API document", reason="NOT_JSON_API"))
-    if problems := problems_within(document):
-        return _spoilt(response, without_key(problems, key))
+    if refusals := refusals_within(document):
+        return _spoilt(response, without_key(refusals, key))
     if document.get("data") is None:
         # Never an empty page: an answer that lost its data looks just like one.
         return Retry(UnavailableError("Klaviyo's answer has no data", reason="NO_DATA"))
     return Accept()
 
 
-def _spoilt(response: httpx.Response, problems: Sequence[Problem]) -> Verdict:
+def _spoilt(response: httpx.Response, refusals: Sequence[Refusal]) -> Verdict:
     """A good answer with errors in it: final when all of them say so, by their own statuses.
 
     Never a NotFoundError: what is missing in a list is not the list, and a campaign is not gone because a part is.
     """
-    statuses = [one.status for one in problems if one.status is not None]
+    statuses = [one.status for one in refusals if one.status is not None]
     if not statuses or any(map(_passes, statuses)):
         passing = next(filter(_passes, statuses), None)
-        return _later(response, passing, problems)
-    said = (
-        f"Klaviyo says: {told(problems)} (HTTP {response.status_code}, with an error of {statuses[0]} in it)"
-    )
-    return Fail(_refusal(statuses[0], said, problems))
+        return _later(response, passing, refusals)
+    said = f"Klaviyo says: {sentence(refusals)} (HTTP {response.status_code}, with an error of {statuses[0]} in it)"
+    return Fail(_error_of(statuses[0], said, refusals))
 
 
 def _passes(status: int) -> bool:
     return status in (408, 425, 429) or status >= 500
 
 
-def _later(response: httpx.Response, status: int | None, problems: Sequence[Problem]) -> Verdict:
+def _later(response: httpx.Response, status: int | None, refusals: Sequence[Refusal]) -> Verdict:
     after = retry_after(response)
-    said = f"Klaviyo says: {told(problems)} (HTTP {response.status_code})"
+    said = f"Klaviyo says: {sentence(refusals)} (HTTP {response.status_code})"
     if status == 429:
         return Retry(ThrottledError(said, reason="THROTTLED", retry_after=after), after)
     reason = "ERROR_IN_ANSWER" if response.status_code < 400 else f"HTTP_{response.status_code}"
     return Retry(UnavailableError(said, reason=reason), after)
 
 
-def _refusal(status: int, said: str, problems: Sequence[Problem]) -> SourceError:
+def _error_of(status: int, said: str, refusals: Sequence[Refusal]) -> SourceError:
     if status == 401:
         return CredentialsError(said, reason="KEY_REFUSED")
     if status == 403:
         return CredentialsError(said, reason="MISSING_SCOPE")
     if status == 410:
         return ConfigurationError(f"the revision is retired; {said}", reason="REVISION_RETIRED")
-    return ContractError(said, reason=_reason(problems[0].code if problems else ""))
+    return ContractError(said, reason=_reason(refusals[0].code if refusals else ""))
 
 
-def _problems(response: httpx.Response, key: str) -> list[Problem] | None:
+def _refusals(response: httpx.Response, key: str) -> list[Refusal] | None:
     """The errors of a refusal; None when it is no document of Klaviyo's."""
     try:
-        found = problems_of(decode_json(response))
+        found = refusals_of(decode_json(response))
         return None if found is None else without_key(found, key)
     except SourceError:
         return None
@@ -137,12 +135,12 @@ def _problems(response: httpx.Response, key: str) -> list[Problem] | None:
 def _names_missing(response: httpx.Response) -> bool:
     """Whether a 404 is Klaviyo's own word that there is no such record; a gateway has none for it as well."""
     document = decode_json(response)
-    errors = problems_of({"errors": document.get("errors")} if isinstance(document, dict) else document)
+    errors = refusals_of({"errors": document.get("errors")} if isinstance(document, dict) else document)
     return any(one.status == 404 or one.code == "not_found" for one in errors or ())
 
 
-def _is_about_include(problem: Problem) -> bool:
-    return problem.parameter == "include" or (problem.parameter is None and "include" in problem.said)
+def _is_about_include(refusal: Refusal) -> bool:
+    return refusal.parameter == "include" or (refusal.parameter is None and "include" in refusal.said)
 
 
 def _reason(code: str) -> str:

@@ -19,8 +19,9 @@ import msgspec
 
 from weathervane.meta_ads._credentials import MetaAdsCredentials, TokenAuth
 from weathervane.meta_ads._pace import ACCOUNT, AppPace
+from weathervane.meta_ads._refusals import without_tokens
 from weathervane.meta_ads._settings import MetaAdsSettings
-from weathervane.meta_ads._verdict import REPORT, TooMuchDataError, classifier, of_account, without_tokens
+from weathervane.meta_ads._verdict import REPORT, TooMuchDataError, classifier, of_account
 from weathervane.source import (
     ConfigurationError,
     ContractError,

@@ -7,15 +7,14 @@ matter of credentials.
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
 import httpx
-import msgspec
 
 from weathervane.meta_ads._pace import regain_seconds
+from weathervane.meta_ads._refusals import Refusal, numbers, refusals_in, sentence
 from weathervane.source import (
     Accept,
     ConfigurationError,
@@ -30,7 +29,6 @@ from weathervane.source import (
     UnavailableError,
     Verdict,
     classify_by_status,
-    decode,
 )
 
 __all__ = [
@@ -43,7 +41,6 @@ __all__ = [
     "of_account",
     "of_report",
     "reworded",
-    "without_tokens",
 ]
 
 REPORT = "weathervane.meta_ads.report"
@@ -66,24 +63,6 @@ class AccountRefusedError(CredentialsError):
     """The token may not read this account; it may read others."""
 
 
-class _Error(msgspec.Struct):
-    code: int = 0
-    error_subcode: int | None = None
-    message: str = ""
-    is_transient: bool = False
-    fbtrace_id: str = ""
-
-
-class _Object(msgspec.Struct):
-    """An answer of which nothing is read."""
-
-
-class _Part(msgspec.Struct):
-    """One answer of a batch."""
-
-    body: str
-
-
 _TOO_MUCH = {(1, None), (1, 99), (100, 1487534), (100, 1504018), (2, 1504038), (-3, 1504045)}
 _DEAD_TOKEN = {
     458: "the app was removed by the user",
@@ -100,15 +79,6 @@ _TEMPORARY = {2, 104, 341, 368, 960}
 _LOST = (2601, 1815107)
 """Error accessing the job of a report run."""
 _E = TypeVar("_E", bound=SourceError)
-_OTHERS = ("errors", "exception", "error_code", "error_subcode", "error_message", "error_msg")
-"""Other names under which an error was seen to stand in a success."""
-_NO_SUCCESS = (b"false", b"0", b"null", b'"false"', b'"0"', b'""')
-_SUSPECT = re.compile(rb"error|success|exception|\\u00[4-7]")
-"""Of the names of errors, also with a letter that is escaped."""
-_MOST_NESTED = 10
-_NUMBER = re.compile(r"-?[0-9]{1,9}")
-_TOKEN = re.compile(r"EAA[A-Za-z0-9_-]+|[0-9]+\|[A-Za-z0-9_-]+")
-"""A token of a user or system user, and one of an app."""
 
 
 def classifier(default_wait: float, abuse_pause: float) -> Callable[[httpx.Response], Verdict]:
@@ -121,7 +91,7 @@ def classifier(default_wait: float, abuse_pause: float) -> Callable[[httpx.Respo
 
     def classify(response: httpx.Response) -> Verdict:
         try:
-            error = next(_errors(response), None)
+            error = next(refusals_in(response), None)
         except (SourceError, RecursionError):
             return _of_no_object(response)
         if error is None and response.status_code == 200:
@@ -136,12 +106,12 @@ def classifier(default_wait: float, abuse_pause: float) -> Callable[[httpx.Respo
     return classify
 
 
-def _by_status(response: httpx.Response, error: _Error | None) -> Verdict:
+def _by_status(response: httpx.Response, error: Refusal | None) -> Verdict:
     """The kit's verdict, with Meta's sentence if there is one."""
     verdict = classify_by_status(response)
     if error is None or not error.message or isinstance(verdict, Accept):
         return verdict
-    said = f"{verdict.error.message}. {_said(error, response.request)}"
+    said = f"{verdict.error.message}. {sentence(error, response.request)}"
     if isinstance(verdict, Retry):
         return replace(verdict, error=reworded(verdict.error, said))
     return replace(verdict, error=reworded(verdict.error, said))
@@ -163,17 +133,10 @@ def reworded(error: _E, message: str) -> _E:
     return again
 
 
-def without_tokens(text: str, *held: str) -> str:
-    """A text of Meta's without anything that looks like a token, or is one of those that are held."""
-    for one in filter(None, held):
-        text = text.replace(one, "…")
-    return _TOKEN.sub("…", text)
-
-
 def of_report(code: int | None, subcode: int | None, message: str) -> SourceError | None:
     """What the error of a report run that failed says of every run like it; None when another one may do better."""
-    error = _Error(code or 0, subcode, message)
-    said = f"a report run failed: {_said(error)}"
+    error = Refusal(code or 0, subcode, message)
+    said = f"a report run failed: {sentence(error)}"
     if (code, subcode) in _TOO_MUCH and code != 1:
         return TooMuchDataError(said, reason="TOO_MUCH_DATA")
     if subcode in _BREAKDOWNS:
@@ -193,95 +156,9 @@ def _of_no_object(response: httpx.Response) -> Verdict:
     return verdict
 
 
-def _errors(response: httpx.Response) -> Iterator[_Error]:
-    """The errors of an answer, wherever they stand: alone, beside data, in an element of a list, in a batch's text.
-
-    As in Meta's own SDK a member `error` is one whatever it holds, and so is `success: false`.
-    """
-    body = response.content.strip()
-    if _told_twice(body):
-        yield _Error(message="the answer has a list twice")
-    if body[:1] == b"[":
-        for part in decode(body, list[_Part | None], "Meta's answer") or [None]:
-            told = _Error(message="a call of a batch was not answered")
-            yield from (told,) if part is None else _within(part.body.strip().encode(), batch=True)
-    else:
-        decode(body, _Object, "Meta's answer")
-        yield from _within(body)
-
-
-def _told_twice(body: bytes) -> bool:
-    """A list or its paging is there twice: a reader sees the last one only."""
-    for name in (b"data", b"paging"):
-        places = (
-            [found.start() for found in re.finditer(rb'"%b"\s*:' % name, body)] if body[:1] == b"{" else []
-        )
-        # Of those within rows, which are few if any, renaming one changes nothing at the top.
-        for place in places[:_MOST_NESTED] if len(places) > 1 else ():
-            other = body[:place] + b'"?' + body[place + 2 :]
-            members = decode(other, dict[str, msgspec.Raw], "Meta's answer").keys()
-            if {name.decode(), "?" + name.decode()[1:]} <= members:
-                return True
-    return False
-
-
-def _within(part: bytes, name: str = "", *, batch: bool = False) -> Iterator[_Error]:
-    if not _SUSPECT.search(part):
-        return
-    if part[:1] == b"[":
-        for one in decode(part, list[msgspec.Raw], "Meta's answer"):
-            yield from _within(bytes(one), batch=batch)
-    elif part[:1] == b"{":
-        members = decode(part, dict[str, msgspec.Raw], "Meta's answer")
-        if batch and name == "data" and "is_valid" in members:
-            return  # what a token suffers from is what was asked, and no error of the answer
-        if "error" in members or bytes(members.get("success", b"")).lower() in _NO_SUCCESS:
-            yield _error_of(decode(members.get("error", b"null"), object, "Meta's error"))
-        elif "async_status" not in members:  # a report run's own errors are those of the run
-            found = {one: decode(members[one], object, "Meta's error") for one in _OTHERS if one in members}
-            if any(found.values()):
-                plural = found.pop("errors", None) or found.pop("exception", None)
-                yield _error_of(
-                    plural or {one.removeprefix("error_"): told for one, told in found.items() if told}
-                )
-        for member, one in members.items():
-            yield from _within(bytes(one), member, batch=batch)
-
-
-def _error_of(found: object) -> _Error:
-    """An error as it may be sent: an object, whose numbers may be texts, one in a list, or as a text, or nothing."""
-    for _ in range(_MOST_NESTED):
-        inner = found[0] if isinstance(found, list) and found else None
-        if isinstance(found, dict) and "code" not in found:
-            inner = found.get("error")
-        elif isinstance(found, str) and found.strip()[:1] in ("{", "["):
-            try:
-                inner = decode(found, object, "Meta's error")
-            except SourceError:
-                inner = None
-        if not isinstance(inner, dict | list | str) or not inner:
-            break
-        found = inner
-    if not isinstance(found, dict):
-        return _Error(message=found if isinstance(found, str) else "")
-    found = {"message": found.get("msg"), "error_subcode": found.get("subcode"), **found}
-    texts = {name: found[name] for name in ("message", "fbtrace_id") if isinstance(found.get(name), str)}
-    transient = found.get("is_transient") is True
-    return _Error(
-        _whole(found.get("code")) or 0, _whole(found.get("error_subcode")), is_transient=transient, **texts
-    )
-
-
-def _whole(found: object) -> int | None:
-    found = found.strip() if isinstance(found, str) else found
-    if isinstance(found, float) and found.is_integer():
-        found = int(found)
-    return int(found) if isinstance(found, int | str) and _NUMBER.fullmatch(str(found)) else None
-
-
-def _judge(error: _Error, response: httpx.Response, default_wait: float, abuse_pause: float) -> Verdict:
+def _judge(error: Refusal, response: httpx.Response, default_wait: float, abuse_pause: float) -> Verdict:
     code, subcode, request = error.code, error.error_subcode, response.request
-    said = _said(error, request)
+    said = sentence(error, request)
     about_run = REPORT in request.extensions and code == 100
     if (code, subcode) == _LOST or (about_run and (subcode == 33 or "adreport job" in error.message)):
         # Just made, and not known everywhere yet.
@@ -315,23 +192,12 @@ def _judge(error: _Error, response: httpx.Response, default_wait: float, abuse_p
     return Fail(ContractError(said, reason="REFUSED"))
 
 
-def _said(error: _Error, request: httpx.Request | None = None) -> str:
-    """Meta's own sentence, without the token that it may quote, and the numbers by which its support finds it."""
-    held = request.headers.get("authorization", "").partition(" ")[2] if request is not None else ""
-    return f"Meta: {without_tokens(error.message, held)[:200]} ({_numbers(error)})"
-
-
-def _numbers(error: _Error) -> str:
-    numbers = f"code {error.code}" + (f"/{error.error_subcode}" if error.error_subcode is not None else "")
-    return numbers + (f", trace {error.fbtrace_id[:40]}" if error.fbtrace_id else "")
-
-
-def _of_credentials(error: _Error, said: str) -> Fail | None:
+def _of_credentials(error: Refusal, said: str) -> Fail | None:
     code, subcode = error.code, error.error_subcode
     if code in (102, 190):
         why = _DEAD_TOKEN.get(subcode or 0, "Meta refuses it")
         # Not its message, which may be `Malformed access token` and the token.
-        told = f"the access token is of no use: {why} ({_numbers(error)})"
+        told = f"the access token is of no use: {why} ({numbers(error)})"
         return Fail(CredentialsError(told, reason="TOKEN_REFUSED"))
     if code == 100 and "appsecret_proof" in error.message:
         return Fail(CredentialsError(f"the app's secret is missing or wrong. {said}", reason="APP_SECRET"))
@@ -345,7 +211,7 @@ def _of_credentials(error: _Error, said: str) -> Fail | None:
 
 
 def _of_limits(
-    error: _Error, response: httpx.Response, said: str, default_wait: float, abuse_pause: float
+    error: Refusal, response: httpx.Response, said: str, default_wait: float, abuse_pause: float
 ) -> Verdict | None:
     code = error.code
     if code == 613 and error.error_subcode is None:

@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.deployments import run_deployment
 
 from weathervane.flow.testing import running_prefect
-from weathervane.source._flow.dispatch import dispatch
+from weathervane.source._run.dispatch import dispatch
 
 
 @flow

@@ -40,9 +40,9 @@ from weathervane.source._errors import (
     InternalError,
     UnavailableError,
 )
-from weathervane.source._flow.dispatch import LeftOutError, dispatch, finish_dispatch_of
 from weathervane.source._progress import Progress, listening
 from weathervane.source._run import tasks
+from weathervane.source._run.dispatch import LeftOutError, dispatch, finish_dispatch_of
 from weathervane.source._run.flow_body import conduct
 from weathervane.source._run.report_words import summary_line
 from weathervane.source._run.slices import Slice

@@ -24,7 +24,7 @@ from weathervane.flow.testing import answering
 from weathervane.rpc import StatusError
 from weathervane.source._errors import SourceError
 from weathervane.source._exit_codes import ExitCode, exit_code
-from weathervane.source._flow.asked import prefect_asked
+from weathervane.source._prefect import prefect_asked
 from weathervane.source._serve.backfill import backfill
 from weathervane.source._serve.deployed_runs import DeployedRuns
 from weathervane.source._serve.runs import RunRequest

@@ -26,7 +26,7 @@ from weathervane.source._errors import (
     SourceError,
     UnavailableError,
 )
-from weathervane.source._flow.asked import PrefectUnavailableError
+from weathervane.source._prefect import PrefectUnavailableError
 from weathervane.source._progress import Progress, announce
 from weathervane.source._run.summary import IngestionSummary, PutOff, TableSummary, summary_of
 from weathervane.source._serve.runs import RunRequest, Runs, RunSettings

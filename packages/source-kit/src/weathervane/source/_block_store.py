@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from weathervane.flow import no_such_api
-from weathervane.source._flow.asked import prefect_fault
+from weathervane.source._prefect import prefect_fault
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from graphql import GraphQLError
 
@@ -16,9 +16,6 @@ from weathervane.shopify.sandbox._search import Found, epoch, search
 from weathervane.shopify.sandbox._search_terms import SearchError
 from weathervane.shopify.sandbox._world import Record, World, number_of, stamp, type_of
 from weathervane.source.sandbox import Faults
-
-if TYPE_CHECKING:
-    from weathervane.shopify.sandbox._bulk import BulkOperations
 
 __all__ = ["View", "access_denied"]
 
@@ -32,6 +29,25 @@ EVENTS_KEPT = timedelta(days=365)
 
 EVENT_SCOPES = {"PRODUCT": "read_products", "PRODUCT_VARIANT": "read_products", "ORDER": "read_orders"}
 CACHED_LISTS = 16
+
+
+class Operations(Protocol):
+    """The app's bulk operations, which themselves read by a view; `BulkOperations` says what each does."""
+
+    def run(self, view: View, text: str, group: bool) -> dict[str, Any]:
+        """Start one."""
+
+    def cancel(self, operation_id: str, now: datetime) -> dict[str, Any]:
+        """Cancel one."""
+
+    def find(self, operation_id: str) -> Record | None:
+        """Poll one."""
+
+    def rows(self) -> list[Record]:
+        """Poll all."""
+
+    def newest(self, kind: str) -> Record | None:
+        """Poll the one that was started last."""
 
 
 @dataclass
@@ -57,7 +73,7 @@ class View:
 
     world: World
     faults: Faults
-    bulk: BulkOperations
+    bulk: Operations
     version: str
     handles: tuple[str, ...]
     scopes: frozenset[str]

@@ -53,9 +53,9 @@ from weathervane.source._errors import (
     SourceError,
     contained,
 )
-from weathervane.source._flow.asked import prefect_asked
-from weathervane.source._flow.dispatch import configured, dispatch, finish_dispatch_of, read_nothing
+from weathervane.source._prefect import prefect_asked
 from weathervane.source._progress import reach_lake, tell
+from weathervane.source._run.dispatch import configured, dispatch, finish_dispatch_of, read_nothing
 from weathervane.source._run.report_unread import failures_shown, report_skipped
 from weathervane.source._run.report_words import deferred_line, state_words, summary_line
 from weathervane.source._run.summary import IngestionSummary

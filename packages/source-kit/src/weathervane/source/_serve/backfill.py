@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_URL
 
 from weathervane.source._definition import Days, FlowDefinition, Forecast, SourceDefinition
 from weathervane.source._errors import ConfigurationError
-from weathervane.source._flow.asked import prefect_server
+from weathervane.source._prefect import prefect_server
 from weathervane.source._run.days import parse_days
 from weathervane.source._serve.backfill_runs import Attempt, BackfillRuns, Request, Standing, find_deployment
 from weathervane.source._serve.plan import Plan

@@ -36,7 +36,7 @@ from prefect.types import DateTime
 from weathervane.flow import TAG, candidates, meant, no_such_api
 from weathervane.rpc import StatusError
 from weathervane.source._definition import SourceDefinition
-from weathervane.source._flow.asked import prefect_fault
+from weathervane.source._prefect import prefect_fault
 from weathervane.source._run.report import COMMITTED, ENDED
 from weathervane.source._serve.events import News, Patience
 from weathervane.source._serve.runs import RunEvent, RunRequest

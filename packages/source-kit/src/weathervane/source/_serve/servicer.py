@@ -23,7 +23,7 @@ from weathervane.lake import InvalidNameError, check_name
 from weathervane.rpc import Service, StatusError
 from weathervane.source._definition import Finding, FlowDefinition, Severity, SourceDefinition
 from weathervane.source._errors import DeferredError, SourceError
-from weathervane.source._flow.asked import PrefectUnavailableError, prefect_asked, prefect_fault
+from weathervane.source._prefect import PrefectUnavailableError, prefect_asked, prefect_fault
 from weathervane.source._run.days import parse_days
 from weathervane.source._run.summary import IngestionSummary
 from weathervane.source._serve import convert as convert

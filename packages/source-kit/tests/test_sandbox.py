@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -19,15 +22,20 @@ from starlette.routing import Route
 from weathervane.source import sandbox
 from weathervane.source.sandbox import (
     HTTP_FAULTS,
+    ZONE,
+    Apps,
     Clock,
-    CommandParser,
     Faults,
     Recorder,
+    Running,
     SandboxError,
+    SandboxOptions,
     bind,
     control_routes,
     fingerprint,
+    option,
     replacement,
+    sandbox_command,
     serving,
     spoiled,
     url_of,
@@ -36,19 +44,108 @@ from weathervane.source.sandbox import (
 START = datetime(2026, 11, 1, 6, tzinfo=UTC)
 
 
-def test_the_help_of_a_command_names_every_default() -> None:
+@dataclass(frozen=True, kw_only=True)
+class PretendOptions(SandboxOptions):
+    """An option of each kind."""
+
+    token: str = option("tok_sandbox", "the token", secret=True)
+    rate: float = option(0.0, "a rate; 0 = none", at_least=0)
+    limit: float | None = option(None, "a limit; default: by the plan", above=0)
+    plan: Literal["small", "large"] = option("small", "the plan")
+    polls: int = option(2, "polls", at_least=1, at_most=9)
+    zone: str = option("UTC", "a zone", must=ZONE)
+    scopes: tuple[str, ...] = option(("a", "b"), "scopes, by commas")
+    pairs: tuple[tuple[str, ...], ...] = option(
+        (), "a pair", word="pair", read=lambda text: tuple(text.split("="))
+    )
+    strict: bool = option(False, "be strict")
+    life: bool | None = option(None, "whether it lives")
+
+
+class ServedError(Exception):
+    """What would be served."""
+
+
+@contextmanager
+def shown(options: PretendOptions, host: str, port: int) -> Iterator[tuple[Running, Apps]]:
+    """Says what it was given."""
+    raise ServedError(options, host, port)
+    yield
+
+
+command = sandbox_command("pretend", "Serve nothing.", PretendOptions, shown)
+
+
+def test_the_help_of_a_command_names_every_default(capsys: pytest.CaptureFixture[str]) -> None:
     """Once, and none where there is nothing to name."""
-    parser = CommandParser(prog="pretend")
-    parser.add_argument("--token", default="tok_sandbox", help="the token")
-    parser.add_argument("--rate", type=float, default=0.0, help="a rate; 0 = none")
-    parser.add_argument("--limit", type=float, help="a limit; default: by the plan")
-    parser.add_argument("--file", action="append", default=[], help="a file")
-    parser.add_argument("--strict", action="store_true", help="be strict")
-    parser.add_argument("--note", default="", help="a note")
-    told = parser.format_help()
-    for help_ in ("the token (default: tok_sandbox)", "a rate; 0 = none (default: 0.0)"):
-        assert f" {help_}\n" in told
-    assert told.count("default") == 3
+    with pytest.raises(SystemExit) as ended:
+        command(["--help"])
+    assert ended.value.code == 0
+    told = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "the token (default: tok_sandbox)",
+        "a rate; 0 = none (default: 0.0)",
+        "commas (default: a,b)",
+    ):
+        assert words in told
+    assert told.count("default") == 12
+    assert "tok_sandbox" not in repr(PretendOptions())
+
+
+def test_an_option_is_the_same_on_the_command_line_and_in_python() -> None:
+    """What is not given is as the dataclass has it."""
+    words = [
+        "--port",
+        "80",
+        "--limit",
+        "2.5",
+        "--plan",
+        "large",
+        "--scopes",
+        "c, d",
+        "--pair",
+        "x=y",
+        "--pair",
+        "z=w",
+    ]
+    with pytest.raises(ServedError) as served:
+        command(
+            [*words, "--strict", "--no-life", "--now", "2026-11-01T07:00:00+01:00", "--records", "one.jsonl"]
+        )
+    given = PretendOptions(
+        limit=2.5, plan="large", scopes=("c", "d"), pairs=(("x", "y"), ("z", "w")), strict=True, life=False,
+        now=START, records=(Path("one.jsonl"),),
+    )  # fmt: skip
+    assert served.value.args == (given, "127.0.0.1", 80)
+    with pytest.raises(ServedError) as served:
+        command([])
+    assert served.value.args == (PretendOptions(), "127.0.0.1", 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--rate", "-1"], "rate must not be negative, got -1.0"),
+        (["--limit", "0"], "limit must be above 0, got 0.0"),
+        (["--polls", "10"], "polls must be 1 to 9, got 10"),
+        (["--zone", "Nowhere"], "zone must be an IANA name such as Europe/Paris, got 'Nowhere'"),
+        (["--plan", "medium"], "argument --plan: invalid choice: 'medium'"),
+        (["--now", "2026-11-01"], "argument --now: '2026-11-01' needs an offset or Z"),
+        (["--seed", "many"], "argument --seed: invalid int value: 'many'"),
+        (["--pol", "3"], "unrecognized arguments: --pol 3"),
+    ],
+)
+def test_what_is_no_option_is_one_line(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the program ends with 2; in Python it is a ValueError."""
+    with pytest.raises(SystemExit) as ended:
+        command(words)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"pretend: {told}")
+    with pytest.raises(ValueError, match="now needs an offset or Z"):
+        PretendOptions(now=datetime(2026, 11, 1))
 
 
 def test_the_menu_names_everything_it_offers():

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from weathervane.klaviyo.sandbox._account import PretendAccount
 from weathervane.klaviyo.sandbox._app import api_app
 from weathervane.klaviyo.sandbox._options import AccountOptions
-from weathervane.source.sandbox import bind, run_until_signalled, serving, url_of
+from weathervane.source.sandbox import Apps, Running, bind, running, url_of
 
-__all__ = ["RunningKlaviyo", "run_process", "running_klaviyo"]
+__all__ = ["RunningKlaviyo", "prepared", "running_klaviyo"]
 
 
 @dataclass(frozen=True)
-class RunningKlaviyo:
-    """A pretend account that is being served.
+class RunningKlaviyo(Running):
+    """A pretend account that is being served; `url` is in place of `https://a.klaviyo.com`."""
 
-    Attributes:
-        url: the API host, in place of `https://a.klaviyo.com`.
-        account: the account's state: clock, faults, requests seen, truth, changes.
-    """
-
-    url: str
     account: PretendAccount
+    """Its state: clock, faults, requests seen, truth, changes."""
 
-    @property
-    def control_url(self) -> str:
-        """Base URL of the control routes."""
-        return f"{self.url}/_sandbox"
+    def ready(self) -> dict[str, Any]:
+        """The account's id."""
+        return {"account": self.account.options.account}
 
 
-@contextlib.contextmanager
-def running_klaviyo(account: str = "ACME01", **options: Any) -> Iterator[RunningKlaviyo]:
+def running_klaviyo(account: str = "ACME01", **options: Any) -> AbstractContextManager[RunningKlaviyo]:
     """Serve a pretend account on a free port, in a thread of this process, until the block ends.
 
     Args:
@@ -47,25 +38,12 @@ def running_klaviyo(account: str = "ACME01", **options: Any) -> Iterator[Running
         ValueError: an option is no good, or a file of records cannot be loaded.
         SandboxError: the server did not come up.
     """
-    pretended = PretendAccount(AccountOptions(account=account, **options))
-    with contextlib.closing(bind()) as sock, serving([(api_app(pretended), sock)]):
-        yield RunningKlaviyo(url_of(sock), pretended)
+    return running(prepared, AccountOptions(account=account, **options))
 
 
-def run_process(options: AccountOptions, host: str, port: int) -> None:
-    """Serve a pretend account until SIGTERM or SIGINT; print one JSON line on stdout when the port listens."""
-    pretended = PretendAccount(options)
-    with contextlib.closing(bind(host, port)) as sock:
-        running = RunningKlaviyo(url_of(sock), pretended)
-
-        def ready() -> None:
-            line = {
-                "event": "ready",
-                "url": running.url,
-                "account": options.account,
-                "control_url": running.control_url,
-            }
-            sys.stdout.write(json.dumps(line) + "\n")
-            sys.stdout.flush()
-
-        run_until_signalled([(api_app(pretended), sock)], ready)
+@contextmanager
+def prepared(options: AccountOptions, host: str, port: int) -> Iterator[tuple[RunningKlaviyo, Apps]]:
+    """A pretend account, and what serves it."""
+    account = PretendAccount(options)
+    with closing(bind(host, port)) as sock:
+        yield RunningKlaviyo(url_of(sock), account), [(api_app(account), sock)]

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from weathervane.meta_ads.sandbox._app import graph_app
 from weathervane.meta_ads.sandbox._meta import PretendMeta
 from weathervane.meta_ads.sandbox._options import MetaOptions
-from weathervane.source.sandbox import bind, run_until_signalled, serving, url_of
+from weathervane.source.sandbox import Apps, Running, bind, running, url_of
 
-__all__ = ["RunningMeta", "run_process", "running_meta"]
+__all__ = ["RunningMeta", "prepared", "running_meta"]
 
 
 @dataclass(frozen=True)
-class RunningMeta:
-    """A pretend Meta that is being served.
+class RunningMeta(Running):
+    """A pretend Meta that is being served; `url` is in place of `https://graph.facebook.com`."""
 
-    Attributes:
-        url: the Graph host, in place of `https://graph.facebook.com`.
-        meta: its state: clock, faults, requests seen, truth, changes.
-    """
-
-    url: str
     meta: PretendMeta
+    """Its state: clock, faults, requests seen, truth, changes."""
 
-    @property
-    def control_url(self) -> str:
-        """Base URL of the control routes."""
-        return f"{self.url}/_sandbox"
+    def ready(self) -> dict[str, Any]:
+        """The ad accounts."""
+        return {"accounts": list(self.meta.world.accounts)}
 
 
-@contextlib.contextmanager
-def running_meta(**options: Any) -> Iterator[RunningMeta]:
+def running_meta(**options: Any) -> AbstractContextManager[RunningMeta]:
     """Serve a pretend Meta on a free port, in a thread of this process, until the block ends.
 
     Args:
@@ -46,27 +37,12 @@ def running_meta(**options: Any) -> Iterator[RunningMeta]:
         ValueError: an option is no good, or a file of records cannot be loaded.
         SandboxError: the server did not come up.
     """
-    meta = PretendMeta(MetaOptions(**options))
-    with contextlib.closing(bind()) as sock:
-        running = RunningMeta(url_of(sock), meta)
-        with serving([(graph_app(meta), sock)]):
-            yield running
+    return running(prepared, MetaOptions(**options))
 
 
-def run_process(options: MetaOptions, host: str, port: int) -> None:
-    """Serve a pretend Meta until SIGTERM or SIGINT; print one JSON line on stdout when its port listens."""
+@contextmanager
+def prepared(options: MetaOptions, host: str, port: int) -> Iterator[tuple[RunningMeta, Apps]]:
+    """A pretend Meta, and what serves it."""
     meta = PretendMeta(options)
-    with contextlib.closing(bind(host, port)) as sock:
-        running = RunningMeta(url_of(sock), meta)
-
-        def ready() -> None:
-            line = {
-                "event": "ready",
-                "url": running.url,
-                "accounts": list(meta.world.accounts),
-                "control_url": running.control_url,
-            }
-            sys.stdout.write(json.dumps(line) + "\n")
-            sys.stdout.flush()
-
-        run_until_signalled([(graph_app(meta), sock)], ready)
+    with closing(bind(host, port)) as sock:
+        yield RunningMeta(url_of(sock), meta), [(graph_app(meta), sock)]

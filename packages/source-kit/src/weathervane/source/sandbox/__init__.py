@@ -5,35 +5,41 @@ Sandboxes are for tests and demonstrations. No client code imports this package,
 """
 
 from weathervane.source.sandbox._clock import Clock
-from weathervane.source.sandbox._command import CommandParser, moment, stop
 from weathervane.source.sandbox._control import PretendVendor, control_routes
 from weathervane.source.sandbox._faults import Fault, Faults
 from weathervane.source.sandbox._hostile import HTTP_FAULTS, replacement, spoiled
 from weathervane.source.sandbox._json_text import JSON_DECODER, json_bytes, read_json
+from weathervane.source.sandbox._options import CURRENCY, ZONE, Rule, SandboxOptions, option
 from weathervane.source.sandbox._recorder import Recorder, SeenRequest, fingerprint
-from weathervane.source.sandbox._server import SandboxError, bind, run_until_signalled, serving, url_of
+from weathervane.source.sandbox._server import SandboxError, bind, serving, url_of
+from weathervane.source.sandbox._shell import Apps, Running, running, sandbox_command
 
 __all__ = [
+    "CURRENCY",
     "HTTP_FAULTS",
     "JSON_DECODER",
+    "ZONE",
+    "Apps",
     "Clock",
-    "CommandParser",
     "Fault",
     "Faults",
     "PretendVendor",
     "Recorder",
+    "Rule",
+    "Running",
     "SandboxError",
+    "SandboxOptions",
     "SeenRequest",
     "bind",
     "control_routes",
     "fingerprint",
     "json_bytes",
-    "moment",
+    "option",
     "read_json",
     "replacement",
-    "run_until_signalled",
+    "running",
+    "sandbox_command",
     "serving",
     "spoiled",
-    "stop",
     "url_of",
 ]

@@ -18,7 +18,7 @@ MENUS = [menu for package in PACKAGES for menu in menus(package)]
 # What is offered beside the menus: the stubs of the protos, a plugin of pytest's, what only a server's own command
 # and tests start, and a command.
 BESIDE = re.compile(
-    r"weathervane\.(\w+\.v\d+(\.\w+)?|source\.testing\.fixtures|lake\.testing|lake\.server|lake\.flows|rpc\.probe)"
+    r"weathervane\.(\w+\.v\d+(\.\w+)?|(source|flow)\.testing\.fixtures|lake\.testing|lake\.server|lake\.flows|rpc\.probe)"
 )
 # They break the lake's server at each of its steps, so they know them.
 OF_THE_LAKE = ("tests/chaos",)

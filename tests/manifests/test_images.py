@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 ENTRYPOINT = ROOT / "deploy" / "entrypoint.sh"
 # One source stands for all: that each has its console script and its deployments, `wheels` and `house` see.
 PORTS = {"lake-writer": 50051, "shopify": 50061}
-PREFECT = "source-kit"
+PREFECT = "flow-kit"
 
 
 class Started(NamedTuple):

@@ -1,21 +1,3 @@
-"""A real Prefect server, one for all tests."""
+"""The real Prefect server that the tests share."""
 
-from __future__ import annotations
-
-import os
-from collections.abc import Iterator
-
-import pytest
-
-# Before anything imports Prefect.
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-
-
-@pytest.fixture(scope="session")
-def prefect() -> Iterator[None]:
-    """Of these tests alone."""
-    from weathervane.flow.testing import running_prefect
-
-    with running_prefect():
-        yield
+pytest_plugins = ["weathervane.flow.testing.fixtures"]

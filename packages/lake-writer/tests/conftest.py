@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,9 +23,7 @@ from weathervane.lake.v1 import lake_writer_pb2 as pb
 from weathervane.lake.v1 import lake_writer_pb2_grpc as pb_grpc
 from weathervane.lake.v1.lake_maintenance_pb2_grpc import LakeMaintenanceServiceStub
 
-# Before anything imports Prefect.
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+pytest_plugins = ["weathervane.flow.testing.fixtures"]
 
 
 @pytest.fixture
@@ -138,12 +135,3 @@ def peak_mib() -> Callable[[int], float]:
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
     return peak
-
-
-@pytest.fixture(scope="session")
-def prefect() -> Iterator[None]:
-    """A real Prefect server for the whole session."""
-    from weathervane.flow.testing import running_prefect
-
-    with running_prefect():
-        yield

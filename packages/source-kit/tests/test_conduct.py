@@ -29,7 +29,7 @@ from prefect.flow_engine import run_flow
 from prefect.runtime import flow_run as runtime
 from prefect.states import Cancelled, Cancelling, Completed, Crashed, Failed, Pending, Running, Scheduled
 
-from weathervane.flow import EVERY_TENANT, RESUMING, every
+from weathervane.flow import EVERY_TENANT, RESUMING, LeftOutError, dispatch, every, finish_dispatch_of
 from weathervane.flow.testing import newest_run
 from weathervane.lake import BusyError, LakeClient, NotFoundError, RejectedError, StaleCheckpointError
 from weathervane.source._errors import (
@@ -42,7 +42,6 @@ from weathervane.source._errors import (
 )
 from weathervane.source._progress import Progress, listening
 from weathervane.source._run import tasks
-from weathervane.source._run.dispatch import LeftOutError, dispatch, finish_dispatch_of
 from weathervane.source._run.flow_body import conduct
 from weathervane.source._run.report_words import summary_line
 from weathervane.source._run.slices import Slice
@@ -448,7 +447,7 @@ def test_a_killed_dispatch_is_finished_by_the_runs_that_it_started(
     # While it is at work nobody does its work, nor that of what is no dispatch, or is none that is known.
     keys = (f"{child.id}:acme", f"{parent.flow_id}:acme", "weathervane-start-ingest:pretend:one")
     for one in (child, *(child.model_copy(update={"idempotency_key": key}) for key in keys)):
-        assert finish_dispatch_of(api, one, PretendCredentials) is None
+        assert finish_dispatch_of(api, one, PretendCredentials.configured_tenants) is None
     for state in (Crashed(), Scheduled(name=RESUMING)):
         api.set_flow_run_state(parent.id, state, force=True)
     api.set_flow_run_state(child.id, Pending(), force=True)
@@ -458,7 +457,7 @@ def test_a_killed_dispatch_is_finished_by_the_runs_that_it_started(
     assert now.state is not None
     assert (now.state.type, now.state.name) == (StateType.COMPLETED, "Dispatched")
     assert f"{api.read_flow_run(child.id).name} did what was left of it" in str(now.state.message)
-    assert finish_dispatch_of(api, child, PretendCredentials) is None
+    assert finish_dispatch_of(api, child, PretendCredentials.configured_tenants) is None
     of_deployment = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[parent.deployment_id]))
     runs = list(every(api.read_flow_runs, flow_run_filter=of_deployment))
     told = sorted(str(run.parameters["tenant_id"]) for run in runs)
@@ -474,7 +473,7 @@ def test_many_tenants_are_few_requests(api: SyncPrefectClient, deployed: Any) ->
     parent = deployed(EVERY_TENANT)
     asked: list[str] = []
     api._client.event_hooks = {"request": [lambda request: asked.append(request.url.path)]}
-    state = dispatch(api, parent, tenants, shown=False)
+    state = dispatch(api, parent, tenants).state(None)
     assert (state.name, sum(path.endswith("/bulk") for path in asked)) == ("Dispatched", 2)
     assert len(asked) < 10
     of_deployment = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[parent.deployment_id]))

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from json import JSONDecodeError
-from typing import Any
 
 import grpc
 import httpx
 import pytest
-from prefect.settings import (
-    PREFECT_API_URL,
-    PREFECT_CLIENT_MAX_RETRIES,
-    PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
-    temporary_settings,
-)
 
-from weathervane.flow.testing import answering
+from weathervane.flow.testing import PASSWORD, SICK, sick_prefect
 from weathervane.rpc import StatusError
 from weathervane.source._errors import SourceError
 from weathervane.source._exit_codes import ExitCode, exit_code
@@ -32,22 +23,7 @@ from weathervane.source._serve.servicer import run_flow
 
 from .pretend_flows import PRETEND, PretendCredentials
 
-PASSWORD = "canary-77ab10"
-PAGE = "<!doctype html><title>Sign in</title>"
 REQUEST = RunRequest("one", "acme", "ingest_pretend_things")
-SICK = {
-    "another path": (404, '{"detail": "Not Found"}', "PREFECT_URL"),
-    "another server's 404": (404, "404 page not found", "PREFECT_URL"),
-    "a login page": (200, PAGE, "PREFECT_URL"),
-    "other JSON": (200, '{"hello": 1}', "PREFECT_URL"),
-    "refused": (401, '{"exception_message": "Unauthorized"}', "PREFECT_REFUSED"),
-    "forbidden": (403, PAGE, "PREFECT_REFUSED"),
-    "broken": (500, '{"exception_message": "Internal Server Error"}', "PREFECT_API"),
-    "overloaded": (503, PAGE, "PREFECT_API"),
-    "slowed down": (429, "slower", "PREFECT_API"),
-    "gone": (0, "", "PREFECT_API"),
-}
-"""What answers: a status (0: nobody), a text, and the reason that is told."""
 
 
 async def _watched() -> None:
@@ -83,21 +59,8 @@ ASKING: dict[str, Callable[[], object]] = {
 @pytest.fixture(params=SICK)
 def sick(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """Prefect's address leads there; the address, and the reason to be told."""
-    status, body, reason = SICK[request.param]
-    with ExitStack() as stack:
-        if status:
-            address = stack.enter_context(answering(status, body))
-        else:
-            taken = stack.enter_context(socket.socket())
-            taken.bind(("127.0.0.1", 0))  # bound and not listening: refused, and nobody else's
-            address = f"127.0.0.1:{taken.getsockname()[1]}"
-        settings: Any = {
-            PREFECT_API_URL: f"http://operator:{PASSWORD}@{address}/api",
-            PREFECT_CLIENT_MAX_RETRIES: 0,
-            PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
-        }
-        stack.enter_context(temporary_settings(settings))
-        yield address, reason
+    with sick_prefect(request.param) as found:
+        yield found
 
 
 @pytest.mark.parametrize("asking", ASKING)
@@ -128,7 +91,7 @@ def test_whoever_asks_says_the_same(asking: str, sick: tuple[str, str]) -> None:
         (httpx.ReadTimeout("slow"), "PREFECT_API"),
         (httpx.TooManyRedirects("to a login page"), "PREFECT_URL"),
         (httpx.InvalidURL("no url"), "PREFECT_URL"),
-        (JSONDecodeError("Expecting value", PAGE, 0), "PREFECT_URL"),
+        (JSONDecodeError("Expecting value", "<!doctype html>", 0), "PREFECT_URL"),
     ],
 )
 def test_what_fails_in_the_midst_of_a_run_is_told_likewise(error: Exception, reason: str) -> None:

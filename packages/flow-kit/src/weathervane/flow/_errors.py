@@ -7,14 +7,29 @@
     ├── PrefectSetupError           what is configured is no Prefect server, or refuses
     └── SettingError                a setting is none, or a run cannot go on as it is
 
-The packages above have errors of their own; whoever handles both asks for `reason` and `retriable`.
+The packages above have errors of their own: of those, `Known` is all that is looked at.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
-__all__ = ["FlowError", "PrefectSetupError", "PrefectUnavailableError", "SettingError"]
+__all__ = ["FlowError", "Known", "PrefectSetupError", "PrefectUnavailableError", "SettingError"]
+
+
+@runtime_checkable
+class Known(Protocol):
+    """An error of this house: its text is made to be shown. Another's may hold anything, a password too."""
+
+    @property
+    def reason(self) -> str:
+        """A stable word for programs: docs/reasons.md."""
+        ...
+
+    @property
+    def retriable(self) -> bool:
+        """Whether the same call, made again soon, may succeed."""
+        ...
 
 
 class FlowError(Exception):

@@ -22,9 +22,9 @@ from weathervane.flow._api import every
 from weathervane.flow._automations import RESUMING
 from weathervane.flow._dead_runs import MAX_DEATHS, deaths_of
 from weathervane.flow._errors import SettingError
+from weathervane.flow._names import EVERY_TENANT
 
 __all__ = [
-    "EVERY_TENANT",
     "check_deaths",
     "dispatched_before",
     "end_before",
@@ -33,9 +33,6 @@ __all__ = [
     "overtaken_by",
     "states_of",
 ]
-
-EVERY_TENANT = "*"
-"""As `tenant_id`: every tenant that has credentials. No tenant can be named so."""
 
 _UNFINISHED = {StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING}
 _GOING_WELL = {StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.COMPLETED}

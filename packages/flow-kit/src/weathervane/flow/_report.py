@@ -17,7 +17,9 @@ from prefect.runtime import deployment
 from prefect.runtime import flow_run as runtime
 from prefect.utilities.urls import url_for
 
-__all__ = ["ProgressBar", "artifact_key", "code", "guarded", "links"]
+from weathervane.flow._errors import Known
+
+__all__ = ["ProgressBar", "artifact_key", "code", "guarded", "links", "said"]
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,11 @@ def artifact_key(*parts: str) -> str:
 def code(text: str | None) -> str:
     """A text as code in Markdown, which makes neither a link nor a column of it."""
     return f"`{text.replace('|', ' ').replace('`', chr(39))}`" if text else "none"
+
+
+def said(error: BaseException | None) -> str:
+    """An error in one line: its own text, if it is made to be shown."""
+    return str(error) if isinstance(error, Known) else f"{type(error).__name__}: see the run's log"
 
 
 def links() -> list[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 import stamina
 
+from weathervane.flow._environment import prefer
 from weathervane.flow._sqlite import database_url, keep_tables, with_tables
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def running_prefect(startup_seconds: float = 180) -> Iterator[None]:
     the server's code into this process, as Prefect's own `prefect_test_harness` does. Flows do not wait for their
     heartbeat's last second here.
     """
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    prefer()
     from prefect import context
     from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 

@@ -11,20 +11,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
+from weathervane.flow import EVERY_TENANT, PartsFailedError, Reports, Row, listed, run_name
 from weathervane.lake import LakeClient, NotFoundError, TableRef
 from weathervane.lake._model import QUARANTINE_SUFFIX
-from weathervane.lake.flows.tenants import (
-    EVERY_TENANT,
-    TRIED_AGAIN,
-    Reports,
-    Row,
-    UpkeepError,
-    counted,
-    each_table,
-    each_tenant,
-    listed,
-    run_name,
-)
+from weathervane.lake.flows.tenants import TRIED_AGAIN, each_table, of_each_tenant
 
 __all__ = ["check_freshness"]
 
@@ -48,7 +38,7 @@ def check_freshness(
             since no schedule writes it.
     """
 
-    def end(reports: Reports) -> State[Reports]:
+    def end(reports: Reports, what: str) -> State[Reports]:
         rows = [(tenant, row) for tenant, rows in reports.items() for row in rows]
         stale = [
             f"{tenant}/{row['dataset']} ({row['age (h)']} h, allowed {row['allowed (h)']} h)"
@@ -57,25 +47,17 @@ def check_freshness(
         ]
         if stale:
             message = f"{len(stale)} of {len(rows)} tables are stale: {listed(stale)}"
-            return Failed(name="Stale", message=message, data=UpkeepError(message))
-        what = f"{counted(len(reports), 'tenant')}, {counted(len(rows), 'table')}"
+            return Failed(name="Stale", message=message, data=PartsFailedError(message))
         message = f"{what}, all of them written lately"
         return Completed(name="Fresh", message=message, data=reports)
 
     allowances = (max_age_hours, max_age_hours_by_dataset or {})
-    return each_tenant("freshness", tenant_id, check_tenant, *allowances, end=end)
+    return of_each_tenant("freshness", tenant_id, check_tenant, *allowances, end=end)
 
 
-@task(
-    task_run_name="{tenant} · freshness",
-    **TRIED_AGAIN,
-)
+@task(task_run_name="{tenant} · freshness", **TRIED_AGAIN)
 def check_tenant(tenant: str, max_age_hours: float, by_dataset: dict[str, float | None]) -> list[Row]:
     """Looks at a tenant's tables. That of a table's rejects is written when there are some, so it has no age."""
-    columns = (
-        *("age (h)", "allowed (h)", "last write", "last commit"),
-        *("rows", "set aside", "checkpoint", "version"),
-    )
     now = datetime.now(UTC)
 
     def work(lake: LakeClient, table: TableRef) -> Row | None:
@@ -98,7 +80,7 @@ def check_tenant(tenant: str, max_age_hours: float, by_dataset: dict[str, float 
             "state": _state(hours, allowed),
         }
 
-    return each_table(tenant, "freshness", columns, work)
+    return each_table(tenant, "freshness", work)
 
 
 def _state(hours: float | None, allowed: float | None) -> str:

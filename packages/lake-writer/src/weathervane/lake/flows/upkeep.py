@@ -10,17 +10,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
+from weathervane.flow import EVERY_TENANT, Reports, Row, run_name
 from weathervane.lake import LakeClient, MaintenanceClient, TableRef, lake_address
-from weathervane.lake.flows.tenants import (
-    EVERY_TENANT,
-    TRIED_AGAIN,
-    Reports,
-    Row,
-    counted,
-    each_table,
-    each_tenant,
-    run_name,
-)
+from weathervane.lake.flows.tenants import TRIED_AGAIN, counted, each_table, of_each_tenant, total
 
 __all__ = ["compact_lake", "vacuum_lake"]
 
@@ -36,14 +28,12 @@ def compact_lake(tenant_id: str = EVERY_TENANT) -> Reports:
         tenant_id: A tenant; `*` takes every tenant of the lake.
     """
 
-    def end(reports: Reports) -> State[Reports]:
-        rows = [row for rows in reports.values() for row in rows]
-        before, after = (sum(int(row[name]) for row in rows) for name in ("files before", "files after"))
-        what = f"{counted(len(reports), 'tenant')}, {counted(len(rows), 'table')}"
+    def end(reports: Reports, what: str) -> State[Reports]:
+        before, after = (total(reports, name) for name in ("files before", "files after"))
         message = f"{what}: {counted(before, 'file')} before, {after:,} after"
         return Completed(name="Compacted", message=message, data=reports)
 
-    return each_tenant("compaction", tenant_id, compact_tenant, end=end)
+    return of_each_tenant("compaction", tenant_id, compact_tenant, end=end)
 
 
 @flow(name="vacuum_lake", version=_VERSION, flow_run_name=run_name)
@@ -61,24 +51,18 @@ def vacuum_lake(
         dry_run: Only count what would be deleted.
     """
 
-    def end(reports: Reports) -> State[Reports]:
-        rows = [row for rows in reports.values() for row in rows]
-        files, size = (sum(int(row[name]) for row in rows) for name in ("files deleted", "bytes deleted"))
+    def end(reports: Reports, what: str) -> State[Reports]:
+        files, size = (total(reports, name) for name in ("files deleted", "bytes deleted"))
         would = "would be " if dry_run else ""
-        what = f"{counted(len(reports), 'tenant')}, {counted(len(rows), 'table')}"
         message = f"{what}: {counted(files, 'file')} of {counted(size, 'byte')} {would}deleted"
         return Completed(name="Counted" if dry_run else "Vacuumed", message=message, data=reports)
 
-    return each_tenant("vacuum", tenant_id, vacuum_tenant, retention_hours, dry_run, end=end)
+    return of_each_tenant("vacuum", tenant_id, vacuum_tenant, retention_hours, dry_run, end=end)
 
 
-@task(
-    task_run_name="{tenant} · compaction",
-    **TRIED_AGAIN,
-)
+@task(task_run_name="{tenant} · compaction", **TRIED_AGAIN)
 def compact_tenant(tenant: str) -> list[Row]:
     """Compacts a tenant's tables."""
-    columns = ("files before", "files after", "bytes before", "bytes after", "rows rewritten", "version")
     with MaintenanceClient(lake_address()) as upkeep:
 
         def work(lake: LakeClient, table: TableRef) -> Row:
@@ -93,16 +77,12 @@ def compact_tenant(tenant: str) -> list[Row]:
                 "state": "compacted" if done.commits else "compact already",
             }
 
-        return each_table(tenant, "compaction", columns, work)
+        return each_table(tenant, "compaction", work)
 
 
-@task(
-    task_run_name="{tenant} · vacuum",
-    **TRIED_AGAIN,
-)
+@task(task_run_name="{tenant} · vacuum", **TRIED_AGAIN)
 def vacuum_tenant(tenant: str, retention_hours: int, dry_run: bool) -> list[Row]:
     """Vacuums a tenant's tables, those of its rejects too."""
-    columns = ("files deleted", "bytes deleted", "files kept", "bytes kept", "versions", "retention (h)")
     with MaintenanceClient(lake_address()) as upkeep:
 
         def work(lake: LakeClient, table: TableRef) -> Row:
@@ -117,4 +97,4 @@ def vacuum_tenant(tenant: str, retention_hours: int, dry_run: bool) -> list[Row]
                 "state": "counted only" if dry_run else "vacuumed",
             }
 
-        return each_table(tenant, "vacuum", columns, work)
+        return each_table(tenant, "vacuum", work)

@@ -23,25 +23,30 @@ Outside of a flow run (`flow.fn(...)`) there are no states: the summary is retur
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.exceptions import Pause
 from prefect.runtime import flow_run as runtime
-from prefect.states import Cancelled, Completed, Failed, Scheduled
+from prefect.states import Cancelled, Completed, Failed
 
 from weathervane.flow import (
     EVERY_TENANT,
     check_deaths,
+    defer,
+    dispatch,
     end_before,
+    ended_again,
+    failed,
+    finish_dispatch_of,
     is_cancelled,
+    no_more_retries,
     overtaken_by,
     states_of,
     tend,
+    who,
 )
 from weathervane.lake import LakeError, StaleCheckpointError
 from weathervane.source._credentials import SourceCredentials
@@ -55,10 +60,9 @@ from weathervane.source._errors import (
 )
 from weathervane.source._prefect import prefect_asked
 from weathervane.source._progress import reach_lake, tell
-from weathervane.source._run.dispatch import configured, dispatch, finish_dispatch_of, read_nothing
-from weathervane.source._run.report_unread import failures_shown, report_skipped
+from weathervane.source._run.report_unread import failures_shown, report_dispatch, report_skipped
 from weathervane.source._run.report_words import deferred_line, state_words, summary_line
-from weathervane.source._run.summary import IngestionSummary
+from weathervane.source._run.summary import IngestionSummary, summary_of
 from weathervane.source._run.tasks import BACKFILL
 
 __all__ = ["EVERY_TENANT", "conduct", "run_name"]
@@ -95,40 +99,40 @@ def conduct(
         if (newer := overtaken_by(api, run)) is not None:
             message = f"{newer.name} is due since {newer.expected_start_time:%Y-%m-%d %H:%M} UTC and covers this run"
             report_skipped(tenant_id, message, newer.id)
-            return _ends(Completed(name="Skipped", message=message, data=read_nothing("skipped")))
+            return _ends(Completed(name="Skipped", message=message, data=_read_nothing("skipped")))
         try:
             if run.run_count > 1:
                 states = states_of(api, run)
                 if is_cancelled(states):
                     return _ends(Cancelled(message="cancelled before its machine died"))
                 if (end := end_before(states)) is not None:
-                    return _ends_again(api, run, end)
+                    return _ends(ended_again(api, run, end, _read_nothing("skipped")))
                 with prefect_asked():
                     check_deaths(states)
             if tenant_id == EVERY_TENANT:
-                tenants = configured(credentials)
+                tenants = _configured(credentials)
                 if run.deployment_id is None:
                     return _ends(_one_after_the_other(run, tenants))
-                return _ends_for_good(api, run, dispatch(api, run, tenants))
+                return _dispatch(api, run, tenants)
             with failures_shown(tenant_id), contained():
                 summary = _named(tenant_id, lambda: _begun(tenant_id, credentials, work))
         except DeferredError as error:
-            _defer(api, run, error.retry_after, error)
-            return _fails(api, run, error)
+            _defer(api, run, error.retry_after, str(error))
+            return _ends(failed(api, run, error))
         except IncompleteError as error:
             if run.run_count > (run.empirical_policy.retries or 0):
-                return _fails(api, run, error, name="Incomplete")
+                return _ends(failed(api, run, error, name="Incomplete"))
             _tell_of_next(tenant_id, run, error)
             raise
         except (SourceError, LakeError) as error:
             if error.reason == "LAKE_NOT_THERE" and run.deployment_id is None:
                 # A person waits, who mends an address sooner than a retry does.
-                return _fails(api, run, error)
+                return _ends(failed(api, run, error))
             # What a flow's retry does, beginning anew, mends a stale checkpoint, and perhaps what nobody foresaw.
             if error.retriable or isinstance(error, StaleCheckpointError | InternalError):
                 _tell_of_next(tenant_id, run, error)
                 raise
-            return _fails(api, run, error)
+            return _ends(failed(api, run, error))
         if (deferred := summary.metadata.get("deferred")) is not None:
             _defer(api, run, deferred["retry_after"], deferred_line(summary))
             # A run of no deployment: what is left is for the next one.
@@ -150,8 +154,7 @@ def run_name() -> str:
     window = f"{start} to {until}" if start else f"up to {until}"
     if BACKFILL in runtime.get_tags():
         window = f"{BACKFILL} {window}"
-    who = "every tenant" if tenant == EVERY_TENANT else str(tenant)
-    return " · ".join([who, " ".join([what.removeprefix("ingest_"), *rest]), window])
+    return " · ".join([who(str(tenant)), " ".join([what.removeprefix("ingest_"), *rest]), window])
 
 
 def _begun(
@@ -197,53 +200,39 @@ def _look_around(api: SyncPrefectClient, run: FlowRun, credentials: type[SourceC
         with prefect_asked():
             for found in tend(api, run.deployment_id, of=run):
                 log.warning("a dead run: %s", found.line())
-            if (other := finish_dispatch_of(api, run, credentials)) is not None:
+            if (other := finish_dispatch_of(api, run, lambda: _configured(credentials))) is not None:
                 log.warning("%s died; what was left of it is done", other.name)
     except SourceError as error:
         log.warning("could not look for dead runs: %s", error)
 
 
-def _ends_for_good(api: SyncPrefectClient, run: FlowRun, state: State[IngestionSummary]) -> IngestionSummary:
+def _configured(credentials: type[SourceCredentials]) -> list[str]:
+    if not (tenants := credentials.configured_tenants()):
+        raise ConfigurationError("no tenant has credentials for this source", reason="NO_TENANTS")
+    return tenants
+
+
+def _dispatch(api: SyncPrefectClient, run: FlowRun, tenants: Sequence[str]) -> IngestionSummary:
+    done = dispatch(api, run, tenants)
+    report_dispatch(done.runs, done.left_out)
+    state = done.state(_read_nothing("dispatched", done.runs))
     if state.is_failed():
-        _no_more_retries(api, run)
+        no_more_retries(api, run)
     return _ends(state)
 
 
-def _no_more_retries(api: SyncPrefectClient, run: FlowRun) -> None:
-    """Flow retries take no condition, so a run that shall end is told that none are left."""
-    policy = run.empirical_policy.model_copy(update={"retries": 0})
-    api.update_flow_run(run.id, empirical_policy=policy)
+def _defer(api: SyncPrefectClient, run: FlowRun, seconds: float, why: str) -> None:
+    """Puts a deployment's run off. A run of no deployment has no one to wake it."""
+    if run.deployment_id is not None:
+        defer(api, run, seconds, why)
 
 
-def _fails(
-    api: SyncPrefectClient, run: FlowRun, error: Exception, *, name: str = "Failed"
-) -> IngestionSummary:
-    """Ends the run now, in one clear line."""
-    _no_more_retries(api, run)
-    return _ends(Failed(name=name, message=str(error), data=error))
-
-
-def _defer(api: SyncPrefectClient, run: FlowRun, seconds: float, why: object) -> None:
-    """Puts the run off and leaves its process, which frees its slot. A run of no deployment has no one to wake it."""
-    if run.deployment_id is None:
-        return
-    # Every beginning counts as an attempt; the pause shall not cost one. A run that was tried again in its process
-    # would stay marked so, and no worker takes such a run (3.8.8).
-    policy = run.empirical_policy.model_copy(
-        update={"retries": (run.empirical_policy.retries or 0) + 1, "retry_type": "reschedule"}
-    )
-    api.update_flow_run(run.id, empirical_policy=policy)
-    state: State[Any] = Scheduled(
-        scheduled_time=datetime.now(UTC) + timedelta(seconds=seconds), name="Deferred", message=str(why)
-    )
-    raise Pause(state=api.set_flow_run_state(run.id, state).state)
-
-
-def _ends_again(api: SyncPrefectClient, run: FlowRun, end: State[Any]) -> IngestionSummary:
-    if end.is_failed():
-        return _fails(api, run, RuntimeError(end.message), name=str(end.name))
-    data = None if end.is_cancelled() else read_nothing("skipped")
-    return _ends(State(type=end.type, name=end.name, message=end.message, data=data))
+def _read_nothing(state: str, runs: Mapping[str, str] | None = None) -> IngestionSummary:
+    """The summary of a run that read nothing itself; of a dispatch, with the runs' ids by tenant."""
+    summary = summary_of("", {}, state=state)
+    if runs is not None:
+        summary.metadata["runs"] = dict(runs)
+    return summary
 
 
 def _one_after_the_other(run: FlowRun, tenants: Iterable[str]) -> State[IngestionSummary]:
@@ -260,5 +249,5 @@ def _one_after_the_other(run: FlowRun, tenants: Iterable[str]) -> State[Ingestio
         return Failed(message=f"{len(failed)} of {len(states)} tenants failed: {each}")
     message = f"{len(states)} tenants: {', '.join(states)}"
     return Completed(
-        name="Dispatched", message=message, data=read_nothing("dispatched", runs=dict.fromkeys(states, ""))
+        name="Dispatched", message=message, data=_read_nothing("dispatched", dict.fromkeys(states, ""))
     )

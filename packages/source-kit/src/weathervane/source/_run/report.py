@@ -27,13 +27,12 @@ from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.runtime import flow_run as runtime
 
-from weathervane.flow import ProgressBar, artifact_key, code, guarded, links
+from weathervane.flow import ProgressBar, artifact_key, code, guarded, links, said
 from weathervane.lake import Counts
 from weathervane.source._run.engine import Ingestion
 from weathervane.source._run.report_words import (
     became,
     deferred_line,
-    said,
     shown,
     state_words,
     summary_line,

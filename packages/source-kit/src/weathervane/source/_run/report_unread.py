@@ -17,9 +17,9 @@ from prefect.context import FlowRunContext
 from prefect.runtime import flow_run as runtime
 from prefect.utilities.urls import url_for
 
-from weathervane.flow import EVERY_TENANT, artifact_key, code, guarded
+from weathervane.flow import EVERY_TENANT, artifact_key, code, guarded, said, who
 from weathervane.source._run.report import SHOWN
-from weathervane.source._run.report_words import became, said
+from weathervane.source._run.report_words import became
 
 __all__ = ["failures_shown", "report_dispatch", "report_skipped"]
 
@@ -36,7 +36,7 @@ def report_dispatch(runs: Mapping[str, str], busy: Mapping[str, str]) -> None:
     what = _what()
     title = f"{what}: {len(runs)} runs started" + (f", {len(busy)} tenants left out" if busy else "")
     text = "\n".join([f"# {title}", "", *lines])
-    guarded(what, lambda: create_markdown_artifact(text, artifact_key(what, "every-tenant"), title))
+    guarded(what, lambda: create_markdown_artifact(text, artifact_key(what, who(EVERY_TENANT)), title))
 
 
 def report_skipped(tenant: str, message: str, newer: UUID) -> None:
@@ -47,11 +47,11 @@ def report_skipped(tenant: str, message: str, newer: UUID) -> None:
         message: Why it is skipped.
         newer: The other run.
     """
-    what, who = _what(), "every-tenant" if tenant == EVERY_TENANT else tenant
-    title = f"{who}/{what}: skipped"
+    what, whose = _what(), who(tenant).replace(" ", "-")
+    title = f"{whose}/{what}: skipped"
     url = url_for("flow-run", newer) or str(newer)
     text = f"# {title}\n\n{code(message)}\n\n- [the run that covers it]({url})"
-    guarded(title, lambda: create_markdown_artifact(text, artifact_key(what, who), title))
+    guarded(title, lambda: create_markdown_artifact(text, artifact_key(what, whose), title))
 
 
 @contextmanager

@@ -1,15 +1,13 @@
-"""The words of a run's reports in Prefect: keys, states and lines, none of which holds a row or a secret."""
+"""The words of a run's reports in Prefect: states and lines, none of which holds a row or a secret."""
 
 from __future__ import annotations
 
-from weathervane.lake import LakeError
-from weathervane.source._errors import DeferredError, IncompleteError, SourceError
+from weathervane.source._errors import DeferredError, IncompleteError
 from weathervane.source._run.summary import IngestionSummary, aside, aside_by_table
 
 __all__ = [
     "became",
     "deferred_line",
-    "said",
     "shown",
     "state_words",
     "summary_line",
@@ -57,10 +55,3 @@ def became(error: BaseException | None) -> str:
     if isinstance(error, DeferredError):
         return "deferred"
     return "failed" if isinstance(error, Exception) else "interrupted"
-
-
-def said(error: BaseException | None) -> str:
-    """An error in one line."""
-    # Another error's text may hold anything.
-    known = isinstance(error, SourceError | LakeError)
-    return str(error) if known else f"{type(error).__name__}: see the run's log"

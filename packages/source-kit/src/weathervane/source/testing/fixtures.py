@@ -10,21 +10,17 @@ pytest_plugins = ["weathervane.source.testing.fixtures"]
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import stamina
 
-from weathervane.flow.testing import running_prefect
+# It also sets what has to be in the environment before anything imports Prefect.
+from weathervane.flow.testing.fixtures import prefect as prefect
 from weathervane.lake import LakeClient
 from weathervane.lake.testing import running_lake
 from weathervane.source import _block_store
-
-# Before anything imports Prefect.
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
 
 @pytest.fixture(autouse=True)
@@ -70,10 +66,3 @@ def block_document(monkeypatch: pytest.MonkeyPatch) -> BlockDocument:
     monkeypatch.setattr(_block_store, "read", lambda block_type, name: held.document)
     monkeypatch.setattr(_block_store, "update", update)
     return held
-
-
-@pytest.fixture(scope="session")
-def prefect() -> Iterator[None]:
-    """A real Prefect server for the few tests that need one."""
-    with running_prefect():
-        yield

@@ -1,6 +1,6 @@
 """What a tenant costs a run for every tenant: by one request for many, and one by one as `run_deployment` does it.
 
-Run it from a checkout: `python packages/source-kit/benchmarks/dispatch.py [TENANTS]`. It starts a Prefect server of its
+Run it from a checkout: `python packages/flow-kit/benchmarks/dispatch.py [TENANTS]`. It starts a Prefect server of its
 own, on SQLite.
 """
 
@@ -13,8 +13,8 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.deployments import run_deployment
 
+from weathervane.flow import dispatch
 from weathervane.flow.testing import running_prefect
-from weathervane.source._run.dispatch import dispatch
 
 
 @flow
@@ -38,7 +38,7 @@ def main(count: int) -> None:
         deployment = api.create_deployment(api.create_flow(something), "benchmark", tags=["weathervane"])
         run = api.create_flow_run_from_deployment(deployment)
         began = time.perf_counter()
-        dispatch(api, run, tenants, shown=False)
+        dispatch(api, run, tenants)
         at_once = (time.perf_counter() - began) / count
         each = one_by_one(deployment, tenants)
     print(

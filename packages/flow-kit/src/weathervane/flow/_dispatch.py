@@ -8,7 +8,9 @@ vendor that meant it says so again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from prefect import Task
@@ -18,46 +20,63 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Failed, Pending, Scheduled, to_state_create
 
-from weathervane.flow import EVERY_TENANT, dispatched_before, occupied
-from weathervane.source._credentials import SourceCredentials
-from weathervane.source._errors import ConfigurationError, FatalError
-from weathervane.source._run.report_unread import report_dispatch
-from weathervane.source._run.summary import IngestionSummary, summary_of
+from weathervane.flow._errors import FlowError
+from weathervane.flow._history import dispatched_before, occupied
+from weathervane.flow._names import EVERY_TENANT, who
 
-__all__ = ["LeftOutError", "configured", "dispatch", "finish_dispatch_of", "read_nothing"]
+__all__ = ["Dispatched", "LeftOutError", "dispatch", "finish_dispatch_of"]
 
 _AT_ONCE = 100
 """Runs of one request, the most that Prefect takes. It makes them in one transaction, at 14 ms each; `run_deployment`,
 which makes a client and four requests for each, took 80 ms on the same busy machine (benchmarks/dispatch.py)."""
 
 
-class LeftOutError(FatalError):
+class LeftOutError(FlowError):
     """Tenants whose earlier run goes on, for the second time in a row."""
 
     advice = "look at the named runs: cancel one that hangs, and start the tenants that are left out by hand"
 
 
-def configured(credentials: type[SourceCredentials]) -> list[str]:
-    """The tenants that have credentials; ConfigurationError if there are none."""
-    if not (tenants := credentials.configured_tenants()):
-        raise ConfigurationError("no tenant has credentials for this source", reason="NO_TENANTS")
-    return tenants
+@dataclass(frozen=True)
+class Dispatched:
+    """What a dispatch did."""
+
+    runs: dict[str, str]
+    """The ids of the runs that do the work, by tenant."""
+    left_out: dict[str, str]
+    """By tenant that is left out, where its earlier run stands."""
+    again: Sequence[str]
+    """Those of them that the dispatch before left out as well."""
+    message: str
+
+    def state(self, data: Any) -> State[Any]:
+        """The state in which the run ends: Completed "Dispatched" or "Dispatched, 1 left out", or Failed with a
+        LeftOutError.
+
+        Args:
+            data: What the run gives, if it does not fail.
+        """
+        if not self.left_out:
+            return Completed(name="Dispatched", message=self.message, data=data)
+        left_out = f"left out {len(self.left_out)}: "
+        left_out += ", ".join(f"{one} ({stands})" for one, stands in sorted(self.left_out.items()))
+        if self.again:
+            told = (
+                f"left out for the second time in a row: {', '.join(self.again)}; {self.message}; {left_out}"
+            )
+            error = LeftOutError(told, reason="TENANTS_LEFT_OUT")
+            return Failed(name="Tenants left out", message=str(error), data=error)
+        name = f"Dispatched, {len(self.left_out)} left out"
+        return Completed(name=name, message=f"{self.message}; {left_out}", data=data)
 
 
-def dispatch(
-    api: SyncPrefectClient, run: FlowRun, tenants: Sequence[str], *, shown: bool = True
-) -> State[IngestionSummary]:
+def dispatch(api: SyncPrefectClient, run: FlowRun, tenants: Sequence[str]) -> Dispatched:
     """Starts one run of the same deployment per tenant; once, whoever does it and how often.
 
     Args:
         api: The server.
         run: The run for every tenant.
         tenants: The tenants.
-        shown: Whether a report is left.
-
-    Returns:
-        The state in which the run ends: Completed "Dispatched" or "Dispatched, 1 left out", or Failed with a
-        LeftOutError.
     """
     busy = {tenant: other for tenant, other in occupied(api, run).items() if tenant in tenants}
     early = {tenant: busy.pop(tenant) for tenant, other in list(busy.items()) if _is_put_off(other)}
@@ -67,35 +86,25 @@ def dispatch(
         # Of that name it would be taken for put off until now.
         api.set_flow_run_state(other.id, Scheduled(name="Looking early", message=told), force=True)
         started[tenant] = str(other.id)
-    if shown:
-        report_dispatch(started, {tenant: _stands(other) for tenant, other in busy.items()})
     message = f"started {len(started)} of {len(tenants)} tenants: {', '.join(started) or 'none'}"
     if early:
         message += f"; of them put off before, and due now: {', '.join(sorted(early))}"
-    if not busy:
-        return Completed(name="Dispatched", message=message, data=read_nothing("dispatched", runs=started))
-    left_out = f"left out {len(busy)}: " + ", ".join(f"{one} ({_stands(busy[one])})" for one in sorted(busy))
-    before = dispatched_before(api, run)
+    before = dispatched_before(api, run) if busy else None
     again = [one for one in sorted(busy) if before is not None and _was_there(busy[one], before)]
-    if again:
-        error = LeftOutError(
-            f"left out for the second time in a row: {', '.join(again)}; {message}; {left_out}",
-            reason="TENANTS_LEFT_OUT",
-        )
-        return Failed(name="Tenants left out", message=str(error), data=error)
-    return Completed(
-        name=f"Dispatched, {len(busy)} left out",
-        message=f"{message}; {left_out}",
-        data=read_nothing("dispatched", runs=started),
-    )
+    return Dispatched(started, {one: _stands(other) for one, other in busy.items()}, again, message)
 
 
 def finish_dispatch_of(
-    api: SyncPrefectClient, run: FlowRun, credentials: type[SourceCredentials]
+    api: SyncPrefectClient, run: FlowRun, tenants: Callable[[], Sequence[str]]
 ) -> FlowRun | None:
     """Does what is left of the dispatch that started this run, if its process died.
 
     The dispatch, resumed, would wait for a place in its deployment's limit, behind the runs that it started itself.
+
+    Args:
+        api: The server.
+        run: A run, of whomever.
+        tenants: Gives the tenants; asked only if there is something to do.
 
     Returns:
         The dispatch, if there was something to do.
@@ -110,18 +119,10 @@ def finish_dispatch_of(
         return None
     if other.run_count == 0 or other.parameters.get("tenant_id") != EVERY_TENANT:
         return None
-    state = dispatch(api, other, configured(credentials), shown=False)
+    state = dispatch(api, other, tenants()).state(None)
     done = f"{run.name} did what was left of it when its process died: {state.message}"
     api.set_flow_run_state(other.id, State(type=state.type, name=state.name, message=done), force=True)
     return other
-
-
-def read_nothing(state: str, runs: Mapping[str, str] | None = None) -> IngestionSummary:
-    """The summary of a run that read nothing itself; of a dispatch, with the runs' ids by tenant."""
-    summary = summary_of("", {}, state=state)
-    if runs is not None:
-        summary.metadata["runs"] = dict(runs)
-    return summary
 
 
 def _start(api: SyncPrefectClient, run: FlowRun, tenants: Sequence[str]) -> dict[str, str]:
@@ -149,7 +150,7 @@ def _asked(run: FlowRun, tenant: str, parent: UUID) -> DeploymentFlowRunCreate:
     return DeploymentFlowRunCreate(
         parameters={**run.parameters, "tenant_id": tenant},
         state=to_state_create(Scheduled()),
-        name=run.name.replace("every tenant", tenant),
+        name=run.name.replace(who(EVERY_TENANT), tenant),
         # A retry of the dispatch finds the runs that it started.
         idempotency_key=f"{run.id}:{tenant}",
         parent_task_run_id=parent,

@@ -1,9 +1,12 @@
 """No error and no log line tells a secret."""
 
 import logging
+import re
 
 import pytest
+from pydantic import SecretStr
 
+from weathervane.source import masked
 from weathervane.source._errors import SourceError
 from weathervane.source._http.client import vendor_client
 from weathervane.source.testing.fixtures import no_waiting as no_waiting
@@ -65,3 +68,13 @@ def test_good_answers_are_logged_without_secrets_too(serve, caplog) -> None:
     assert [line for line in lines if CANARY in line] == []
     assert any(line.startswith("GET 127.0.0.1/p attempt 1: 200, accepted") for line in lines)
     assert any("HTTP Request: GET" in line for line in lines)  # httpx's own line is there, without the query
+
+
+def test_a_sentence_is_told_without_what_is_held_and_what_has_a_tokens_shape() -> None:
+    """A secret that holds another goes whole; what is empty, or none, hides nothing."""
+    token = re.compile(r"tok_\w+")
+    said = masked(
+        "bad tok_other, long-secret and secret", ["secret", SecretStr("long-secret"), None, ""], token
+    )
+    assert said == "bad [...], [...] and [...]"
+    assert masked("as it is") == "as it is"

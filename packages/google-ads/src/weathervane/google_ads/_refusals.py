@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import httpx
 import msgspec
 
-from weathervane.source import ContractError, SourceError, bounded_delay, decode
+from weathervane.source import ContractError, SourceError, bounded_delay, decode, masked
 
 __all__ = ["ENUM", "Refusal", "readable", "refusal_of", "status_of"]
 
@@ -49,7 +49,7 @@ _HTTP = {
 """HTTP status -> google.rpc.Code, beside INVALID_ARGUMENT of the other 4xx and INTERNAL of the other 5xx."""
 _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s", re.ASCII)
 ENUM = re.compile(r"[A-Z][A-Z0-9_]{2,62}", re.ASCII)
-_SECRET = re.compile(r"Bearer [^\s,;]+|ya29\.[\w.-]+|\b1//[\w-]+", re.ASCII)
+_TOKEN = re.compile(r"Bearer [^\s,;]+|ya29\.[\w.-]+|\b1//[\w-]+", re.ASCII)
 """Access and refresh tokens, should a sentence ever quote one; whoever knows their values takes these out too."""
 _LINK = re.compile(r"https://[a-z.]+\.google\.com/[\w./?=&%-]{1,200}", re.ASCII)
 
@@ -132,14 +132,13 @@ def refusal_of(response: httpx.Response, secrets: Collection[str] = ()) -> Refus
 
 
 def _without(secrets: Collection[str], refusal: Refusal) -> Refusal:
-    hidden = re.compile("|".join(re.escape(one) for one in secrets if one) or r"(?!)")
-    texts = {name: hidden.sub("[...]", text) for name, text in vars(refusal).items() if isinstance(text, str)}
+    texts = {name: masked(text, secrets) for name, text in vars(refusal).items() if isinstance(text, str)}
     return replace(refusal, **cast(Any, texts))
 
 
 def _refusal(sent: bytes, response: httpx.Response) -> Refusal:
     error = readable(sent, _Status) or _Status(message=readable(sent, str))
-    message = _SECRET.sub("[...]", error.message if isinstance(error.message, str) else "")
+    message = masked(error.message if isinstance(error.message, str) else "", shaped=_TOKEN)
     status = _status(error, response.status_code)
     parts = readable(error.details, list[msgspec.Raw]) or []
     details = _those(parts, _Detail)
@@ -153,7 +152,7 @@ def _refusal(sent: bytes, response: httpx.Response) -> Refusal:
                 return Refusal(
                     category,
                     str(code),
-                    _SECRET.sub("[...]", one.message) or message,
+                    masked(one.message, shaped=_TOKEN) or message,
                     failure.request_id or request_id,
                     _seconds(quota.retry_delay) if quota else delay,
                     quota.rate_scope if quota else "",

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from weathervane.source import masked
+
 __all__ = ["Refusal", "refusals_of", "refusals_within", "sentence", "without_key"]
 
 _NAMES = ("errors", "error")
 _KEY = re.compile(r"pk_[\w-]+")
-_MASK = "pk_…"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def without_key(refusals: Sequence[Refusal], key: str) -> list[Refusal]:
     """The errors without this key and any other, in whatever part; before anything is cut, or a part would stay."""
 
     def bare(text: str) -> str:
-        return _KEY.sub(_MASK, text.replace(key, _MASK) if key else text)
+        return masked(text, [key], _KEY)
 
     return [
         replace(

@@ -19,7 +19,7 @@ import msgspec
 
 from weathervane.meta_ads._credentials import MetaAdsCredentials, TokenAuth
 from weathervane.meta_ads._pace import ACCOUNT, AppPace
-from weathervane.meta_ads._refusals import without_tokens
+from weathervane.meta_ads._refusals import TOKEN
 from weathervane.meta_ads._settings import MetaAdsSettings
 from weathervane.meta_ads._verdict import REPORT, TooMuchDataError, classifier, of_account
 from weathervane.source import (
@@ -32,6 +32,7 @@ from weathervane.source import (
     SourceError,
     UnavailableError,
     decode,
+    masked,
     paginate,
     parse_zone,
     shared,
@@ -168,12 +169,7 @@ class MetaAdsClient:
 
     def without_secrets(self, text: str) -> str:
         """A text of Meta's, which may quote what was sent."""
-        secret = self._credentials.app_secret
-        return without_tokens(
-            text,
-            self._credentials.access_token.get_secret_value(),
-            secret.get_secret_value() if secret is not None else "",
-        )
+        return masked(text, [self._credentials.access_token, self._credentials.app_secret], TOKEN)
 
     def get(
         self, path: str, shape: type[_T], *, account: str | None = None, report: bool = False, **params: Any

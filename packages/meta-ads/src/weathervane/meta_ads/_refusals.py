@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import httpx
 import msgspec
 
-from weathervane.source import SourceError, decode
+from weathervane.source import SourceError, decode, masked
 
-__all__ = ["Refusal", "numbers", "refusals_in", "sentence", "without_tokens"]
+__all__ = ["TOKEN", "Refusal", "numbers", "refusals_in", "sentence"]
 
 
 class Refusal(msgspec.Struct):
@@ -40,7 +40,7 @@ _SUSPECT = re.compile(rb"error|success|exception|\\u00[4-7]")
 """Of the names of errors, also with a letter that is escaped."""
 _MOST_NESTED = 10
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
-_TOKEN = re.compile(r"EAA[A-Za-z0-9_-]+|[0-9]+\|[A-Za-z0-9_-]+")
+TOKEN = re.compile(r"EAA[A-Za-z0-9_-]+|[0-9]+\|[A-Za-z0-9_-]+")
 """A token of a user or system user, and one of an app."""
 
 
@@ -133,16 +133,9 @@ def _whole(found: object) -> int | None:
 def sentence(error: Refusal, request: httpx.Request | None = None) -> str:
     """Meta's own sentence, without the token that it may quote, and the numbers by which its support finds it."""
     held = request.headers.get("authorization", "").partition(" ")[2] if request is not None else ""
-    return f"Meta: {without_tokens(error.message, held)[:200]} ({numbers(error)})"
+    return f"Meta: {masked(error.message, [held], TOKEN)[:200]} ({numbers(error)})"
 
 
 def numbers(error: Refusal) -> str:
     numbers = f"code {error.code}" + (f"/{error.error_subcode}" if error.error_subcode is not None else "")
     return numbers + (f", trace {error.fbtrace_id[:40]}" if error.fbtrace_id else "")
-
-
-def without_tokens(text: str, *held: str) -> str:
-    """A text of Meta's without anything that looks like a token, or is one of those that are held."""
-    for one in filter(None, held):
-        text = text.replace(one, "…")
-    return _TOKEN.sub("…", text)

@@ -17,6 +17,7 @@ from weathervane.source import (
     SourceError,
     ThrottledError,
     UnavailableError,
+    masked,
 )
 
 __all__ = ["PageTooDearError", "Refusal", "error_of", "gravest", "hide", "refusals_in", "safe", "shown"]
@@ -114,9 +115,7 @@ def error_of(refusal: Refusal, *, executed: bool = False) -> SourceError:
 
 def safe(text: str, length: int = 200) -> str:
     """A sentence of Shopify's, on one line, bounded, and without any token, or secret of ours (see `hide`)."""
-    for secret in sorted(_hidden, key=len, reverse=True):
-        text = text.replace(secret, "[...]")
-    return _TOKEN.sub("[...]", " ".join(text.split()))[:length]
+    return " ".join(masked(text, _hidden, _TOKEN).split())[:length]
 
 
 def hide(*secrets: SecretStr | str | None) -> None:

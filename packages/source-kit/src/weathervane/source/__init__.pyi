@@ -24,6 +24,7 @@ from ._errors import bounded_delay as bounded_delay
 from ._http.auth import RefreshingAuth as RefreshingAuth
 from ._http.client import vendor_client as vendor_client
 from ._http.download import download as download
+from ._http.masked import masked as masked
 from ._http.pace import COST as COST
 from ._http.pace import CostBucket as CostBucket
 from ._http.pace import Pace as Pace

@@ -210,7 +210,7 @@ def test_a_key_in_klaviyos_words_is_not_told_on(key, status, part):
 def test_another_key_is_not_told_on_either():
     """An agency's keys are many, and Klaviyo's words may be about another one."""
     verdict = classify(httpx.Response(401, json={"errors": [{"detail": "The key pk_4f2c9-x is invalid."}]}))
-    assert "The key pk_… is invalid." in verdict.error.message
+    assert "The key [...] is invalid." in verdict.error.message
 
 
 def test_the_client_hides_its_own_key(standing):
@@ -220,7 +220,7 @@ def test_the_client_hides_its_own_key(standing):
     account.faults.add(
         "errors_inside", 1, match={"endpoint": "campaigns"}, errors=[{"status": 400, "detail": f"no {key}"}]
     )
-    with pytest.raises(ContractError, match="no pk_… \\(HTTP"):
+    with pytest.raises(ContractError, match=r"no \[\.\.\.\] \(HTTP"):
         next(client.pages("campaigns", {}))
 
 

@@ -35,7 +35,6 @@ PLAIN = Dataset(
         *(Column(name, MONEY, name) for name in MONEYS),
     ),
     ("ad_id", "date_start"),
-    cursor="date_start",
 )
 WITH_RAW = PLAIN.with_columns(Column("actions", pa.string(), "actions", json="raw"))
 

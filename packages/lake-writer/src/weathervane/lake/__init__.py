@@ -1,4 +1,4 @@
-"""The lake as its callers see it: a client, the words of a write, and errors named by what to do about them."""
+"""The lake's clients, the types of a write and its receipt, and the errors by what a caller can do about them."""
 
 from weathervane.lake._arrow import RowTooLargeError, decode_schema, encode_schema
 from weathervane.lake._caller import lake_address

@@ -1,4 +1,4 @@
-"""`weathervane-lake-writer`, or `python -m weathervane.lake`: serve one lake."""
+"""The command `weathervane-lake-writer`, or `python -m weathervane.lake`; it needs the extra `[server]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lake writer's clients share: where it is, a channel to it, and errors named by what to do about them."""
+"""What the lake writer's two clients share: the default address, a channel, and the conversion of errors."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _T = TypeVar("_T")
 
 
 def lake_address() -> str:
-    """Where the lake writer listens, `host:port`: `WEATHERVANE_LAKE_ADDRESS`, or its default on this machine."""
+    """The lake writer's address, `host:port`: `WEATHERVANE_LAKE_ADDRESS`, or else the default port on loopback."""
     return os.environ.get("WEATHERVANE_LAKE_ADDRESS", "127.0.0.1:50051")
 
 
 class Caller:
-    """A channel to `target` (`host:port`). Thread-safe; close it, or use it in a `with` block.
+    """A channel to the lake writer. Thread-safe; close it, or use it in a `with` block.
 
     Args:
-        target: The lake writer.
-        retried: Full names of the methods that the channel may send again by itself.
+        target: The lake writer's address, `host:port`.
+        retried: Full names of the unary methods that the channel retries on UNAVAILABLE.
     """
 
     def __init__(self, target: str, retried: Sequence[str]) -> None:
@@ -40,7 +40,7 @@ class Caller:
         self.close()
 
     def close(self) -> None:
-        """Closes the channel; what is open on it is abandoned, and so commits nothing."""
+        """Closes the channel. Calls that are open on it are cancelled, and their writes commit nothing."""
         self._channel.close()
 
     def _call(self, what: object, call: Callable[[], _T]) -> _T:

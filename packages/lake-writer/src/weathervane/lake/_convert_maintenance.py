@@ -1,4 +1,4 @@
-"""The wire <-> the words of the lake's upkeep: pure functions, as `convert` has them for writes and reads."""
+"""Converts the messages of LakeMaintenanceService to the types of `_model`, and back; pure functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from weathervane.lake.v1 import lake_maintenance_pb2 as pb
 
 
 def compaction_to_wire(result: CompactionResult, complete: bool) -> pb.CompactTableResponse:
-    """What a call of compaction did, and whether nothing is left to do."""
+    """The response for one call of CompactTable; `complete` says that nothing is left to compact."""
     return pb.CompactTableResponse(
         table=table_to_wire(result.table),
         committed=bool(result.commits),
@@ -25,7 +25,7 @@ def compaction_to_wire(result: CompactionResult, complete: bool) -> pb.CompactTa
 
 
 def compaction_from_wire(response: pb.CompactTableResponse) -> CompactionResult:
-    """What a call of compaction did."""
+    """The result of one call of CompactTable."""
     return CompactionResult(
         table=table_from_wire(response.table),
         commits=int(response.committed),
@@ -39,7 +39,7 @@ def compaction_from_wire(response: pb.CompactTableResponse) -> CompactionResult:
 
 
 def vacuum_to_wire(result: VacuumResult) -> pb.VacuumTableResponse:
-    """What a vacuum did."""
+    """The response for a call of VacuumTable."""
     return pb.VacuumTableResponse(
         table=table_to_wire(result.table),
         dry_run=result.dry_run,
@@ -55,7 +55,7 @@ def vacuum_to_wire(result: VacuumResult) -> pb.VacuumTableResponse:
 
 
 def vacuum_from_wire(response: pb.VacuumTableResponse) -> VacuumResult:
-    """What a vacuum did."""
+    """The result of a call of VacuumTable."""
     return VacuumResult(
         table=table_from_wire(response.table),
         dry_run=response.dry_run,

@@ -1,13 +1,13 @@
-"""What can go wrong with the lake, named by what the caller should do.
+"""The errors of the lake's clients, one class for each thing that a caller can do about a failure.
 
 Exception
-└── LakeError                    code, reason, message, metadata of the server's answer
-    ├── RejectedError            the request is wrong; sending it again will not help
+└── LakeError                    message, reason and metadata of the server's answer
+    ├── RejectedError            the request is wrong; sending it again will fail again
     │   ├── StaleCheckpointError another run has moved the table's checkpoint since this one read it
-    │   └── ConflictingRowsError the write holds different rows of one key
+    │   └── ConflictingRowsError the write holds different rows under one key
     ├── NotFoundError            no such table or version
-    ├── CorruptedError           frames or stored data are not what they should be
-    ├── BusyError                not now: send the same write again
+    ├── CorruptedError           frames or stored data are damaged or incomplete
+    ├── BusyError                the server cannot do it now: send the same write again
     └── OutcomeUnknownError      the answer was lost: ask `get_write`, or send the same write again
 """
 
@@ -21,7 +21,7 @@ from weathervane.rpc import RemoteError
 
 
 class LakeError(Exception):
-    """A call to the lake failed; `reason` is stable, the text is for people."""
+    """A call to the lake failed. `reason` is stable, for programs; `message` is for people and may change."""
 
     retriable = False
     """Whether the same call may succeed later."""
@@ -41,37 +41,39 @@ def _rebuild(kind: type[LakeError], message: str, reason: str, metadata: dict[st
 
 
 class RejectedError(LakeError):
-    """The request is wrong, or the table disagrees with it; sending it again will not help."""
+    """The request is wrong or does not fit the table; sending it again will fail again."""
 
 
 class StaleCheckpointError(RejectedError):
-    """Another run has moved the table's checkpoint since this one read it; start again from there."""
+    """Another run has moved the table's checkpoint since this one read it; start again from the new checkpoint."""
 
 
 class ConflictingRowsError(RejectedError):
-    """The write holds different rows of one key, of which all but one would be lost; nothing was committed. `metadata`
-    names the key (`row_key`, a text of `row_keys`) and the columns in which two of them differ (`columns`).
+    """The write holds different rows under one key, of which all but one would be lost. Nothing was committed.
+
+    `metadata` has the key (`row_key`, as `row_keys` writes it) and the columns in which two of the rows differ
+    (`columns`, separated by commas).
     """
 
 
 class NotFoundError(LakeError):
-    """No such table or version."""
+    """The table or the version does not exist."""
 
 
 class CorruptedError(LakeError):
-    """Frames were missing, reordered or corrupt, a control total differs, or stored data cannot be read."""
+    """Frames were missing, out of order or corrupt, a control total differs, or stored data cannot be read."""
 
 
 class BusyError(LakeError):
-    """The server is full, draining or unreachable, or its storage failed. Nothing was committed by this call;
-    send the same write, with the same id, again.
+    """The server is full, draining or unreachable, or its storage failed. This call committed nothing; send the same
+    write again, with the same id.
     """
 
     retriable = True
 
 
 class OutcomeUnknownError(LakeError):
-    """The write was sent whole and the answer was lost; it may be in the table. Ask `get_write`, or send the
+    """The write was sent completely and its answer was lost, so it may be in the table. Ask `get_write`, or send the
     same write again with the same id: it is applied at most once.
     """
 
@@ -102,12 +104,12 @@ _OWN: Mapping[str, type[LakeError]] = {
     "CONFLICTING_ROWS": ConflictingRowsError,
 }
 
-# RESOURCE_EXHAUSTED is both "too many at once" and "too big"; the second will not pass by waiting.
+# RESOURCE_EXHAUSTED means "too many at once" or "too large"; waiting does not help with the second.
 _TOO_BIG = frozenset({"WRITE_TOO_LARGE", "FRAME_TOO_LARGE"})
 
 
 def from_remote(error: RemoteError, what: str) -> LakeError:
-    """The LakeError for a failed call; `what` names the call's object (`acme/shopify_orders`)."""
+    """The LakeError for a failed call; the message begins with `what`, e.g. the table `acme/shopify_orders`."""
     kind = _KINDS[error.code]
     if error.reason in _OWN:
         kind = _OWN[error.reason]

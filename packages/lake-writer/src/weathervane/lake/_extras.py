@@ -1,4 +1,4 @@
-"""Commands that need an extra of their package, and say so where it is not installed."""
+"""Console scripts that need an extra of their package, and name it if it is not installed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ __all__ = ["extra_command"]
 
 
 def extra_command(module: str, wheel: str) -> Callable[[], None]:
-    """A command for a package's `[project.scripts]`: the `main` of a module that needs an extra.
+    """A function for `[project.scripts]` that imports a module when it is called, and runs the module's `main`.
 
-    The module is imported when the command is called. Where a library is missing that the extra brings, the command is
-    one line on stderr that names the extra, and exit code 2.
+    If a library of the extra is missing, it prints one line on stderr that names the extra, and exits with code 2.
 
     Args:
-        module: `weathervane.shopify.sandbox.__main__`.
-        wheel: What brings the library: `weathervane-shopify[sandbox]`.
+        module: The module, e.g. `weathervane.shopify.sandbox.__main__`.
+        wheel: The distribution with the extra, e.g. `weathervane-shopify[sandbox]`.
     """
 
     def command() -> None:
@@ -25,7 +24,7 @@ def extra_command(module: str, wheel: str) -> Callable[[], None]:
             main = importlib.import_module(module).main
         except ModuleNotFoundError as error:
             if error.name is None or error.name.partition(".")[0] == "weathervane":
-                raise  # a fault of ours, which no extra mends
+                raise  # a bug of this repository, which installing an extra does not fix
             sys.stderr.write(
                 f"error: this command needs {error.name}, which an extra brings: pip install '{wheel}'\n"
             )

@@ -1,4 +1,4 @@
-"""A row's key as one text, which names a row that was set aside to people and to the lake alike."""
+"""A row's key as one text: the quarantine's `row_key`, which people read and the lake compares."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ __all__ = ["key_parts", "row_keys"]
 
 
 def row_keys(batch: pa.RecordBatch, unique_keys: Sequence[str]) -> pa.StringArray:
-    """One text per row that names it: a JSON array of the key's parts as text, e.g. `["acme","1001"]`.
+    """The key of each row as a JSON array of texts, e.g. `["acme","1001"]`.
 
-    Two rows have the same text only if all parts are the same; a null part is `null`, which no text is.
+    Two rows have the same text only if all parts of their keys are the same. A NULL part is JSON's `null`, which is
+    different from the text "null".
     """
     texts = [pc.if_else(pc.is_null(part), "null", _quoted(part)) for part in map(batch.column, unique_keys)]
     if not texts:
@@ -24,7 +25,7 @@ def row_keys(batch: pa.RecordBatch, unique_keys: Sequence[str]) -> pa.StringArra
 
 
 def key_parts(row_key: str, count: int) -> tuple[str | None, ...]:
-    """The parts of a text of `row_keys`; all of them None when the text is not one of a key with `count` parts."""
+    """The parts of a key that `row_keys` wrote; all None if the text is not a key of `count` parts."""
     try:
         parts = json.loads(row_key)
     except (ValueError, RecursionError):
@@ -41,7 +42,7 @@ def key_parts(row_key: str, count: int) -> tuple[str | None, ...]:
 def _quoted(part: pa.Array) -> pa.Array:
     text = part if pa.types.is_string(part.type) else part.cast(pa.string())
     if pa.types.is_string(part.type):
-        # Backslashes first: they are what escapes the others.
+        # Backslashes first, or those that escape the quotes would be escaped too.
         for plain, escaped in (("\\", "\\\\"), ('"', '\\"')):
             text = pc.replace_substring(text, plain, escaped)
         if pc.any(pc.match_substring_regex(text, r"[\x00-\x1f]")).as_py():

@@ -1,4 +1,4 @@
-"""The operator's client: which tenants there are, and the upkeep of their tables."""
+"""The client of LakeMaintenanceService, for operators: lists tenants, compacts and vacuums tables."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["MaintenanceClient"]
 
 _RETRIED = ("weathervane.lake.v1.LakeMaintenanceService/ListTenants",)
 _CALL_SECONDS = 30.0
-# One call works for seconds; but it waits for its turn, and a listing of a large folder behind a URL is slow.
+# A call works for seconds, but it may have to wait for other upkeep, and listing a large folder on a store is slow.
 _WORK_SECONDS = 900.0
 
 
 class MaintenanceClient(Caller):
-    """The upkeep of the lake at `target` (`host:port`). Thread-safe; close it, or use it in a `with` block.
+    """A client for the upkeep of the lake at `target` (`host:port`). Thread-safe; close it, or use it in a `with`.
 
-    Whatever fails with a `retriable` error may be called again: it then does what is still to do.
+    A call that failed with a `retriable` error may be repeated; it then does what is left to do.
     """
 
     def __init__(self, target: str) -> None:
@@ -32,7 +32,11 @@ class MaintenanceClient(Caller):
         self._stub = pb_grpc.LakeMaintenanceServiceStub(self._channel)
 
     def tenants(self) -> Iterator[str]:
-        """The tenants that have a folder in the lake, by name."""
+        """The tenants that have a folder in the lake, in the order of their names.
+
+        Raises:
+            LakeError: As its class says.
+        """
         token = ""
         while True:
             request = pb.ListTenantsRequest(page_token=token)
@@ -43,12 +47,12 @@ class MaintenanceClient(Caller):
                 return
 
     def compact(self, table: TableRef) -> CompactionResult:
-        """Puts small neighbouring files of a table together, until there are none.
+        """Joins small neighbouring files of a table until none are left, in commits of about 2 million rows.
 
         Raises:
-            NotFoundError: There is no such table.
-            BusyError: Other writers committed first each time, or the server is not there.
-            LakeError: As its kind says. What was committed until then stays.
+            NotFoundError: The table does not exist.
+            BusyError: Other writers committed first in every attempt, or the server cannot be reached.
+            LakeError: As its class says. What was committed before stays.
         """
         request = pb.CompactTableRequest(table=convert.table_to_wire(table))
         total: CompactionResult | None = None
@@ -66,14 +70,14 @@ class MaintenanceClient(Caller):
 
         Args:
             table: The table.
-            retention_hours: Versions that were current within so many hours stay whole; default is the least that the
-                server takes.
-            dry_run: Whether nothing is deleted, only counted.
+            retention_hours: Versions that were current within this many hours stay readable; default is the least that
+                the server accepts (a week, unless its settings say otherwise).
+            dry_run: Only count what would be deleted.
 
         Raises:
-            NotFoundError: There is no such table.
-            RejectedError: The retention is less than the server takes.
-            LakeError: As its kind says.
+            NotFoundError: The table does not exist.
+            RejectedError: The retention is shorter than the server accepts.
+            LakeError: As its class says.
         """
         request = pb.VacuumTableRequest(
             table=convert.table_to_wire(table), retention_hours=retention_hours, dry_run=dry_run
@@ -83,7 +87,7 @@ class MaintenanceClient(Caller):
 
 
 def _after(first: CompactionResult, then: CompactionResult) -> CompactionResult:
-    """Two calls as one."""
+    """The result of two successive calls together."""
     return replace(
         then,
         commits=first.commits + then.commits,

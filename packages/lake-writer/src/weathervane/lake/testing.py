@@ -1,4 +1,4 @@
-"""The real lake writer for anybody's tests: a server on a free port over a folder, no stand-ins."""
+"""The real lake writer for tests of any package: a server on a free port over a folder."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from weathervane.rpc import ServerSettings, running_server
 
 @contextmanager
 def running_lake(path: Path | str, **settings: Any) -> Iterator[LakeClient]:
-    """Serves the lake in `path` from a thread of this process; yields a client (`.target` is the address).
+    """Serves the lake in `path` from a thread of this process, and yields a client whose `target` is the address.
 
     Needs `weathervane-lake-writer[server]`.
 
     Args:
-        path: The lake's folder, which is made when it does not exist, or the URL of a store.
-        settings: Fields of `weathervane.lake.server.LakeSettings` to change, e.g. `max_write_rows=10`.
+        path: The lake's folder, which is created if it does not exist, or the URL of a store.
+        settings: Fields of `weathervane.lake.server.LakeSettings` to override, e.g. `max_write_rows=10`.
     """
     from weathervane.lake.server import LakeSettings, lake_services
 

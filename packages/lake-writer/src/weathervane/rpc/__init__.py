@@ -1,4 +1,4 @@
-"""How this house speaks gRPC: serving, dialling, and errors that keep their meaning on the wire."""
+"""gRPC as every package uses it: running a server, opening a channel, and errors as statuses with a stable reason."""
 
 from weathervane.rpc._client import dial
 from weathervane.rpc._errors import RemoteError, StatusError, from_rpc_error

@@ -1,4 +1,4 @@
-"""Dialling: one place for channel options, so that every client treats the network alike."""
+"""Opens client channels, with the same options for every client."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Sequence
 
 import grpc
 
-# Measured: a client ping more often than the server's floor is answered with "Too many pings"; the server's
-# floor is 20 s (server.py).
+# A client that pings more often than the server allows is disconnected with "Too many pings" (measured). The server
+# allows one ping in 20 s (_server.py).
 _KEEPALIVE_MS = 30_000
 
 
 def dial(
     target: str, *, retried: Sequence[str] = (), max_message_bytes: int = 4 * 1024 * 1024
 ) -> grpc.Channel:
-    """Opens a channel to a server on loopback or a trusted network; connects on first use.
+    """Opens a channel without TLS to a server on loopback or a trusted network; it connects at the first call.
 
     Args:
-        target: `host:port`. A name of several addresses (a headless Kubernetes service, the replicas of a compose
-            service) shares the calls among all that answer; `ipv4:host:port,host:port` lists them by hand.
-        retried: Full names of **unary** methods (`weathervane.lake.v1.LakeWriterService/GetWrite`) that
-            the channel may send again on UNAVAILABLE. Never a streaming method: gRPC's retryPolicy loses
-            messages of a client stream silently (measured: 8 of 100 short); streams are retried whole, by hand.
-        max_message_bytes: The largest message either way.
+        target: `host:port`. If the name resolves to several addresses (a headless Kubernetes service, the replicas of
+            a Compose service), calls are spread over those that answer; `ipv4:host:port,host:port` lists addresses.
+        retried: Full names of **unary** methods (`weathervane.lake.v1.LakeWriterService/GetWrite`) that the channel
+            retries on UNAVAILABLE. Never a streaming method: gRPC's retryPolicy silently loses messages of a client
+            stream (measured: 8 of 100 streams were short), so callers retry streams as a whole.
+        max_message_bytes: The largest message in either direction, in bytes.
     """
     names = [dict(zip(("service", "method"), name.split("/", 1), strict=True)) for name in retried]
     policy = {
@@ -34,7 +34,7 @@ def dial(
         "retryableStatusCodes": ["UNAVAILABLE"],
     }
     config = {
-        # gRPC's own choice is the first address that answers, for as long as the connection lives.
+        # gRPC's default, pick_first, sends all calls to one address for as long as the connection lives.
         "loadBalancingConfig": [{"round_robin": {}}],
         "methodConfig": [{"name": names, "retryPolicy": policy}] if names else [],
     }

@@ -1,8 +1,8 @@
-"""Errors <-> gRPC status: a canonical code, one clear message and one `google.rpc.ErrorInfo` (AIP-193).
+"""Converts errors to a gRPC status and back: a canonical code, a message and one `google.rpc.ErrorInfo` (AIP-193).
 
 Exception
-├── StatusError   raised by a servicer; becomes exactly this status on the wire
-└── RemoteError   what a caller gets back from it
+├── StatusError   raised by a servicer, and sent as this status
+└── RemoteError   raised on the client's side, with what the status held
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-# gRPC begins to drop calls whose metadata is over 8 KiB, and with them the status: a clear refusal would arrive as
-# RESOURCE_EXHAUSTED (seen). The message travels twice, once percent-encoded (3 bytes for each that is not ASCII) and
-# once as base64 in the details, so this much is always below it.
+# gRPC may drop a call whose metadata exceeds 8 KiB, and the caller then sees RESOURCE_EXHAUSTED in place of the status
+# (seen). The message is sent twice, percent-encoded (3 bytes for each byte that is not ASCII) and as base64 in the
+# details; with this limit both together stay below 8 KiB.
 _MAX_MESSAGE_BYTES = 1_200
 _MAX_VALUE_BYTES = 200
 
 
 class StatusError(Exception):
-    """A refusal that a servicer raises: `code`, a message for people and a reason for programs.
+    """Raised by a servicer to end a call with a status.
 
     Args:
-        code: The canonical status.
-        reason: UPPER_SNAKE_CASE, stable: callers branch on it.
-        message: What happened, to what, and what to do next. Sent to the caller as it is.
-        metadata: The changing words of the message, by name.
+        code: The canonical status code.
+        reason: UPPER_SNAKE_CASE; stable, because callers branch on it.
+        message: What happened, to what, and what to do next. The caller gets it, cut to 1,200 bytes.
+        metadata: The variable parts of the message, by name; each value is cut to 200 bytes.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class StatusError(Exception):
         self.metadata = dict(metadata or {})
 
     def to_status(self, domain: str) -> grpc.Status:
-        """The status as `ServicerContext.abort_with_status` takes it."""
+        """The status for `ServicerContext.abort_with_status`, with `domain` as its ErrorInfo's domain."""
         detail = any_pb2.Any()
         detail.Pack(
             error_details_pb2.ErrorInfo(
@@ -57,10 +57,10 @@ class StatusError(Exception):
 
 
 class RemoteError(Exception):
-    """A call failed: `code`, `reason` ("" when the server gave none), message and metadata.
+    """A call failed: `code`, `reason` ("" if the server gave none), message and metadata.
 
-    A code that the server chose and one that the channel made up (UNAVAILABLE, DEADLINE_EXCEEDED) look the
-    same except for the reason.
+    A failure that the channel reports by itself (UNAVAILABLE, DEADLINE_EXCEEDED) differs from one that the server
+    answered only in that it has no reason.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class RemoteError(Exception):
 
 
 def from_rpc_error(error: grpc.RpcError) -> RemoteError:
-    """Reads back what `StatusError.to_status` wrote."""
+    """The failure of a call, with the reason and metadata that `StatusError.to_status` put into the status."""
     if not isinstance(error, grpc.Call):
         return RemoteError(grpc.StatusCode.UNKNOWN, "", "the call failed without a status")
     code, message = error.code(), error.details() or ""
     try:
         status = rpc_status.from_call(error)
     except ValueError:
-        # Details that disagree with the status: something between the two ends replaced it.
+        # The details have another code or message than the status, e.g. because a proxy replaced the status.
         status = None
     for detail in status.details if status else ():
         info = error_details_pb2.ErrorInfo()

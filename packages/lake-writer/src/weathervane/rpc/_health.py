@@ -1,4 +1,4 @@
-"""Whether a server serves: the question of the standard health service."""
+"""A client of gRPC's standard health service."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["health"]
 
 
 def health(target: str, service: str = "", *, timeout: float = 5.0) -> str:
-    """The status of a service, e.g. `SERVING`; of the whole server when `service` is empty.
+    """Asks a server for the health of one of its services, or of the whole server; does not raise if the call fails.
 
     Args:
         target: `host:port`.
-        service: Its full proto name, e.g. `weathervane.lake.v1.LakeWriterService`.
+        service: The service's full proto name, e.g. `weathervane.lake.v1.LakeWriterService`; "" is the whole server.
         timeout: Seconds to wait for an answer.
 
     Returns:
-        The name of a `grpc.health.v1.HealthCheckResponse.ServingStatus`, or of the canonical status with which the
-        call failed, e.g. `UNAVAILABLE`.
+        The name of a `grpc.health.v1.HealthCheckResponse.ServingStatus`, e.g. `SERVING`, or of the status code with
+        which the call failed, e.g. `UNAVAILABLE`.
     """
     with dial(target) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)

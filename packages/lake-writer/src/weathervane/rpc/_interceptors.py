@@ -1,4 +1,4 @@
-"""What stands between every handler and the wire: no exception's text reaches a caller by accident."""
+"""The server's interceptor: turns exceptions into statuses without leaking their text, and limits concurrent calls."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ _HEALTH = "/grpc.health.v1.Health/"
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Turns a StatusError into its status and anything else into INTERNAL with an incident number.
+    """Turns a StatusError into its status, and any other exception into INTERNAL with an incident number.
 
-    grpc.aio itself sends the text of an unexpected exception to the caller (measured), and with it paths, SQL
-    or secrets; here the text stays in the log, under the number that the caller is given.
+    grpc.aio by itself sends the text of an unexpected exception to the caller (measured), which may contain paths, SQL
+    or secrets. Here the text is logged under the incident number, and the caller gets only the number.
 
-    Also refuses calls beyond `max_calls` at once: grpc.aio's own `maximum_concurrent_rpcs` takes a place back for each
-    call that it refuses, so that it soon refuses none (seen in 1.85). A full server is still asked for its health.
+    Calls beyond `max_calls` at the same time are refused with RESOURCE_EXHAUSTED (TOO_MANY_CALLS), except health
+    checks. grpc.aio's own `maximum_concurrent_rpcs` is not used, because it decrements its count for each call that it
+    refuses and therefore soon refuses none (seen in 1.85).
     """
 
     def __init__(self, domain: str, max_calls: int) -> None:
@@ -39,7 +40,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Wraps the method's behaviour; an interceptor by itself sees only names and metadata."""
+        """Wraps the method's handler, because an interceptor by itself sees only the method's name and metadata."""
         handler: Any = await continuation(handler_call_details)
         if handler is None:
             return None
@@ -72,11 +73,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             try:
                 with self._place(method):
                     result = behaviour(request, context)
-                    # Health and reflection are written in the style that writes to the context and returns nothing.
+                    # Health and reflection write their responses to the context and return None.
                     if asyncio.iscoroutine(result):
                         await result
                         return
-                    # Closed here and now, so that a call which ends early gives back at once what its handler holds.
+                    # Closed here, so that the handler releases its resources as soon as a call ends early.
                     async with aclosing(result):
                         async for response in result:
                             yield response

@@ -1,4 +1,4 @@
-"""Serving: bind exactly one port, tell the truth about readiness, drain on SIGTERM, stop in bounded time."""
+"""Runs gRPC servers: one port for one server, health that follows its state, a drain on SIGTERM that is bounded."""
 
 from __future__ import annotations
 
@@ -20,37 +20,38 @@ from grpc_reflection.v1alpha import reflection
 from weathervane.rpc._interceptors import CallInterceptor
 
 log = logging.getLogger(__name__)
-# grpc.aio writes its debug log while it holds a lock that its destructors want. Garbage is collected by any thread,
-# also by one that is just writing a line of a log: each then waits for the other for ever (seen, with grpcio 1.85).
+# grpc.aio writes its debug log while it holds a lock that its destructors need. Any thread may collect garbage, also
+# one that is writing a log line and holds the handler's lock: the two then deadlock (seen with grpcio 1.85).
 logging.getLogger("grpc").setLevel(logging.INFO)
 
 
 class AddressInUseError(OSError):
-    """The address cannot be bound; the message says which and what to do."""
+    """The address cannot be bound; the message names it and says what to do."""
 
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How a server listens and ends."""
+    """Where a server listens, what it accepts and how it shuts down."""
 
     host: str = "127.0.0.1"
-    """Loopback unless told otherwise: there is no authentication on this port yet."""
+    """Loopback by default, because the port has no authentication yet."""
     port: int = 0
-    """0 takes a free port; the bound one is in `RunningServer.address`."""
+    """0 takes a free port; `RunningServer.address` has the bound one."""
     max_message_bytes: int = 4 * 1024 * 1024
-    """gRPC's own default. Frames are about 1 MiB, so a larger message is a mistake or an attack."""
+    """gRPC's default. Frames are about 1 MiB, so a larger message is a mistake or an attack."""
     max_concurrent_rpcs: int = 64
-    """Calls beyond it are refused at once with RESOURCE_EXHAUSTED instead of queueing without bound."""
+    """Calls beyond this number are refused with RESOURCE_EXHAUSTED instead of queueing without bound."""
     grace_seconds: float = 20.0
-    """How long running calls may go on after a stop was asked for."""
+    """How long running calls may continue after a stop was requested."""
     exit_seconds: float = 5.0
-    """How long after that the process may still be there, for `run_server`. Then it ends by force with code 1, whatever
-    hangs (storage that does not answer holds its thread for ever), and says on stderr where each thread was."""
+    """How long after `grace_seconds` a process in `run_server` may still run. It is then ended with exit code 1, and
+    the stack of each thread is written to stderr. A thread that waits for a storage which does not answer would
+    otherwise keep the process alive for ever."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """One service to host: its full proto name and how it is added to a server."""
+    """A service to host: its full proto name, and the function that adds it to a server."""
 
     name: str
     add: Callable[[grpc.aio.Server], None]
@@ -61,7 +62,7 @@ class RunningServer:
     """A server that accepts calls."""
 
     address: str
-    """`host:port`, with the real port."""
+    """`host:port`, with the port that was bound."""
 
 
 class _Server:
@@ -71,7 +72,7 @@ class _Server:
         self._server = grpc.aio.server(
             interceptors=[CallInterceptor(domain, settings.max_concurrent_rpcs)],
             options=[
-                # On by default, and then a second server binds the same port silently.
+                # By default it is on, and a second server could bind the same port without an error.
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", settings.max_message_bytes),
@@ -119,14 +120,15 @@ def run_server(
     domain: str,
     on_ready: Callable[[RunningServer], None],
 ) -> None:
-    """Serves in this thread until SIGTERM or SIGINT, then drains and returns, for the process to end: if it is still
-    there `settings.exit_seconds` after the grace, it is ended.
+    """Serves in the calling (main) thread until SIGTERM or SIGINT, then drains and returns.
+
+    The process must end after that: if it still runs `settings.exit_seconds` after the grace period, it is killed.
 
     Args:
-        services: What to host, beside health and reflection.
-        settings: Where and how.
+        services: The services to host, in addition to health and reflection.
+        settings: The address, limits and times.
         domain: The `ErrorInfo.domain` of the services' errors.
-        on_ready: Called once calls are accepted.
+        on_ready: Called when the server accepts calls.
 
     Raises:
         AddressInUseError: The address cannot be bound.
@@ -137,15 +139,16 @@ def run_server(
         loop = asyncio.get_running_loop()
 
         def asked(number: int, frame: object) -> None:
-            # Once: whoever asks again and again would else put the end off again and again.
+            # Later signals are ignored, because each would restart the timer below.
             for one in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(one, lambda *_: None)
-            # Not in the loop, which may be what hangs, and by a thread that needs no Python. (2 is stderr.)
+            # The timer must not depend on the event loop, which may be what hangs; faulthandler's thread needs no
+            # Python. (File 2 is stderr.)
             seconds = settings.grace_seconds + settings.exit_seconds
             faulthandler.dump_traceback_later(seconds, exit=True, file=2)
             loop.call_soon_threadsafe(stop.set)
 
-        # Not the loop's own handlers, which it takes back when it ends: a thread that hangs outlives it.
+        # Not loop.add_signal_handler: the loop removes its handlers when it closes, and a hanging thread outlives it.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, asked)
         server = _Server(services, settings, domain)
@@ -163,7 +166,7 @@ def run_server(
 def running_server(
     services: Sequence[Service], settings: ServerSettings, *, domain: str
 ) -> Iterator[RunningServer]:
-    """Serves from a thread of this process for the length of a `with` block; for tests and embedding.
+    """Serves from a thread of this process for the duration of a `with` block; for tests and embedding.
 
     Raises:
         AddressInUseError: The address cannot be bound.
@@ -183,8 +186,8 @@ def running_server(
         await server.stop()
 
     def run() -> None:
-        # The loop's whole life in one thread, to its last async generator and helper thread: grpc's objects are not
-        # made to be taken apart in another (a crash in garbage collection was seen).
+        # The loop is run and closed in this one thread, with its async generators and executor: destroying grpc's
+        # objects in another thread has crashed in garbage collection.
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(main())
         gc.collect()

@@ -1,6 +1,6 @@
-"""`python -m weathervane.rpc.probe 127.0.0.1:50051`: ask a server for its health, as an orchestrator's check does.
+"""`python -m weathervane.rpc.probe 127.0.0.1:50051`: a health check of a gRPC server, for orchestrators.
 
-Exit code 0: it serves. 1: it does not, or nobody answers. 2: the command line is not right.
+Exit code 0: the server is serving. 1: it is not, or does not answer. 2: the command line is wrong.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints nothing when all is well, else one line on stderr."""
+    """Runs the check and returns the exit code; prints one line on stderr unless the server is serving."""
     parser = argparse.ArgumentParser(prog="python -m weathervane.rpc.probe", description=__doc__)
     parser.add_argument("target", help="host:port")
     parser.add_argument("--service", default="", help="full proto name; default: the whole server")

@@ -1,4 +1,4 @@
-"""The lake writer's server; needs the extra `weathervane-lake-writer[server]`."""
+"""The lake writer's server; it needs the extra `weathervane-lake-writer[server]`."""
 
 from weathervane.lake.server.services import lake_services
 from weathervane.lake.server.settings import LakeSettings

@@ -1,4 +1,4 @@
-"""`weathervane-lake-writer` (or `python -m weathervane.lake`): serve one lake."""
+"""The command `weathervane-lake-writer` (or `python -m weathervane.lake`)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def serve(
 
 @contextmanager
 def _libraries_hushed() -> Iterator[None]:
-    """What Rust's own log writes to stderr would bury the one line that says what is wrong."""
+    """Discards stderr, to which the Rust libraries log; the one line that says what is wrong would be lost."""
     stderr = os.dup(2)
     try:
         with open(os.devnull, "wb") as nowhere:

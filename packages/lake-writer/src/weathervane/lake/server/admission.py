@@ -1,4 +1,4 @@
-"""Whether a write may be applied to a table at all: each refusal says what differs and what to do."""
+"""Checks a write's header and commit, by themselves and against the table."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from weathervane.lake.server.delta import Table
 from weathervane.lake.server.files import Layout
 from weathervane.rpc import StatusError
 
-# Enough for the positions of 2,000 accounts.
+# Bytes; enough for the positions of 2,000 accounts.
 _MAX_CHECKPOINT = 65_536
-# They are kept in the commit, which every reader of the table's log parses.
+# Control totals are kept in the commit file, which every reader of the table parses, so their size is limited.
 _MAX_CONTROL_TOTALS = 100
 _MAX_CONTROL_TOTAL_TEXT = 200
 _MAX_DATASET = 63 - len(QUARANTINE_SUFFIX)
 
 
 def invalid(reason: str, message: str, **metadata: str) -> StatusError:
-    """The request is wrong whatever the table holds."""
+    """INVALID_ARGUMENT: the request is wrong, whatever the table holds."""
     return StatusError(grpc.StatusCode.INVALID_ARGUMENT, reason, message, metadata)
 
 
 def precondition(reason: str, message: str, **metadata: str) -> StatusError:
-    """The table disagrees with the request."""
+    """FAILED_PRECONDITION: the request does not fit the table or the storage."""
     return StatusError(grpc.StatusCode.FAILED_PRECONDITION, reason, message, metadata)
 
 
 def layout_of(spec: WriteSpec) -> Layout:
-    """Checks what the header declares and returns the layout that it asks for.
+    """Checks a write's header by itself, and returns the layout of the table that it declares.
 
     Raises:
         StatusError: INVALID_ARGUMENT.
@@ -105,10 +105,10 @@ def layout_of(spec: WriteSpec) -> Layout:
 
 
 def check_against(table: Table, spec: WriteSpec, layout: Layout) -> list[pa.Field]:
-    """Checks the write against a table that exists; returns the new nullable columns that it brings.
+    """Checks a write against an existing table, and returns the (nullable) columns that it adds to it.
 
     Raises:
-        StatusError: FAILED_PRECONDITION.
+        StatusError: FAILED_PRECONDITION: another layout, or a schema that differs in more than new columns.
     """
     if table.layout != layout:
         raise precondition(
@@ -136,7 +136,11 @@ def check_against(table: Table, spec: WriteSpec, layout: Layout) -> list[pa.Fiel
 
 
 def check_checkpoint(spec: WriteSpec, current: str | None) -> None:
-    """Refuses a run that read another checkpoint than the table has now."""
+    """Checks that the table still has the checkpoint at which the run began.
+
+    Raises:
+        StatusError: FAILED_PRECONDITION, STALE_CHECKPOINT.
+    """
     if spec.check_checkpoint and current != spec.expected_checkpoint:
         raise precondition(
             "STALE_CHECKPOINT",
@@ -147,7 +151,11 @@ def check_checkpoint(spec: WriteSpec, current: str | None) -> None:
 
 
 def check_commit(spec: WriteSpec, commit: CommitRequest) -> None:
-    """Checks the new checkpoint's size and compares the control totals, before anything is done."""
+    """Checks the new checkpoint and compares the control totals, before anything is written.
+
+    Raises:
+        StatusError: INVALID_ARGUMENT; DATA_LOSS, CONTROL_TOTAL if a control total differs.
+    """
     checkpoint = commit.checkpoint
     if checkpoint is not None and (
         not 0 < len(checkpoint.encode()) <= _MAX_CHECKPOINT
@@ -189,7 +197,7 @@ def range_bounds(column_range: ColumnRange, schema: pa.Schema) -> tuple[pa.Scala
     """The range's bounds in its column's type.
 
     Raises:
-        StatusError: INVALID_ARGUMENT when the column is unknown or a bound is not of its type.
+        StatusError: INVALID_ARGUMENT if the column does not exist, or a bound cannot be converted to its type.
     """
     if column_range.column not in schema.names:
         raise invalid("UNKNOWN_COLUMN", f"{column_range.column[:80]!r} is not a column of the table")

@@ -1,4 +1,4 @@
-"""What the servicers share: work off the event loop, refusals, pages."""
+"""Helpers of the servicers: running work off the event loop, refusals, and paging."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _T = TypeVar("_T")
 
 
 async def off_loop(work: Callable[[], _T], threads: Executor | None = None) -> _T:
-    """Runs it in a thread: of those for short work, or of others for what may take long."""
+    """Runs `work` in a thread: of the loop's default executor, for short work, or of `threads`."""
     return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
 def named(work: Callable[[], _T]) -> _T:
-    """Does it; a name that is none is the caller's mistake."""
+    """Runs `work`; an InvalidNameError becomes INVALID_ARGUMENT (BAD_NAME)."""
     try:
         return work()
     except InvalidNameError as error:
@@ -31,10 +31,10 @@ def named(work: Callable[[], _T]) -> _T:
 
 
 def page(names: Sequence[str], size: int, token: str) -> tuple[Sequence[str], str]:
-    """A page of sorted names, and the token for the next one (empty: there is none).
+    """One page of sorted names (100, if `size` is 0), and the token of the next page ("" if it is the last one).
 
     Raises:
-        StatusError: INVALID_ARGUMENT, the size.
+        StatusError: INVALID_ARGUMENT, BAD_PAGE_SIZE.
     """
     if not 0 <= size <= 1_000:
         refuse("BAD_PAGE_SIZE", f"page_size {size} is not 0 to 1,000")
@@ -44,5 +44,5 @@ def page(names: Sequence[str], size: int, token: str) -> tuple[Sequence[str], st
 
 
 def refuse(reason: str, message: str) -> NoReturn:
-    """Refuses the call: it is wrong whatever the lake holds."""
+    """Raises INVALID_ARGUMENT: the call is wrong, whatever the lake holds."""
     raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, reason, message)

@@ -1,8 +1,8 @@
-"""Which files of a table are put together: small neighbours, so that the files stay in order. Nothing here writes.
+"""Chooses the files that a compaction joins. Nothing here writes.
 
-Files of a keyed table lie one after the other in the cluster column, and an upsert reads those whose range holds one of
-its values. Only neighbours are therefore joined: the range of the file that comes of them meets no other file that
-theirs did not. A table without keys is joined in the order in which its files came.
+The files of a keyed table are ordered by the cluster column, and an upsert reads those whose range holds one of its
+values. Therefore only neighbours are joined: the range of the joined file overlaps no file that theirs did not. In a
+table without keys, files are joined in the order in which they were written.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ __all__ = ["packed", "small_runs"]
 def small_runs(files: pl.DataFrame, settings: LakeSettings) -> list[list[DataFile]]:
     """Runs of at least two neighbouring small files.
 
-    Small is less than half of a file's rows: two of them always fit into one, and one that was made of several is
-    small no more, or is the last of its run; so that what is compact stays as it is.
+    A file is small if it has less than half of `target_file_rows` and less than `small_file_bytes`. Two small files
+    always fit into one, and a joined file is not small, or is the last of its run; so compacting again does nothing.
 
     Args:
         files: From `Snapshot.files`.
-        settings: How large files are.
+        settings: The sizes of files.
     """
     small = (pl.col("rows") < settings.target_file_rows // 2) & (pl.col("size") < settings.small_file_bytes)
     known = pl.col("lower").is_not_null() & pl.col("upper").is_not_null()
@@ -45,19 +45,21 @@ def small_runs(files: pl.DataFrame, settings: LakeSettings) -> list[list[DataFil
 def packed(
     run: Sequence[DataFile], read: Callable[[str], pa.Table], settings: LakeSettings
 ) -> Iterator[tuple[list[DataFile], pa.Table]]:
-    """Neighbours that fill one file together, with their rows, as they lie. Holds one file's rows, and one more's.
+    """Groups of neighbours that fit into one file, each with its rows, in the order of the files.
+
+    The rows of one joined file and of one more file are in memory.
 
     Args:
         run: From `small_runs`.
-        read: Gives a file's rows by its path.
-        settings: How large files are.
+        read: Reads a file's rows by its path.
+        settings: The sizes of files.
     """
     group: list[DataFile] = []
     tables: list[pa.Table] = []
     n_rows = n_bytes = 0
     for file in run:
         rows = read(file.path)
-        # Known only now: what a row takes in memory is not in the log.
+        # Only known after reading: the log does not have the size of rows in memory.
         over = n_rows + rows.num_rows > settings.target_file_rows or (
             n_bytes + rows.nbytes > settings.target_file_bytes
         )

@@ -1,4 +1,4 @@
-"""Different rows under one key: of such rows a write would keep one, and lose the others in silence."""
+"""Finds different rows under one key in a write, of which an upsert would silently keep only one."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from weathervane.lake.server.admission import invalid
 __all__ = ["refuse_conflicts"]
 
 _ROW, _LAST = "row:", "last:"
-# Rows that are compared at once: a slice that a vendor delivered twice is not held twice in memory.
+# Rows that are compared at a time, so that a slice which a vendor delivered twice is not copied as a whole.
 _PAIRS = 50_000
 
 
 def refuse_conflicts(spec: WriteSpec, table: pa.Table) -> None:
-    """Looks for different rows of one key, at its greatest version where there is a version column.
+    """Refuses a write that has different rows under one key; with a version column, only those of the greatest version.
 
     Args:
-        spec: What the write declares.
-        table: Its rows, without those that a change has made.
+        spec: The write's header.
+        table: Its rows, without those of frames of changes.
 
     Raises:
-        StatusError: INVALID_ARGUMENT, CONFLICTING_ROWS: such a key, and in what two of its rows differ.
+        StatusError: INVALID_ARGUMENT, CONFLICTING_ROWS, with the first such key and the columns that differ.
     """
     unique = list(spec.unique_keys)
     version = spec.version_column if spec.version_column not in unique else None

@@ -1,4 +1,4 @@
-"""The storage's failures as statuses: named and countable for the caller, the library's words in the log."""
+"""Converts the storage's exceptions to statuses, and logs the libraries' messages."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _T = TypeVar("_T")
 
 @contextmanager
 def storage_failures(what: object, *, again: str = "send the write again") -> Iterator[None]:
-    """Names the storage's failures; the library's words stay in the log.
+    """Turns exceptions of the storage and its libraries into a StatusError; their messages are only logged.
 
     Args:
-        what: What was asked for, e.g. the table.
-        again: What to do when the storage is mended.
+        what: What the call is about, e.g. the table; the message begins with it.
+        again: What the caller should do when the storage works again.
 
     Raises:
-        StatusError: UNAVAILABLE for what may pass; DATA_LOSS; RESOURCE_EXHAUSTED; or FAILED_PRECONDITION for a storage
-            that refuses, rows that cannot be worked on, and for a table outside of the lake or one that
-            another tool changed.
+        StatusError: UNAVAILABLE for what may pass; DATA_LOSS for a damaged table; RESOURCE_EXHAUSTED without memory;
+            FAILED_PRECONDITION if the storage refuses access, if rows and table cannot be combined, if the table is
+            outside of the lake, or if another tool changed it.
     """
     try:
         yield
@@ -91,14 +91,14 @@ def storage_failures(what: object, *, again: str = "send the write again") -> It
     except OutsideLakeError as error:
         raise precondition("BAD_TABLE", str(error)) from error
     except BaseException as error:
-        # A panic of Polars or deltalake, which each have a class of their own for it, beside `Exception`.
+        # A panic in Polars or deltalake. Each has its own class for it, which is not an Exception.
         if type(error).__name__ != "PanicException":
             raise
         raise _not_workable(what, error) from error
 
 
 def _not_workable(what: object, error: BaseException) -> StatusError:
-    # No storage raises these, and the same rows would meet them again.
+    # The storage is not the cause, and the same rows would fail again.
     log.error("%s: rows could not be worked on", what, exc_info=error)
     return precondition(
         "ROWS_NOT_WORKABLE",
@@ -108,23 +108,24 @@ def _not_workable(what: object, error: BaseException) -> StatusError:
 
 
 def no_table(ref: TableRef) -> StatusError:
-    """There is no such table."""
+    """The status for a table that does not exist."""
     return StatusError(
         grpc.StatusCode.NOT_FOUND, "NO_TABLE", f"{ref}: there is no such table; no write has made it yet"
     )
 
 
 def until_first(ref: TableRef, attempts: int, attempt: Callable[[], _T], *, again: str) -> _T:
-    """Plans and commits anew until nobody else has committed first.
+    """Repeats an attempt to plan and commit for as long as other writers commit first, and returns its result.
 
     Args:
         ref: The table.
-        attempts: At most.
-        attempt: Opens the table at its newest version, and commits; CommitConflictError when it came second.
-        again: What to do when all attempts came second.
+        attempts: The most attempts; between them are 0.02 to 0.5 s, plus up to 0.1 s of jitter.
+        attempt: Opens the table at its newest version and commits; raises CommitConflictError if another commit was
+            first.
+        again: What the caller should do if all attempts fail.
 
     Raises:
-        StatusError: ABORTED, CONTENTION: others committed first, too often.
+        StatusError: ABORTED, CONTENTION: other writers committed first in every attempt.
     """
     try:
         for turn in stamina.retry_context(

@@ -1,4 +1,4 @@
-"""The words of a table's files, and what can go wrong with them."""
+"""The types of a table's files, and the exceptions of reading and committing them."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from dataclasses import dataclass
 
 
 class CommitConflictError(Exception):
-    """Another commit came first; open the table again and plan anew."""
+    """Another writer committed this version first; open the table again and plan anew."""
 
 
 class CommitUnknownError(Exception):
-    """The commit may be in the table, or is and may not stay there; the message says which."""
+    """The commit may be in the table, or it is but may be lost in a power cut; the message says which."""
 
 
 class OutsideLakeError(Exception):
-    """A symbolic link leads out of the lake; nothing was opened."""
+    """The table's folder is a symbolic link out of the lake; it was not opened."""
 
 
 class DamagedTableError(Exception):
-    """The table's log does not hold what it must; the message says what to look at."""
+    """The table's log or one of its files is missing or damaged; the message names it."""
 
 
 class ForeignTableError(Exception):
-    """Another tool turned something on in the table that this service does not know; the message names it."""
+    """Another tool changed the table in a way that this service does not support; the message names the change."""
 
 
 class LostFileError(DamagedTableError):
-    """A data file that the version needs is gone."""
+    """A data file of the version is missing."""
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A Parquet file of the table."""
+    """A Parquet file of the table; `size` is in bytes."""
 
     path: str
     size: int
@@ -40,14 +40,14 @@ class DataFile:
 
 @dataclass(frozen=True)
 class NewFile(DataFile):
-    """A Parquet file that was written for a commit, with its Delta statistics."""
+    """A Parquet file that was written for a commit; `stats` are its Delta statistics as JSON."""
 
     stats: str
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What the first write fixed for a table."""
+    """A table's keys and order, which its first write determines and no later write changes."""
 
     unique_keys: tuple[str, ...] = ()
     cluster_by: str | None = None
@@ -55,7 +55,7 @@ class Layout:
 
     @property
     def order(self) -> list[str]:
-        """Columns that the rows of a file are sorted by; none in a table without keys."""
+        """The columns by which the rows of a file are sorted; none in a table without keys."""
         if self.cluster_by is None:
             return []
         return [self.cluster_by, *(key for key in self.unique_keys if key != self.cluster_by)]

@@ -1,4 +1,4 @@
-"""A table's commit files, read as what they are: lines of JSON, one file a version."""
+"""Reads a table's commit files directly: one file for each version, with one JSON action in each line."""
 
 from __future__ import annotations
 
@@ -23,31 +23,34 @@ __all__ = [
 ]
 
 COMMIT_NOTE = "weathervane.commit"
-"""The key of our note in a commit's `commitInfo`."""
+"""The key in a commit's `commitInfo` under which our note is: the write's id, receipt and checkpoint."""
 LOG_FOLDER = "_delta_log"
 CHECKPOINT = "weathervane.checkpoint"
-"""The application whose Delta transaction names the version that set the checkpoint."""
+"""The application id of the Delta transaction that has the version of the commit with the newest checkpoint."""
 
 
 class Untouched:
-    """Versions of one table that took nothing back. Nobody writes a commit file twice, so each is looked at once."""
+    """The versions of one table that are known not to be a RESTORE or an overwrite.
+
+    A commit file is never written twice, so each has to be read only once.
+    """
 
     def __init__(self) -> None:
         self._span = (1, 0)
 
     def below(self, version: int) -> int:
-        """The next version to look at, going down from this one."""
+        """The greatest version, at or below this one, that was not checked yet."""
         first, last = self._span
         return first - 1 if first <= version <= last else version
 
     def end(self, newest: int) -> None:
-        """The table ends here: a person may have removed a torn commit file, and another may come in its place."""
+        """Forgets versions above the newest: a person may have removed a torn commit file, and another may follow."""
         if newest < self._span[1]:
             self._span = (self._span[0], newest)
 
     def add(self, first: int, last: int) -> None:
-        """All these took nothing back. One span is kept, which grows with the table."""
-        was = self._span  # one assignment below: another thread may be here too
+        """Notes that these versions were checked. Only one contiguous span is kept."""
+        was = self._span  # read once and assigned once, as another thread may do the same
         meets = was[0] <= last + 1 and first <= was[1] + 1
         self._span = (min(first, was[0]), max(last, was[1])) if meets else (first, last)
 
@@ -61,10 +64,10 @@ class CommitLog:
         self._untouched = untouched
 
     def note(self, version: int) -> dict[str, Any]:
-        """What we noted in a version's commit.
+        """Our note in a version's commit file.
 
         Raises:
-            DamagedTableError: The file is gone, cannot be read, or holds no note.
+            DamagedTableError: The file is missing, cannot be read, or has no note.
         """
         try:
             note = self.find_note(version)
@@ -75,10 +78,10 @@ class CommitLog:
         return note
 
     def find_note(self, version: int) -> dict[str, Any] | None:
-        """A version's note: empty when another kind of writer made it, None when there is no such version.
+        """A version's note; empty if another tool made the version, None if its commit file does not exist.
 
         Raises:
-            ValueError: The commit's file is damaged.
+            ValueError: The commit file is damaged.
         """
         info = self._info(version)
         try:
@@ -87,7 +90,7 @@ class CommitLog:
             raise ValueError(str(error)) from error
 
     def committed_at(self, version: int) -> datetime | None:
-        """When a version was made, by its writer's clock; None when its file does not say."""
+        """When a version was made, by its writer's clock; None if its commit file does not say."""
         try:
             info = self._info(version) or {}
             return datetime.fromtimestamp(info["timestamp"] / 1000, UTC)
@@ -95,14 +98,14 @@ class CommitLog:
             return None
 
     def taken_back(self, version: int, newest: int) -> int | None:
-        """The version to which a RESTORE took the table back from this one; None when it is in the table's past still.
+        """The version to which a RESTORE undid `version`; None if `version` still belongs to the table's history.
 
-        Such a version's rows are no longer in the table, and neither are its receipt and its checkpoint, though the log
-        goes on naming them.
+        The rows of a version that was undone are no longer in the table, so its receipt and its checkpoint do not
+        count either, although the log still has them.
 
         Raises:
-            DamagedTableError: A commit file is gone or cannot be read.
-            ForeignTableError: The RESTORE names a time and no version, or another tool wrote the table anew.
+            DamagedTableError: A commit file is missing or cannot be read.
+            ForeignTableError: The RESTORE names a time instead of a version, or another tool replaced the table.
         """
         later = newest
         while (later := self._untouched.below(later)) > version:
@@ -130,14 +133,14 @@ class CommitLog:
             back = int(target)
             if back < version:
                 return back
-            # What lies between the two is no longer the table's past.
+            # The versions between `back` and `later` no longer belong to the table's history.
             return self.taken_back(version, back)
         if newest > version:
             self._untouched.add(version + 1, newest)
         return None
 
     def versions(self) -> dict[int, datetime]:
-        """The versions whose commit file is there, ascending, each with its age by the storage's clock."""
+        """The versions whose commit file exists, ascending, with the file's time by the storage's clock."""
         found = {
             int(file.path.removesuffix(".json")): file.modified
             for file in self._store.files(LOG_FOLDER)
@@ -146,10 +149,10 @@ class CommitLog:
         return dict(sorted(found.items()))
 
     def torn(self, version: int) -> str | None:
-        """How a power cut left a commit file, also one that it cut at the end of a line; None: it is whole, or gone, or
-        another tool's.
+        """How a power cut damaged a commit file; None if it is complete, missing, or written by another tool.
 
-        Other readers take what is left of such a file for all of it.
+        A file that was cut at the end of a line is recognised too, by what its note says it must contain. Other readers
+        take what is left of such a file for the whole commit.
         """
         try:
             actions = list(self._actions(version))
@@ -164,7 +167,7 @@ class CommitLog:
             return "cannot be read"
         if not actions:
             return "is empty"
-        # They are the last lines of a write. How many lines there are is only in newer notes.
+        # The transactions are a write's last lines. Older notes do not have the number of lines.
         expected = [write_app(note["write_id"])] if "write_id" in note else []
         expected += [CHECKPOINT] if "checkpoint" in note else []
         if missing := [name for name in expected if name not in applications]:
@@ -177,7 +180,7 @@ class CommitLog:
         """The data files that a version added.
 
         Raises:
-            DamagedTableError: The file is gone or cannot be read.
+            DamagedTableError: The commit file is missing or cannot be read.
         """
         try:
             actions = list(self._actions(version))
@@ -209,7 +212,7 @@ class CommitLog:
 
 
 def _replaces(info: dict[str, Any]) -> bool:
-    """Whether another tool's commit put another table in the place of this one."""
+    """Whether this is another tool's commit that overwrote or replaced the whole table."""
     operation, how = info.get("operation"), info.get("operationParameters") or {}
     if COMMIT_NOTE in info:
         return False
@@ -218,11 +221,12 @@ def _replaces(info: dict[str, Any]) -> bool:
 
 
 def write_app(write_id: str) -> str:
-    """The application of a write's Delta transaction."""
-    # One application per write, not one counter per source: with a counter, a late retry would read as a duplicate.
+    """The application id of a write's Delta transaction."""
+    # One id for each write, not one counter for each source: with a counter, a late first attempt of an earlier write
+    # would be taken for a repeat.
     return f"weathervane.write:{write_id}"
 
 
 def commit_path(version: int) -> str:
-    """Where a version's commit file is."""
+    """The path of a version's commit file, relative to the table."""
     return f"{LOG_FOLDER}/{version:020d}.json"

@@ -1,4 +1,4 @@
-"""The use cases of the lake's upkeep: put small files together, delete what nobody needs. Rows stay as they are."""
+"""The use cases of upkeep: compaction and vacuum. Neither changes a row."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MOST_HOURS = 10 * 366 * 24
 
 @dataclass(frozen=True)
 class _Joined:
-    """Files of the table, and the one that holds their rows."""
+    """Files of the table, and the new file that holds their rows."""
 
     parts: Sequence[DataFile]
     whole: NewFile
@@ -43,8 +43,8 @@ class LakeMaintenance:
     """The upkeep of one lake. Thread-safe.
 
     Args:
-        settings: The lake's.
-        turns: Those of the writer of this process.
+        settings: The lake's settings.
+        turns: The turns of this process's LakeWriter, so that upkeep and writes of one table do not overlap here.
     """
 
     def __init__(
@@ -55,16 +55,22 @@ class LakeMaintenance:
         self._turns = turns
 
     def tenants(self) -> list[str]:
-        """The tenants that have a folder, by name."""
+        """The tenants that have a folder, in the order of their names.
+
+        Raises:
+            StatusError: The storage's failure.
+        """
         with storage_failures("the lake's tenants", again=_AGAIN):
             return self._tables.tenants()
 
     def compact(self, ref: TableRef) -> tuple[CompactionResult, bool]:
-        """Puts small neighbouring files together, and files with doubtful bounds of text anew; tells whether nothing is
-        left to do.
+        """Joins small neighbouring files and rewrites files whose text bounds are doubtful, in at most one commit.
 
-        The new files are written without holding up anybody. They take the place of the old ones in one commit, those
-        of them whose parts are all still in the table: a data file never changes, so its rows are then current too.
+        The new files are written without blocking writes. The commit then replaces the old files by those new ones
+        whose parts are all still in the table; since a data file never changes, the rows are the current ones.
+
+        Returns:
+            What was done, and whether nothing is left to do.
 
         Raises:
             StatusError: NOT_FOUND, ABORTED, or the storage's failure; nothing was committed.
@@ -86,17 +92,19 @@ class LakeMaintenance:
             bytes_after=newest.size_bytes,
             rows_rewritten=sum(one.whole.rows for one in joined),
         )
-        # A call that came too late for everything ends the round, or two busy writers would keep it going for ever.
+        # If writes replaced every part meanwhile, the caller must stop too, or busy writers would keep it for ever.
         return result, complete or not committed
 
     def vacuum(self, ref: TableRef, retention_hours: int | None, *, dry_run: bool) -> VacuumResult:
-        """Deletes data files that are older than the retention and that no version within it needs.
+        """Deletes data files that are older than the retention and that no version within the retention needs.
 
-        Not by deltalake's vacuum (1.6.6): that goes by the clocks of whoever removed a file and of this machine, and
-        makes two versions. Here every age is the storage's own: a clock that is wrong deletes nothing too early.
+        deltalake's vacuum (1.6.6) is not used: it compares the clock of the writer that removed a file with the clock
+        of this machine, and commits two versions. Here all ages are by the storage's clock, so a wrong clock of a
+        writer deletes nothing too early.
 
         Raises:
-            StatusError: INVALID_ARGUMENT when the retention is too short, NOT_FOUND, or the storage's failure.
+            StatusError: INVALID_ARGUMENT if the retention is too short, NOT_FOUND, UNAVAILABLE (NOT_DELETED) if files
+                could not be deleted, or the storage's failure.
         """
         hours = self._hours(retention_hours)
         with storage_failures(ref, again=_AGAIN):
@@ -137,10 +145,13 @@ class LakeMaintenance:
         return table
 
     def _join(self, table: Table, joined: list[_Joined]) -> bool:
-        """Writes files with doubtful bounds anew, or joins small ones, as many as a call may; tells if that is all."""
+        """Rewrites files with doubtful bounds, or else joins small ones, up to `compaction_rows`.
+
+        Returns whether nothing is left to do.
+        """
         order = table.layout.order
         rewritten = 0
-        # First, and in a call of its own: where a file lies among the others is known when its bounds are.
+        # Doubtful files are done first, in a call of their own: they can be ordered only when their bounds are known.
         for part in (
             DataFile(*row) for row in table.doubtful_files().select("path", "size", "rows").iter_rows()
         ):
@@ -160,10 +171,10 @@ class LakeMaintenance:
         return True
 
     def _commit(self, ref: TableRef, joined: list[_Joined]) -> bool:
-        """Commits what still can be, and forgets the rest; tells whether anything was left."""
+        """Commits the new files whose parts are still in the table; returns whether there were any."""
 
         def attempt() -> bool:
-            # With the turn, no write of this process is under way that would have to be planned again.
+            # With the table's turn, so that no write of this process has to be planned again because of this commit.
             with self._turns[ref]:
                 table = self._existing(ref)
                 _drop_overtaken(table, joined)
@@ -179,14 +190,14 @@ class LakeMaintenance:
 
     @contextmanager
     def _discarding(self, ref: TableRef, joined: list[_Joined]) -> Iterator[None]:
-        """Deletes the new files if it fails and they did not come into the table."""
+        """Deletes the new files that are not in the table if the block fails."""
         try:
             yield
         except CommitUnknownError:
             # The files stay: the table may name them.
             raise
         except BaseException:
-            # Whatever failed may have done so after the commit.
+            # The failure may have happened after the commit.
             with suppress(*STORAGE_ERRORS, DamagedTableError, ForeignTableError):
                 table = self._tables.open(ref)
                 if table is not None:
@@ -206,7 +217,7 @@ class LakeMaintenance:
         return hours
 
     def _needed(self, table: Table, until: datetime) -> tuple[int, set[str]]:
-        """The version that was current at this time, and the files of it and of every later one."""
+        """The version that was current at the time `until`, and the files of that version and of all later ones."""
         versions = table.log.versions()
         recent = [version for version, made in versions.items() if made > until]
         first = min(versions, default=table.version)
@@ -217,7 +228,7 @@ class LakeMaintenance:
 
 
 def _drop_overtaken(table: Table, joined: list[_Joined]) -> None:
-    """Forgets what was joined from a file that a write has replaced meanwhile."""
+    """Removes, from `joined` and from the storage, the new files of which a write has replaced a part meanwhile."""
     live = set(table.files()["path"])
     current = [one for one in joined if live.issuperset(part.path for part in one.parts)]
     kept = {one.whole.path for one in current}

@@ -1,4 +1,4 @@
-"""LakeMaintenanceService on the wire: one piece of work at a time, off the event loop."""
+"""LakeMaintenanceService: converts messages, and runs one compaction or vacuum at a time in a thread of its own."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _T = TypeVar("_T")
 
 
 class LakeMaintenanceServicer(pb_grpc.LakeMaintenanceServiceServicer):
-    """See `lake_maintenance.proto` for what each method promises."""
+    """The methods are documented in `lake_maintenance.proto`."""
 
     def __init__(self, maintenance: LakeMaintenance) -> None:
         self._maintenance = maintenance
-        # Upkeep shall leave the machine's cores, memory and threads to the writes: who comes second waits.
+        # One at a time, so that upkeep leaves cores, memory and threads to the writes.
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "lake-upkeep")
 
@@ -40,13 +40,13 @@ class LakeMaintenanceServicer(pb_grpc.LakeMaintenanceServiceServicer):
     async def CompactTable(
         self, request: pb.CompactTableRequest, context: _Context
     ) -> pb.CompactTableResponse:
-        """Puts small files together."""
+        """Joins small files of a table, for as long as one call may take."""
         table = named(lambda: convert.table_from_wire(request.table))
         result, complete = await self._alone(lambda: self._maintenance.compact(table))
         return convert_maintenance.compaction_to_wire(result, complete)
 
     async def VacuumTable(self, request: pb.VacuumTableRequest, context: _Context) -> pb.VacuumTableResponse:
-        """Deletes old files."""
+        """Deletes data files that are older than the retention."""
         table = named(lambda: convert.table_from_wire(request.table))
         hours = request.retention_hours if request.HasField("retention_hours") else None
         result = await self._alone(
@@ -60,5 +60,5 @@ class LakeMaintenanceServicer(pb_grpc.LakeMaintenanceServiceServicer):
             try:
                 return await asyncio.shield(working)
             finally:
-                # A caller that leaves does not end the thread; the turn is over when that is.
+                # Cancelling the call does not stop the thread, so the next call waits until the thread has finished.
                 await asyncio.wait({working})

@@ -1,11 +1,11 @@
-"""Copy-on-write upsert as pure functions over frames: which files a write touches, what changes in each, and where
+"""Copy-on-write upsert as pure functions over data frames: which files a write touches, what changes in each, and where
 new rows go. Nothing here reads, writes or commits.
 
-The rows of a table are kept in files ordered by the cluster column, like the leaves of a B+ tree: a row belongs to
-the file with the greatest lower bound at or below it. So a write reads only files whose range holds one of its
-values, and rewrites only those in which something really changes (measured: flat in the size of the table).
+The files of a table are ordered by the cluster column, like the leaves of a B+ tree: a row belongs to the file with the
+greatest lower bound that is at or below its value. So a write reads only files whose range holds one of its values, and
+rewrites only those in which a row changes (measured: the time does not depend on the size of the table).
 
-Comparison is exact, column by column; no hashes that might collide.
+Rows are compared column by column and not by hashes, which might collide.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NEW = ":new"
 
 @dataclass(frozen=True)
 class Keys:
-    """How rows are identified, ordered and compared."""
+    """The columns by which rows are identified (`unique`), ordered (`cluster`) and aged (`version`)."""
 
     unique: tuple[str, ...]
     cluster: str
@@ -36,15 +36,15 @@ class Keys:
 
     @property
     def order(self) -> list[str]:
-        """Columns that files are sorted by."""
+        """The columns by which the rows of a file are sorted."""
         return [self.cluster, *(key for key in self.unique if key != self.cluster)]
 
 
 class Incoming:
-    """The rows of a write: the newest one of each key, in the order of the cluster column.
+    """The rows of a write: the newest of each key, in the order of the cluster column.
 
-    `index` holds keys, cluster value and row number of each; the rows themselves stay where they are until they
-    are gathered.
+    `index` has the key, cluster value and row number of each. The rows stay in the staging file until `gather` or
+    `between` copies them.
     """
 
     def __init__(self, rows: pl.DataFrame, keys: Keys) -> None:
@@ -63,7 +63,7 @@ class Incoming:
         return self.index[self.keys.cluster].unique(maintain_order=True)
 
     def between(self, lower: Any, upper: Any) -> pl.DataFrame:
-        """Whole rows with their row number, of the keys that a file with these bounds may hold."""
+        """The rows, with their numbers, whose cluster value lies within a file's bounds (None: not known)."""
         index = self.index
         if lower is not None and upper is not None:
             values = index[self.keys.cluster]
@@ -71,15 +71,15 @@ class Incoming:
         return self.gather(index[_ROW]).with_columns(index[_ROW])
 
     def gather(self, numbers: pl.Series) -> pl.DataFrame:
-        """Whole rows by number."""
+        """The rows with these numbers."""
         return self._rows[numbers]
 
 
 class SetAside:
-    """The rows that a write did not take: what the table has of them stays, though the write does not hold it.
+    """The keys of rows that were set aside. A replaced window does not delete what the table has of these rows.
 
     Args:
-        row_keys: Their keys, as texts of `row_keys`. A part that is null could not be read: it may be any value.
+        row_keys: The keys, as `row_keys` writes them. A part that is null could not be read and may be any value.
         unique: The key columns.
     """
 
@@ -94,15 +94,15 @@ class SetAside:
         ]
 
     def may_be(self, keys: pl.DataFrame) -> pl.Series:
-        """True for each row (key columns) that may be one of them."""
+        """For each row (of key columns), whether it may be one that was set aside."""
         found = pl.Series([False]).new_from_index(0, keys.height)
         if not self._known or not keys.height:
             return found
         try:
-            # Arrow's texts, not polars': those are what `row_keys` writes.
+            # Cast by Arrow, as `row_keys` does; Polars writes some values differently.
             texts = pl.DataFrame({name: keys[name].to_arrow().cast(pa.string()) for name in keys.columns})
         except pa.ArrowInvalid:
-            # Bytes that are no text: no key that was set aside says which of these rows it is not.
+            # A binary key that is not UTF-8 cannot be compared with the keys as texts, so every row may be one.
             return ~found
         for known in self._known:
             if known is None:
@@ -119,14 +119,14 @@ class SetAside:
 
 @dataclass(frozen=True)
 class Window:
-    """The rows of a table which a complete read accounts for, but for those that were set aside."""
+    """The rows of a table that a replaced window covers: within the ranges and, if there are any, of the members."""
 
     condition: pl.Expr
     members: pl.DataFrame | None
     aside: SetAside
 
     def rows(self, frame: pl.DataFrame) -> pl.Series:
-        """True for each row of the frame that is in the window."""
+        """For each row of the frame, whether it is in the window."""
         inside = frame.select(inside=self.condition.fill_null(False))["inside"]
         if self.members is None:
             return inside
@@ -142,7 +142,10 @@ class Window:
 
 @dataclass(frozen=True)
 class FileChange:
-    """What a write does to one file: rows to drop from it, and the rows that come instead (by number)."""
+    """What a write does to one file.
+
+    `dropped` are numbers of the file's rows; `replacing` (updated) and `matched` (same key) are numbers of the write's.
+    """
 
     path: str
     dropped: pl.Series
@@ -152,14 +155,14 @@ class FileChange:
 
     @property
     def rewrites(self) -> bool:
-        """Whether the file changes at all."""
+        """Whether the file must be rewritten."""
         return len(self.dropped) > 0
 
 
 def touched(files: pl.DataFrame, values: pl.Series) -> pl.Series:
-    """True for each file (columns `lower`, `upper`) whose range holds one of the ascending values.
+    """For each file (columns `lower`, `upper`), whether its range holds one of the values, which are ascending.
 
-    Files whose bounds are not known are always touched.
+    It is true for files whose bounds are not known.
     """
     known = files["lower"].is_not_null() & files["upper"].is_not_null()
     if values.is_empty():
@@ -172,14 +175,14 @@ def touched(files: pl.DataFrame, values: pl.Series) -> pl.Series:
 def compare(
     path: str, file: pl.DataFrame, incoming: pl.DataFrame, keys: Keys, window: Window | None
 ) -> FileChange:
-    """Finds out what the incoming rows change in a file.
+    """Compares a file with the rows of a write.
 
     Args:
-        path: The file's name.
-        file: All its rows.
-        incoming: Rows of the write that may be in it, from `Incoming.between`.
-        keys: How rows are identified.
-        window: The replaced window, if the write replaces one.
+        path: The file's path.
+        file: All rows of the file.
+        incoming: The rows of the write that may be in it, from `Incoming.between`.
+        keys: The key columns.
+        window: The window that the write replaces, if any.
     """
     numbered = file.with_row_index(_FILE_ROW)
     both = numbered.join(incoming, on=list(keys.unique), how="inner", suffix=_NEW, nulls_equal=True)
@@ -191,7 +194,7 @@ def compare(
     )
     if keys.version and keys.version in others:
         old, new = pl.col(keys.version), pl.col(keys.version + _NEW)
-        # No version is older than any, as it is among the rows of one write.
+        # NULL is older than every version, as it is among the rows of one write.
         differs &= ~(new < old).fill_null(new.is_null() & old.is_not_null())
     changed = both.filter(differs)
     dropped, deleted = changed[_FILE_ROW], 0
@@ -205,7 +208,7 @@ def compare(
 
 @dataclass(frozen=True)
 class Placement:
-    """Where new rows go: into existing files, by path, or into new ones. Row numbers in cluster order."""
+    """Where new rows go: `absorbed` by existing files, by path, or into `fresh` ones. Row numbers, in cluster order."""
 
     absorbed: dict[str, pl.Series]
     fresh: pl.Series
@@ -214,10 +217,10 @@ class Placement:
 def place(
     new: pl.DataFrame, cluster: str, files: pl.DataFrame, rewritten: set[str], target_rows: int
 ) -> Placement:
-    """Places new rows (from `Incoming.index`) so that file ranges stay apart.
+    """Places new rows (from `Incoming.index`) so that the ranges of files do not overlap.
 
-    A row goes into the file that owns its value when that file is rewritten anyway, is small, or encloses the value;
-    otherwise into a new file.
+    A row goes into the file with the greatest lower bound at or below its value (or the first file) if that file is
+    rewritten anyway, has fewer than `target_rows`, or encloses the value; otherwise into a new file.
     """
     owners = files.filter(pl.col("lower").is_not_null()).sort("lower")
     if owners.is_empty() or new.is_empty():
@@ -248,8 +251,8 @@ def place(
 def rewrite(
     file: pl.DataFrame, dropped: pl.Series, added: pl.Series, incoming: Incoming, target_rows: int
 ) -> Iterator[pl.DataFrame]:
-    """The new content of a file: its rows without the dropped ones and with the added ones (row numbers of the
-    write), in order, cut into files of about `target_rows`. Never more than about three of those are in memory.
+    """The new content of a file: its rows without `dropped` and with `added` (row numbers of the write), sorted and cut
+    into files of about `target_rows`. At most about three such files are in memory.
     """
     keys = incoming.keys
     kept = file
@@ -278,7 +281,7 @@ def rewrite(
 
 
 def fresh(numbers: pl.Series, incoming: Incoming, target_rows: int) -> Iterator[pl.DataFrame]:
-    """New files of at most `target_rows` for rows that no existing file takes."""
+    """New files of at most `target_rows`, for rows that no existing file absorbs."""
     for start in range(0, len(numbers), target_rows):
         yield incoming.gather(numbers[start : start + target_rows]).sort(incoming.keys.order)
 
@@ -291,7 +294,7 @@ def _halves(frame: pl.DataFrame, target_rows: int) -> Iterator[pl.DataFrame]:
 
 
 def condition(ranges: Sequence[tuple[str, object, object]], schema: dict[str, pl.DataType]) -> pl.Expr:
-    """`lower <= column <= upper` for every range; values are of the columns' types."""
+    """The expression `lower <= column <= upper` for all ranges; the bounds have the columns' types."""
     every = pl.lit(True)
     for column, lower, upper in ranges:
         dtype = schema[column]

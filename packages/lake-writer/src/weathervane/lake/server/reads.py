@@ -1,4 +1,4 @@
-"""Who may read at the same time: a read holds a data file in memory until its caller has taken all of it."""
+"""Limits concurrent reads, because each holds a data file in memory until its caller has received all of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 class Reads:
-    """The places for reads, and their threads. One tenant has at most half of the places."""
+    """`max_concurrent_reads` places for reads, with a thread each; one tenant gets at most half of the places."""
 
     def __init__(self, settings: LakeSettings) -> None:
         self._most = settings.max_concurrent_reads
@@ -33,10 +33,10 @@ class Reads:
         self._threads = ThreadPoolExecutor(self._most, "lake-read")
 
     async def begin(self, table: TableRef) -> Read:
-        """Takes a place, for an `async with`.
+        """Waits for a place; the result is an async context manager that returns it.
 
         Raises:
-            StatusError: UNAVAILABLE: none was free for a while.
+            StatusError: UNAVAILABLE, TOO_MANY_READS: no place was free within `read_wait_seconds`.
         """
         of_tenant = self._tenants.setdefault(table.tenant, asyncio.Semaphore(max(1, self._most // 2)))
         async with AsyncExitStack() as places:
@@ -61,7 +61,7 @@ class Reads:
 
 
 class Read:
-    """One read: its place is free again when it has ended and its thread has, which a hanging storage may hold."""
+    """One read. Its place is free again when the read and its thread have ended; a hanging storage keeps the thread."""
 
     def __init__(self, threads: ThreadPoolExecutor, release: Callable[[], object]) -> None:
         self._threads = threads
@@ -69,7 +69,7 @@ class Read:
         self._last: asyncio.Future[Any] | None = None
 
     async def work(self, job: Callable[[], _T]) -> _T:
-        """Does one thing in a thread for reads, after which the next may come."""
+        """Runs one job in a thread for reads. The next may be started when it has returned."""
         self._last = last = asyncio.ensure_future(off_loop(job, self._threads))
         return await asyncio.shield(last)
 
@@ -85,7 +85,7 @@ class Read:
             self._last.add_done_callback(self._ended)
 
     def _ended(self, last: asyncio.Future[Any]) -> None:
-        # Whoever asked is gone: nobody else will look at the outcome.
+        # The caller is gone. The exception is retrieved, or asyncio would log that it never was.
         if not last.cancelled():
             last.exception()
         self._release()

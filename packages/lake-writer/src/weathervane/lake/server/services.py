@@ -1,4 +1,4 @@
-"""What one lake writer serves."""
+"""Puts the services of a lake writer together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["lake_services"]
 
 
 def lake_services(settings: LakeSettings) -> list[Service]:
-    """The services over one lake, ready for `weathervane.rpc.run_server`: the tenants' and the operator's."""
+    """LakeWriterService and LakeMaintenanceService over one lake, for `weathervane.rpc.run_server`."""
     writer = LakeWriter(settings)
     tenants = LakeWriterServicer(writer, settings)
     operator = LakeMaintenanceServicer(LakeMaintenance(settings, writer.turns))

@@ -1,4 +1,4 @@
-"""The data files of a table at one version: which there are, and what is in them."""
+"""The data files of a table at one version: lists, reads and writes them."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ log = logging.getLogger(__name__)
 
 _SUFFIX = "-c001.zstd.parquet"
 _FIRST_SUFFIX = "-c000.zstd.parquet"
-"""Of files whose text bounds were written with escapes: readers of the log take characters beyond the first plane, such
-as U+20BB7, for others. Such a bound is not believed, and a compaction writes the file anew."""
+"""The suffix of files whose text bounds were written with escapes, in which readers of the log get characters beyond
+U+FFFF (e.g. U+20BB7) wrong. Such a bound is not used here, and a compaction rewrites the file."""
 _BEYOND = "[\U00010000-\U0010ffff]"
 
 
 class Snapshot:
-    """A table at one version, as far as its data files go.
+    """The data files of a table at one version.
 
     Args:
         ref: The table.
-        store: Where its files are.
+        store: The table's files.
         version: The version.
-        schema: Its columns.
-        layout: What the first write fixed.
-        actions: Delta's add actions of this version, flat.
+        schema: The table's columns at this version.
+        layout: The table's keys and order.
+        actions: Delta's add actions of this version, flattened.
     """
 
     def __init__(
@@ -63,18 +63,21 @@ class Snapshot:
         self.file_count = actions.height
 
     def widened(self, columns: Sequence[pa.Field]) -> Snapshot:
-        """This version as it will be with more columns, which no row has a value of yet."""
+        """This version with more columns, which are NULL in all its rows."""
         wider = copy(self)
         wider.schema = plain_schema(pa.schema([*self.schema, *columns]))
         return wider
 
     def foreign_path(self) -> str | None:
-        """A data file's path that only another tool gives: absolute, or with characters that the log must encode."""
+        """The path of a data file that another tool has added: absolute, or with characters that the log encodes."""
         odd = self._actions.filter(pl.col("path").str.contains("%|://"))["path"]
         return None if odd.is_empty() else str(odd[0])
 
     def files(self) -> pl.DataFrame:
-        """The data files: path, size, rows, modified, and `lower`/`upper` of the cluster column (NULL: not known)."""
+        """The data files: path, size (bytes), rows, modified, and the cluster column's `lower` and `upper` bound.
+
+        A bound is NULL if it is not known or not reliable.
+        """
         column = self.layout.cluster_by
         dtype = pl.Series(pa.array([], self.schema.field(column).type)).dtype if column else pl.Null()
         bounds = []
@@ -90,25 +93,29 @@ class Snapshot:
             *bounds,
         )
         if isinstance(dtype, pl.Datetime):
-            # Other writers cut statistics to milliseconds, so their greatest value may be a little too small.
+            # Other writers truncate statistics to milliseconds, so their upper bound may be too small.
             frame = frame.with_columns(pl.col("upper") + timedelta(milliseconds=1))
         return frame
 
     def doubtful_files(self) -> pl.DataFrame:
-        """The files, as `files` has them, of which other readers see wrong bounds of a text, so that a filter on it
-        passes them over.
+        """The files, as `files` returns them, of which other readers may see wrong bounds of a text column. A filter on
+        that column would skip them.
         """
         bounds = [name for name in self._actions.columns if name.startswith(("min.", "max."))]
         return self.files().filter(self._actions.select(self._doubtful(bounds)).to_series())
 
     def _doubtful(self, bounds: Sequence[str]) -> pl.Expr:
-        """Whether one of these bounds may have been misread as the log was."""
+        """Whether one of these bounds may be wrong, as readers of the log see it."""
         texts = [name for name in bounds if self._actions.schema[name] == pl.String]
         beyond = [pl.col(name).str.contains(_BEYOND).fill_null(False) for name in texts]
         return pl.col("path").str.ends_with(_FIRST_SUFFIX) & pl.any_horizontal(pl.lit(False), *beyond)
 
     def read_file(self, path: str) -> pl.DataFrame:
-        """A data file's rows with the table's columns and types."""
+        """A data file's rows, with the table's columns and types, for Polars.
+
+        Raises:
+            DamagedTableError: The file is missing or cannot be read.
+        """
         data = self._get(path)
         with self._whole(path):
             frame = pl.read_parquet(io.BytesIO(data))
@@ -120,15 +127,19 @@ class Snapshot:
         return frame.with_columns(missing).select(expected.columns).cast(expected.schema)
 
     def read_rows(self, path: str) -> pa.Table:
-        """The same as Arrow has it: a type that Polars would change stays what it is."""
+        """A data file's rows as an Arrow table, which keeps types that Polars would change.
+
+        Raises:
+            DamagedTableError: The file is missing or cannot be read.
+        """
         batches = self._scanned(path, self.schema, None, batch_rows=131_072)
         return pa.Table.from_batches(batches, self.schema)
 
     def write_file(self, rows: pa.Table) -> NewFile:
-        """Writes rows of the table's schema to a new file that no commit names yet."""
+        """Writes rows of the table's schema to a new file, which is not in the table until a commit names it."""
         path = f"part-00000-{uuid.uuid4()}{_SUFFIX}"
         sink = pa.BufferOutputStream()
-        # A dictionary on numbers doubles the cost of writing and saves nothing (measured).
+        # Dictionary encoding of numbers doubles the time to write and saves nothing (measured).
         texts = [column.name for column in rows.schema if column.type in (pa.string(), pa.binary())]
         pq.write_table(rows, sink, compression="zstd", compression_level=1, use_dictionary=texts)
         data = sink.getvalue()
@@ -138,7 +149,13 @@ class Snapshot:
     def batches(
         self, columns: Sequence[str], ranges: Sequence[tuple[str, pa.Scalar, pa.Scalar]], *, batch_rows: int
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """The rows that are in every range (column, lower, upper) as a bounded stream of batches, and their schema."""
+        """The rows that are in all ranges (column, lower, upper): their schema, and a generator of batches.
+
+        Args:
+            columns: The columns to read; all if empty.
+            ranges: Bounds are inclusive and have their column's type.
+            batch_rows: The most rows in a batch.
+        """
         schema = pa.schema([self.schema.field(name) for name in columns]) if columns else self.schema
         files, condition = self.files(), None
         for name, lower, upper in ranges:
@@ -157,8 +174,8 @@ class Snapshot:
     def _scanned(
         self, path: str, schema: pa.Schema, condition: ds.Expression | None, *, batch_rows: int
     ) -> Iterator[pa.RecordBatch]:
-        # File by file from memory: through deltalake's own dataset it took five times the memory, and its filters
-        # silently find nothing in a column of a file that has no bounds for it (seen in 1.6.6).
+        # Each file is read into memory by itself: deltalake's own dataset took five times the memory, and its filters
+        # silently find nothing in a file that has no bounds for the column (seen in 1.6.6).
         data = self._get(path)
         with self._whole(path):
             fragment = ds.ParquetFileFormat().make_fragment(pa.BufferReader(data))
@@ -175,7 +192,10 @@ class Snapshot:
 
     @contextmanager
     def _whole(self, path: str) -> Iterator[None]:
-        """Tells a data file that cannot be read from a storage that failed: its bytes are here when it is parsed."""
+        """Reports a failure to parse a data file as DamagedTableError.
+
+        Its bytes are in memory already, so the storage cannot be the cause.
+        """
         try:
             yield
         except MemoryError:  # Arrow's is an ArrowException too

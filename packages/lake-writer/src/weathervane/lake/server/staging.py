@@ -1,5 +1,6 @@
-"""Where a write's rows wait for its commit: an unlinked temporary file, so that nothing of a write which never
-commits outlives its process, and memory holds pages of it rather than all of it.
+"""Stages the rows of a write in a temporary file until the commit, so that memory does not have to hold all of them.
+
+The file is unlinked at once, so it does not outlive the process.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from weathervane.rpc import StatusError
 
 
 class Staged:
-    """Record batches of one schema, written once and then read as one memory-mapped table.
+    """Record batches of one schema, which are written once and then read as one memory-mapped table.
 
     Raises:
-        StatusError: UNAVAILABLE, STAGING_FAILED: the folder's disk is full or failing.
+        StatusError: UNAVAILABLE, STAGING_FAILED (from every method): the folder's disk is full or failing.
     """
 
     def __init__(self, schema: pa.Schema, folder: str | None) -> None:
         self.schema = schema
         self.num_rows = 0
         with _failures():
-            # TemporaryFile is unlinked at creation: kill -9 leaves nothing to sweep.
+            # TemporaryFile is unlinked when it is created, so kill -9 leaves nothing to clean up.
             self._file: IO[bytes] = tempfile.TemporaryFile(prefix="weathervane-", dir=folder)  # noqa: SIM115 - `close`
             self._writer = pa.ipc.new_file(pa.PythonFile(self._file, "w"), schema)
         self._map: mmap.mmap | None = None
@@ -42,7 +43,7 @@ class Staged:
         self.close()
 
     def close(self) -> None:
-        """Drops the rows. A table that was read from here must not be used afterwards."""
+        """Closes the file, and with it drops the rows. A table from `table` must not be used afterwards."""
         self._file.close()
 
     def append(self, batch: pa.RecordBatch) -> None:
@@ -52,7 +53,7 @@ class Staged:
         self.num_rows += batch.num_rows
 
     def table(self) -> pa.Table:
-        """All rows, in the order in which they came; their memory is the file's."""
+        """All rows, in the order in which they were appended; their memory is the mapped file."""
         if self._map is None:
             with _failures():
                 self._writer.close()

@@ -1,4 +1,4 @@
-"""Delta's statistics of a data file: by them we, and every other reader, know which files need not be read."""
+"""Delta's statistics of a data file, by which this server and other readers skip files."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# Longer text has no use for pruning and would bloat every commit; it is cut.
+# Longer bounds of text would not skip more files and would make every commit larger, so they are cut to this length.
 _MAX_STAT = 256
-# The greatest character there is: put after a cut text, every text with that beginning is below.
+# The greatest code point: a cut text followed by it is greater than every text with that prefix.
 _GREATEST = "\U0010ffff"
 
 
 def statistics(rows: pa.Table) -> str:
-    """Delta's per-file statistics: row count, and NULLs and bounds of every column that can have them.
+    """The statistics as JSON: the number of rows, and NULL counts and bounds of every column that can have them.
 
-    Bounds of all columns and not only of those we prune by: `DeltaTable.to_pyarrow_dataset` of deltalake 1.6.6 takes
-    an absent bound for NULL, and then a filter on that column silently finds nothing (seen).
+    Not only columns that this server prunes by have bounds, because `DeltaTable.to_pyarrow_dataset` of deltalake 1.6.6
+    takes a missing bound for NULL, and a filter on that column then silently finds nothing (seen).
     """
     lower: dict[str, str] = {}
     upper: dict[str, str] = {}
@@ -29,7 +29,7 @@ def statistics(rows: pa.Table) -> str:
         if pa.types.is_nested(column.type):
             continue
         nulls[column.name] = values.null_count
-        # Binary has no place in JSON, NaN none in an order.
+        # JSON has no binary values, and NaN and infinity cannot be bounds.
         if pa.types.is_binary(column.type) or (
             pa.types.is_floating(column.type) and not pc.all(pc.is_finite(values)).as_py()
         ):
@@ -45,9 +45,9 @@ def statistics(rows: pa.Table) -> str:
 
 
 def _stat(value: object, *, upward: bool) -> str:
-    """A bound as JSON; it may lie outside the values, never inside."""
+    """A bound as JSON. It may be wider than the values, never narrower."""
     if isinstance(value, datetime):
-        # Delta keeps milliseconds here.
+        # Delta's statistics have milliseconds.
         cut = value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
         if upward and cut < value:
             cut += timedelta(milliseconds=1)
@@ -55,7 +55,7 @@ def _stat(value: object, *, upward: bool) -> str:
     if isinstance(value, date):
         return json.dumps(value.isoformat())
     if isinstance(value, Decimal):
-        # A JSON number with all its digits; as a float it would lose some.
+        # A JSON number with all digits; a float would lose some.
         return f"{value:f}"
     if isinstance(value, float) and value == 0:
         return "0.0" if upward else "-0.0"
@@ -65,15 +65,15 @@ def _stat(value: object, *, upward: bool) -> str:
 
 
 def _has_no_upper(value: object) -> bool:
-    """Whether this is a text that `_stat` cannot bound; no honest one is."""
+    """Whether this is a text for which `_stat` has no upper bound, as its character after the cut is the greatest."""
     return isinstance(value, str) and value[_MAX_STAT : _MAX_STAT + 1] == _GREATEST
 
 
 def _json(value: object) -> str:
-    """JSON whose texts stand as they are.
+    """JSON without escapes of characters that are not ASCII.
 
-    Escapes beyond the first plane are pairs of surrogates, which the parsers that read a log (delta-rs' among them) do
-    not put together: the bound is then another text, and filters find nothing (seen in Polars, DuckDB and deltalake).
+    Characters beyond U+FFFF would be escaped as surrogate pairs, which parsers of the log (e.g. delta-rs) do not join:
+    the bound is then another text, and filters find nothing (seen in Polars, DuckDB and deltalake).
     """
     return json.dumps(value, ensure_ascii=False)
 

@@ -1,7 +1,7 @@
-"""Bytes under one folder or URL: the only module that knows what a path is.
+"""Reads and writes the files of one table, in a folder or on a store.
 
-delta-rs never calls fsync (measured with strace), so on a local disk the data files and their names are synced here
-before the commit that needs them, and the commit before its receipt.
+delta-rs never calls fsync (measured with strace). On a local disk, `sync` therefore makes data files durable before the
+commit that names them, and the commit before its receipt is sent.
 """
 
 from __future__ import annotations
@@ -23,49 +23,49 @@ from obstore.store import ObjectStore
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file that is there."""
+    """An existing file; `size` is in bytes."""
 
     path: str
     """Relative to the folder that was listed."""
     size: int
     modified: datetime
-    """By the storage's own clock."""
+    """By the storage's clock."""
 
 
 class Store(Protocol):
-    """Where one table's files are. Paths are relative to the table, with `/`. Failures are OSError."""
+    """The files of one table. Paths are relative to the table and have `/` as separator. Failures raise OSError."""
 
     uri: str
     folder: Path | None
-    """The table's folder; None behind a URL, where a request that seems to have failed may still arrive."""
+    """The table's folder; None on a remote store, where a request that seems to have failed may still take effect."""
 
     def put(self, path: str, data: memoryview) -> None:
-        """Creates a file that does not exist yet, whole or not at all."""
+        """Creates a file that does not exist yet, with all of its data or not at all."""
 
     def get(self, path: str) -> bytes:
-        """Reads a whole file; FileNotFoundError when there is none."""
+        """Reads a whole file; raises FileNotFoundError if it does not exist."""
 
     def has(self, pattern: str) -> bool:
-        """Whether any file of the table's folder has such a name, e.g. `part-*.parquet`."""
+        """Whether the name of any file in the table's folder matches a pattern, e.g. `part-*.parquet`."""
 
     def files(self, folder: str = "") -> list[StoredFile]:
-        """The files of a folder of the table, not of those below it."""
+        """The files directly in a folder of the table."""
 
     def clock(self) -> datetime:
-        """What time it is for whoever dates the files. It writes a file for that, and removes it."""
+        """The time by the clock that dates the files; writes a file to find it, and removes the file."""
 
     def is_empty(self, path: str) -> bool:
-        """Whether a file is there and holds nothing."""
+        """Whether a file exists and has no bytes."""
 
     def delete(self, paths: Iterable[str]) -> None:
-        """Removes files as far as it can; what stays is an orphan for vacuum."""
+        """Removes files and ignores failures; vacuum deletes what is left."""
 
     def sync(self, paths: Iterable[str]) -> None:
-        """Returns when these files and their names would survive a power cut."""
+        """Makes files and their names durable: when it returns, they survive a power cut."""
 
 
 class LocalStore:
-    """A table's folder on this machine."""
+    """A table in a folder of this machine."""
 
     def __init__(self, folder: Path) -> None:
         """See `Store`."""
@@ -83,12 +83,12 @@ class LocalStore:
                 file.flush()
                 os.fsync(file.fileno())
         except BaseException:
-            # What was written of it would keep a full disk full, a little more with each retry.
+            # A partial file would use up a full disk, more with each retry.
             self.delete([path])
             raise
 
     def replace(self, path: str, data: bytes) -> None:
-        """Puts a file in the place of another in one step that survives a power cut."""
+        """Replaces a file atomically and durably."""
         draft = f"{path}.{uuid.uuid4()}.tmp"
         self.put(draft, memoryview(data))
         try:
@@ -110,7 +110,7 @@ class LocalStore:
         """See `Store`."""
         found = []
         for entry in os.scandir(self._folder / folder):
-            # A file may go while we look: a draft is renamed, another vacuum is at work.
+            # A file may vanish meanwhile: a draft that is renamed, or one that another vacuum deletes.
             with contextlib.suppress(FileNotFoundError):
                 if entry.is_file(follow_symlinks=False):
                     stat = entry.stat(follow_symlinks=False)
@@ -158,20 +158,20 @@ def _sync(path: Path) -> None:
         os.close(number)
 
 
-# Readers of a Delta table pass over what begins with an underscore.
+# Readers of a Delta table ignore names that begin with an underscore.
 _CLOCKS = "_weathervane_clock"
 
 
 class RemoteStore:
-    """A table behind a URL; the store's own put is durable when it returns.
+    """A table on a remote store, whose put is durable when it returns.
 
-    By obstore: the engine that deltalake has for stores too, but no request holds Python's lock, as each does through
-    deltalake's own handler (1.6.6), so that one which hangs would stop the whole process.
+    It uses obstore, which has the same engine (object_store) as deltalake but releases the GIL during requests.
+    deltalake's own file system (1.6.6) keeps the GIL, so one request that hangs would stop the whole process.
 
     Args:
-        uri: The table's.
-        store: The lake's, from `store_options.open_store`.
-        folder: Of the table, within the lake.
+        uri: The table's URL.
+        store: The lake's store, from `store_options.open_store`.
+        folder: The table's folder within the lake.
     """
 
     def __init__(self, uri: str, store: ObjectStore, folder: str = "") -> None:
@@ -184,7 +184,7 @@ class RemoteStore:
     def put(self, path: str, data: memoryview) -> None:
         """See `Store`."""
         with store_failures():
-            # Of Arrow's memory, which is of signed bytes, obstore would take each for a piece.
+            # Arrow's buffers have signed bytes, which obstore would take for an iterable of pieces.
             self._store.put(self._path(path), data.cast("B"))
 
     def get(self, path: str) -> bytes:
@@ -205,7 +205,7 @@ class RemoteStore:
         ]
 
     def folders(self) -> list[str]:
-        """The names of the folders within this one."""
+        """The names of the folders directly in this one."""
         with store_failures():
             found = self._store.list_with_delimiter(self._path(""))["common_prefixes"]
         return [path.rpartition("/")[2] for path in found]
@@ -244,11 +244,11 @@ class RemoteStore:
 
 @contextlib.contextmanager
 def store_failures() -> Iterator[None]:
-    """A store's failures as OSError, without the lines for whoever debugs the engine: requests are in there, whole."""
+    """Converts obstore's exceptions to OSError, without the debugging part of their text, which has whole requests."""
     try:
         yield
     except (OSError, BaseError) as error:
         text = str(error).partition("\n\nDebug source:")[0]
-        # By whatever is asked for in it: a bucket that is not there is no file that is not there.
+        # A bucket that does not exist is not reported as a file that does not exist.
         gone = isinstance(error, FileNotFoundError) and "NoSuchBucket" not in text
         raise (FileNotFoundError if gone else OSError)(text) from None

@@ -1,4 +1,4 @@
-"""A lake's store by its URL, its options and the environment: the same as deltalake is given, for the other engine."""
+"""Opens a lake's store in obstore with the same options and environment that deltalake uses for it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ __all__ = ["open_store"]
 
 
 def open_store(root: str, options: Mapping[str, str]) -> ObjectStore:
-    """The store behind a lake's URL, with what the environment says of it.
+    """Opens the store of a lake's URL, with credentials and options from the environment too.
 
     Args:
         root: The URL.
-        options: As deltalake takes them: of a request (`timeout`, `aws_allow_http`), of asking again (`max_retries`,
-            `retry_timeout`), and of the store.
+        options: As deltalake takes them: for requests (`timeout`, `aws_allow_http`), for retries (`max_retries`,
+            `retry_timeout`) and for the store.
 
     Raises:
-        OSError: They are not of this store, or it cannot be reached by them.
-        ValueError: A duration or number that is none.
+        OSError: The store does not know an option, or cannot be configured with it.
+        ValueError: A duration or number cannot be parsed.
     """
     config: dict[str, str] = {}
-    # The environment's are dropped where any are given, so all are given.
+    # If client_options are passed, obstore ignores those of the environment, so these are passed on here.
     client = {
         plain: value
         for name, value in os.environ.items()

@@ -1,4 +1,4 @@
-"""Whose turn it is at a table: one at a time, first come, first served."""
+"""A lock for each table, first come, first served, for threads and event loops alike."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ __all__ = ["Turns"]
 
 
 class Turns:
-    """The turns at all tables. Any thread and any event loop may ask for one; who only waits costs nothing.
+    """The turns at all tables. Any thread or event loop may take one; waiting in an event loop needs no thread.
 
-    A turn spares work and is no promise: without one, whoever commits second plans again.
+    Turns only save work. Correctness does not depend on them: without a turn, the writer that commits second plans
+    again.
     """
 
     def __init__(self) -> None:
@@ -26,7 +27,7 @@ class Turns:
 
     @asynccontextmanager
     async def take(self, table: TableRef) -> AsyncIterator[None]:
-        """Waits without a thread; a waiter that is cancelled leaves the queue."""
+        """Waits for the table's turn without a thread. A waiter that is cancelled leaves the queue."""
         turn = self._enter(table)
         try:
             await asyncio.wrap_future(turn)
@@ -36,7 +37,7 @@ class Turns:
 
     @contextmanager
     def __getitem__(self, table: TableRef) -> Iterator[None]:
-        """`with turns[table]:`, the same for a thread of one's own."""
+        """The same for threads: `with turns[table]:`."""
         turn = self._enter(table)
         try:
             turn.result()
@@ -60,5 +61,5 @@ class Turns:
             if not queue:
                 del self._queues[table]
             elif not queue[0].done():
-                # A cancelled one is done too; it leaves by itself, and then this is asked again.
+                # A cancelled future is done too. Its waiter leaves by itself, and then the next one gets its turn.
                 queue[0].set_result(None)

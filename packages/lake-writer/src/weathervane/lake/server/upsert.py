@@ -1,4 +1,4 @@
-"""What a write does to a table: which files it rewrites and which it adds, written and ready to be committed."""
+"""Writes the data files of an append, upsert or window replacement, ready to be committed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from weathervane.lake.server.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Received:
-    """What a write sent, complete and checked: its rows, those that did not fit, the window's members, and the single
-    values that did not fit.
+    """What a write sent, complete and checked: its rows, the rows that were set aside, the window's members, and the
+    single values that were set aside.
     """
 
     rows: pa.Table
@@ -27,14 +27,14 @@ class Received:
     members: pa.Table | None
     values: pa.Table = field(default_factory=QUARANTINE_SCHEMA.empty_table)
     changes: int = 0
-    """So many of the rows, the last ones, are changes laid over what the table holds."""
+    """How many of the rows, at the end of `rows`, were made from changes, which give some columns of a row."""
     kinds: str = ""
-    """A digest of what each frame was sent as, in their order: the same bytes mean another thing as another kind."""
+    """A digest of the kinds of the frames, in their order, as the same bytes mean different things in another kind."""
 
 
 @dataclass
 class Change:
-    """What a write does to a table, with the files for it already written."""
+    """What a write does to a table; the files in `added` are already written."""
 
     added: list[NewFile] = field(default_factory=list)
     removed: list[DataFile] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Change:
 
 
 def append(table: Snapshot, rows: pa.Table, settings: LakeSettings, change: Change) -> None:
-    """Adds every row, in new files."""
+    """Writes all rows to new files."""
     ordered = rows.select(table.schema.names)
     size = _file_rows(rows, settings)
     for start in range(0, ordered.num_rows, size):
@@ -58,7 +58,7 @@ def upsert(
     settings: LakeSettings,
     change: Change,
 ) -> None:
-    """Inserts, updates and, with a window, removes; writes only files in which something changes."""
+    """Inserts and updates rows and, with a window, deletes rows; writes only files in which a row changes."""
     assert layout.cluster_by is not None
     target = _file_rows(received.rows, settings)
     keys = merge.Keys(layout.unique_keys, layout.cluster_by, layout.version_column)
@@ -71,8 +71,8 @@ def upsert(
     changes: dict[str, merge.FileChange] = {}
     matched, updated = [pl.Series(dtype=pl.get_index_type())] * 2
     deleted = 0
-    # Two passes over the files that may change: first what changes, then the rewriting. A file is read twice
-    # (15 ms of its about 150) so that only row numbers, and never files, are held between the two.
+    # Two passes over the files that may change: the first finds what changes, the second rewrites. A file is read twice
+    # (15 of its about 150 ms) so that only row numbers, and never files, are in memory between the two.
     for path, lower, upper in files.filter(chosen).select("path", "lower", "upper").iter_rows():
         verdict = merge.compare(path, table.read_file(path), incoming.between(lower, upper), keys, window)
         matched = pl.concat([matched, verdict.matched])
@@ -106,7 +106,7 @@ def upsert(
 
 
 def _file_rows(rows: pa.Table, settings: LakeSettings) -> int:
-    """Rows of a data file: fewer when they are large, for a file is rewritten whole, in memory."""
+    """Rows of a data file; fewer if they are large, because a file is rewritten as a whole in memory."""
     row: int = max(1, rows.nbytes // max(1, rows.num_rows))
     return max(1, min(settings.target_file_rows, settings.target_file_bytes // row))
 
@@ -123,8 +123,8 @@ def _frame(rows: pa.Table) -> pl.DataFrame:
 
 
 def _apart(numbers: pl.Series, incoming: merge.Incoming, files: pl.DataFrame) -> Iterator[pl.Series]:
-    """Rows for new files, apart where a file of the table lies between them: a new file that spanned it would be
-    touched by every later write.
+    """Groups of rows for new files, cut where a file of the table lies between them: a new file whose range encloses
+    that file would be read by every later write to it.
     """
     index = incoming.index.join(numbers.to_frame(), on=numbers.name, how="semi", maintain_order="left")
     gaps = files["lower"].drop_nulls().sort().search_sorted(index[incoming.keys.cluster], "right")
@@ -152,7 +152,7 @@ def _window(spec: WriteSpec, schema: pa.Schema, received: Received) -> merge.Win
 def _window_touches(
     files: pl.DataFrame, spec: WriteSpec, table: Snapshot, window: merge.Window, layout: Layout
 ) -> pl.Series:
-    """True for each file that may hold rows of the window, by the bounds of the cluster column."""
+    """For each file, whether it may hold rows of the window, by its bounds of the cluster column."""
     assert spec.window is not None
     assert layout.cluster_by is not None
     hits = pl.Series([True] * files.height, dtype=pl.Boolean)

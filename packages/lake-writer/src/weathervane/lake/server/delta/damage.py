@@ -1,4 +1,4 @@
-"""What is wrong with a log that deltalake cannot read: the file by its name, and how the table is mended."""
+"""Finds the damaged file of a log that deltalake cannot read, and says how to restore the table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _POINTER = "_last_checkpoint"
 
 
 def damage(store: Store) -> str:
-    """What is damaged, and what to do about it; looks at what a reader of the newest version reads.
+    """Names the first damaged or missing file among those from which the newest version is read, and says what to do.
 
     Raises:
         OSError: The storage failed.
@@ -52,7 +52,7 @@ def damage(store: Store) -> str:
 def _without_checkpoint(name: str, commits: list[int]) -> str:
     what = f"its log checkpoint {LOG_FOLDER}/{name} cannot be read"
     if commits != list(range(len(commits))):
-        # An older log was cleaned up: without the checkpoint it cannot be read.
+        # Older commit files were cleaned up, so the table cannot be read without the checkpoint.
         return f"{what}; restore it"
     return (
         f"{what}; to restore the table remove it and {LOG_FOLDER}/{_POINTER}, the commit files beside it hold all that"
@@ -61,11 +61,11 @@ def _without_checkpoint(name: str, commits: list[int]) -> str:
 
 
 def _pointed_at(store: Store, names: list[str]) -> int:
-    """The version of the log checkpoint that readers are sent to; -1 when they are sent to none."""
+    """The version in `_last_checkpoint`; -1 if the file does not exist or has no version."""
     try:
         return int(json.loads(store.get(f"{LOG_FOLDER}/{_POINTER}"))["version"]) if _POINTER in names else -1
     except (ValueError, TypeError, KeyError):
-        # Readers pass over a pointer that says nothing.
+        # Readers ignore a pointer without a version.
         return -1
 
 

@@ -1,4 +1,4 @@
-"""Which tables are plain: what another tool turned on in a table changes what its files mean."""
+"""Finds features of a Delta table that change what its files mean and that this service does not support."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from deltalake import DeltaTable
 __all__ = ["foreign_feature"]
 
 _READER, _WRITER = 1, 2
-"""What this service makes. Newer protocols have features that a reader must know to see the right rows (deletion
-vectors, column mapping), or a writer to write them (constraints, generated columns, change data)."""
+"""The protocol of the tables that this service makes. Newer protocols have features that a reader must support to see
+the right rows (deletion vectors, column mapping), or a writer (constraints, generated columns, change data)."""
 _ACTIVE = {
     "delta.appendOnly": "append-only",
     "delta.enableChangeDataFeed": "a change data feed",
@@ -32,10 +32,10 @@ _OF_COLUMN = (
 
 
 def foreign_feature(delta: DeltaTable) -> str | None:
-    """What makes the table one that this service must neither read nor write, in a few words; None for a plain one.
+    """The feature because of which this service must neither read nor write the table; None for a plain table.
 
-    A table is plain with protocol reader 1 and writer 2, without partitions, constraints, generated or otherwise
-    special columns; other settings that a table may have (retention, sizes of files) do not change what its files mean.
+    A plain table has protocol reader 1 and writer 2 at most, and no partitions, constraints, generated or otherwise
+    special columns. Other settings (retention, file sizes) do not change what the files mean.
     """
     metadata, protocol = delta.metadata(), delta.protocol()
     if metadata.partition_columns:
@@ -58,7 +58,7 @@ def foreign_feature(delta: DeltaTable) -> str | None:
 
 
 def _special(part: Any) -> Iterator[str]:
-    """What columns, and the fields within them, say of themselves that a writer must obey; `part` is of the schema."""
+    """The metadata of columns and nested fields that a writer must obey; `part` is a part of the schema's JSON."""
     if isinstance(part, list):
         for one in part:
             yield from _special(one)

@@ -1,4 +1,4 @@
-"""Delta's log checkpoints, from which a table is opened without reading all of its log."""
+"""Makes Delta's log checkpoints, from which a table is opened without reading its whole log."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ _POINTER = "_last_checkpoint"
 
 
 def opened(uri: str, settings: LakeSettings, version: int | None = None) -> DeltaTable:
-    """The table at its newest or a given version, as deltalake has it."""
+    """The DeltaTable of deltalake for the table at its newest or a given version."""
     return DeltaTable(uri, version=version, storage_options=dict(settings.storage_options) or None)
 
 
 def checkpoint_aside(store: LocalStore, settings: LakeSettings) -> None:
-    """Makes a log checkpoint from a copy of the log's end and puts it in place whole and durable, its pointer last."""
+    """Makes a log checkpoint in a temporary folder, from a copy of the log's end, and then puts its files in place
+    atomically and durably, `_last_checkpoint` last.
+    """
     folder = Path(store.uri) / LOG_FOLDER
     names = sorted(name for name in (path.name for path in folder.iterdir()) if _LOG_FILE.fullmatch(name))
     since = max((name.split(".")[0] for name in names if ".checkpoint" in name), default="")

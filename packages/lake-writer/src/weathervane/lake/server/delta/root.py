@@ -1,4 +1,4 @@
-"""Whether a lake can be used at all, found when a server starts and not by the first write."""
+"""Checks that a lake's root can be written when the server starts, instead of failing at the first write."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from weathervane.lake.server.store_options import open_store
 
 __all__ = ["UnusableRootError", "check_root", "local_root"]
 
-# A name such as `a:b` is a folder's only when it is written `./a:b`.
+# A folder named `a:b` must be written as `./a:b`.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _SECONDS = 20.0
-# A store is asked for minutes by default.
+# By default, requests to a store are retried for minutes.
 _SHORT = {"max_retries": "1", "retry_timeout": "10s", "connect_timeout": "5s", "timeout": "10s"}
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _QUERIES = re.compile(r"\?\S+")
 
 
 class UnusableRootError(Exception):
-    """The lake's folder or URL cannot be written, or is none; one line says why and what to do."""
+    """The lake's folder or URL is not valid or cannot be written; the message is one line that says what to do."""
 
 
 def local_root(root: str) -> Path | None:
-    """The folder that a lake's root names, also as a `file://` URL; None for a URL of a store."""
+    """The folder of a lake's root, which may be a path or a `file://` URL; None for the URL of a store."""
     if "://" not in root:
         return Path(root)
     return Path(url2pathname(urlsplit(root).path)) if root.lower().startswith("file:///") else None
 
 
 def check_root(settings: LakeSettings) -> None:
-    """Writes a small file below the root, finds it, and removes it. A folder that is not there is made.
+    """Writes and removes a small file in the root; a folder that does not exist is created.
 
     Raises:
-        UnusableRootError: Something of it failed, or took more than 20 s.
+        UnusableRootError: That failed, or a store did not answer within 20 s.
     """
     root = settings.root
     if not root.strip():
         raise UnusableRootError("the lake has no folder or URL: name one with --lake")
     folder = local_root(root)
     if folder is None:
-        # In a thread, for a store that does not answer can only be left.
+        # In a daemon thread, because a request to a store that does not answer cannot be cancelled.
         failed: list[Exception] = []
         asking = threading.Thread(target=_ask, args=(settings, failed), daemon=True)
         asking.start()
@@ -82,7 +82,7 @@ def check_root(settings: LakeSettings) -> None:
 def _ask(settings: LakeSettings, failed: list[Exception]) -> None:
     try:
         options = {**_SHORT, **settings.storage_options}
-        # Two engines use the lake's store, and each finds credentials by itself.
+        # Both deltalake and obstore use the lake's store, and each looks for credentials by itself.
         try:
             DeltaTable(settings.root, storage_options=options)
         except TableNotFoundError as error:
@@ -94,7 +94,7 @@ def _ask(settings: LakeSettings, failed: list[Exception]) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    # Of the library's words neither the colours nor a URL's query, which may hold a token.
+    # Without the library's colours, and without the query of a URL, which may contain a token.
     text = _COLOURS.sub("", str(error)).replace("↳", ": ")
     text = " ".join(_QUERIES.sub("", text).split()).replace(" : ", ": ")
     return text if len(text) <= 300 else text[:299] + "…"

@@ -1,4 +1,4 @@
-"""All tables of a lake: opening, creating and listing them."""
+"""Opens, creates and lists the tables of a lake."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FOREIGN = (
     " did it, or move the table's folder aside and let it be filled anew"
 )
 _UNSUPPORTED = re.compile(r"Kernel error: Unsupported: (.*)", re.DOTALL)
-# A log that a new attempt will not mend; all else that deltalake raises may be the disk or the network.
+# Texts of a damaged log, which a retry does not mend; other errors of deltalake may be the disk or the network.
 _DAMAGED_LOG = re.compile(
     r"Kernel error: (Json error|Invalid protocol action|Arrow error|Invalid Checkpoint|No table metadata|"
     r".*contiguous commit files)",
@@ -44,19 +44,19 @@ class Tables:
     def __init__(self, settings: LakeSettings) -> None:
         self._settings = settings
         self._whole: dict[TableRef, int] = {}
-        """Up to which version no commit file of a table was torn."""
+        """For each table, the version up to which no commit file is torn."""
         self._untouched: dict[str, Untouched] = {}
-        """By the id that a table is given when it is made: one made anew in its place begins anew."""
+        """By the id in the table's metadata, so that a table which was made anew in the same folder is checked anew."""
         folder = local_root(settings.root)
         self._local = folder and folder.resolve()
         self._remote = None if folder else open_store(settings.root, settings.storage_options)
 
     def open(self, ref: TableRef, version: int | None = None) -> Table | None:
-        """The table at its newest or a given version; None when there is no such table.
+        """The table at its newest or a given version; None if the table does not exist.
 
         Raises:
-            DamagedTableError: There is one, and its log cannot be read.
-            ForeignTableError: Another tool turned something on in it that changes what its files mean.
+            DamagedTableError: The table's log cannot be read.
+            ForeignTableError: Another tool changed the table in a way that changes what its files mean.
             OSError, DeltaError: The storage failed.
         """
         store = self._store(ref)
@@ -71,7 +71,7 @@ class Tables:
         except (DeltaError, ValueError) as error:
             if unknown := _UNSUPPORTED.match(str(error)):
                 raise ForeignTableError(f"{ref}: {unknown[1][:200]}; {_FOREIGN}") from error
-            # deltalake has a ValueError for a log whose actions contradict each other.
+            # deltalake raises ValueError for a log whose actions contradict each other.
             if isinstance(error, ValueError) or _DAMAGED_LOG.match(str(error)):
                 log.error("%s: damaged log", ref, exc_info=error)
                 raise DamagedTableError(f"{ref}: the table's log is damaged; {damage(store)}") from error
@@ -84,7 +84,7 @@ class Tables:
             raise ForeignTableError(
                 f"{ref}: the table is not plain: a data file is called {path[:200]}; {_FOREIGN}"
             )
-        # What was whole stays so, for nobody writes a commit file twice.
+        # A commit file is never written twice, so each has to be checked only once.
         whole = self._whole.get(ref, -1)
         for newer in range(max(0, table.version - self._settings.log_checkpoint_interval), table.version + 1):
             how = table.log.torn(newer) if newer > whole else None
@@ -100,15 +100,15 @@ class Tables:
     def for_write(
         self, ref: TableRef, schema: pa.Schema, layout: Layout, opened: Table | None = None
     ) -> Table:
-        """The table at its newest version, if it was not opened already; it is created when there is none."""
+        """The table that was `opened`, or else the table at its newest version; creates it if it does not exist."""
         table = opened or self.open(ref) or self.create(ref, schema, layout)
         if table.version == 0:
-            # Whoever created it. Data files without a log would look like a table that has lost its log.
+            # Also if another writer created it: data files without a log look like a table that has lost its log.
             table.store.sync([commit_path(0)])
         return table
 
     def create(self, ref: TableRef, schema: pa.Schema, layout: Layout) -> Table:
-        """Creates an empty table (version 0), or opens the one that another writer has just created."""
+        """Creates an empty table (version 0), or opens the table if another writer creates it at the same time."""
         store = self._store(ref)
         days = f"interval {self._settings.history_days} days"
         try:
@@ -118,21 +118,22 @@ class Tables:
                 mode="ignore",
                 configuration={
                     **configuration(layout),
-                    # Whoever writes an id dates it, and whoever asks for it judges its age, each by a clock of its own:
-                    # those may be wrong by what is added here, twice the promise, and no id is forgotten too early.
+                    # An id is dated by the clock of the machine that writes it, and its age judged by the clock of the
+                    # one that reads it. Keeping ids three times as long allows for clocks that are wrong by twice
+                    # `history_days`.
                     "delta.setTransactionRetentionDuration": f"interval {3 * self._settings.history_days} days",
                     "delta.logRetentionDuration": days,
                     "delta.enableExpiredLogCleanup": "false",
                     "delta.checkpointInterval": str(self._settings.log_checkpoint_interval),
                 },
                 storage_options=dict(self._settings.storage_options) or None,
-                # With retries, the one that loses the race commits its CREATE on top, as version 1 or later, and with
-                # it its own schema over the other's (seen).
+                # With retries, the writer that comes second commits its CREATE as version 1 or later, and so replaces
+                # the schema of the first (seen).
                 commit_properties=CommitProperties(max_commit_retries=0),
                 raise_if_key_not_exists=False,
             )
         except DeltaError:
-            # Two creators at once: one loses the race for version 0 and opens the other's table.
+            # Another writer created version 0 first; its table is opened.
             if (table := self.open(ref)) is None:
                 raise
             return table
@@ -172,7 +173,7 @@ class Tables:
             uri = f"{self._settings.root.rstrip('/')}/{ref.tenant}/{ref.dataset}"
             return RemoteStore(uri, self._remote, f"{ref.tenant}/{ref.dataset}")
         folder = self._local / ref.tenant / ref.dataset
-        # The names cannot climb out; a symbolic link that someone put there could.
+        # Names cannot lead out of the lake, but a symbolic link in it could.
         if folder.resolve() != folder:
             raise OutsideLakeError(f"{ref}: the table's folder leads out of the lake")
         return LocalStore(folder)

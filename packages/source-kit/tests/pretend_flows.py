@@ -23,7 +23,7 @@ from weathervane.source._definition import (
 )
 from weathervane.source._errors import CredentialsError, ThrottledError
 from weathervane.source._run.days import parse_days
-from weathervane.source._run.flow_body import conduct, run_name
+from weathervane.source._run.flow_body import run_for_tenant, run_name
 from weathervane.source._run.slices import Slice
 from weathervane.source._run.summary import IngestionSummary
 from weathervane.source._run.tasks import ingest
@@ -62,7 +62,7 @@ def ingest_pretend_things(
         start, end = parse_days(start_date, end_date)
         return ingest(tenant, ListReader(credentials.connect(), tenant=tenant, start=start, end=end))
 
-    return conduct(tenant_id, PretendCredentials, work)
+    return run_for_tenant(tenant_id, PretendCredentials, work)
 
 
 def check(tenant: str) -> list[Finding]:

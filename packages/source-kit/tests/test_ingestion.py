@@ -49,9 +49,9 @@ def run(
     """One attempt of a run, killed right after its n-th commit if so asked; `receipts` receives those it gave."""
     given = [] if receipts is None else receipts
 
-    def heard(news: Progress) -> None:
-        assert news.result is not None
-        given.append(news.result)
+    def heard(progress: Progress) -> None:
+        assert progress.result is not None
+        given.append(progress.result)
         if len(given) == stop_after:
             raise Killed
 
@@ -151,7 +151,7 @@ def test_a_write_tried_again_by_the_same_ingestion_is_not_lost(lake: LakeClient,
     """A task's retry calls `write` again: what changed in between lands, for parents and children alike."""
     failures = iter([True])
 
-    def heard(news: Progress) -> None:
+    def heard(progress: Progress) -> None:
         if next(failures, False):
             raise BusyError("the lake went away between child and parent")
 
@@ -190,9 +190,9 @@ def test_a_commit_whose_answer_was_lost_is_known_again(lake: LakeClient, vendor:
     """What the commit did is counted with what follows it, and the rows are there once."""
     answers: list[WriteResult] = []
 
-    def heard(news: Progress) -> None:
-        assert news.result is not None
-        answers.append(news.result)
+    def heard(progress: Progress) -> None:
+        assert progress.result is not None
+        answers.append(progress.result)
         if len(answers) == 2:
             raise BusyError("the answer was lost")
 
@@ -355,7 +355,7 @@ def test_rows_set_aside_are_told_when_they_are(lake: LakeClient, vendor: ListVen
     vendor.put("odd", "not a number")
     lines: list[str] = []
     with (
-        listening(lambda news: lines.append(news.message)),
+        listening(lambda progress: lines.append(progress.message)),
         Ingestion(lake.target, "acme", ListReader(vendor), "run") as ingestion,
     ):
         while (slice := ingestion.next_slice()) is not None:

@@ -21,10 +21,10 @@ from weathervane.source import (
     IngestionSummary,
     Severity,
     SourceDefinition,
-    conduct,
     credentials_block,
     ingest,
     parse_days,
+    run_for_tenant,
     run_name,
 )
 
@@ -62,7 +62,7 @@ def ingest_google_ads(
         summary.metadata["skipped_accounts"] = [asdict(one) for one in reader.skipped]
         return summary
 
-    return conduct(tenant_id, GoogleAdsCredentials, work)
+    return run_for_tenant(tenant_id, GoogleAdsCredentials, work)
 
 
 def check_tenant(tenant: str) -> list[Finding]:

@@ -23,10 +23,10 @@ from weathervane.source import (
     IngestionSummary,
     Severity,
     SourceDefinition,
-    conduct,
     credentials_block,
     ingest,
     parse_days,
+    run_for_tenant,
     run_name,
 )
 
@@ -62,7 +62,7 @@ def ingest_klaviyo_campaigns(
         with KlaviyoClient(tenant, credentials) as client, LakeClient(lake_address()) as lake:
             return ingest(tenant, CampaignsReader(client, lake, start=start, end=end))
 
-    return conduct(tenant_id, KlaviyoCredentials, work)
+    return run_for_tenant(tenant_id, KlaviyoCredentials, work)
 
 
 # Long enough for a quarter's release to be planned.

@@ -21,10 +21,10 @@ from weathervane.source import (
     IngestionSummary,
     Severity,
     SourceDefinition,
-    conduct,
     credentials_block,
     ingest,
     parse_days,
+    run_for_tenant,
     run_name,
 )
 
@@ -63,7 +63,7 @@ def ingest_meta_ads(
             reader = InsightsReader(client, level=level, breakdown=breakdown, start=start, end=end)
             return ingest(tenant, reader)
 
-    return conduct(tenant_id, MetaAdsCredentials, work)
+    return run_for_tenant(tenant_id, MetaAdsCredentials, work)
 
 
 # Meta announces the end of a version 90 days ahead.

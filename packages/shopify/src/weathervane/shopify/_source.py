@@ -20,10 +20,10 @@ from weathervane.source import (
     IngestionSummary,
     Severity,
     SourceDefinition,
-    conduct,
     credentials_block,
     ingest,
     parse_days,
+    run_for_tenant,
     run_name,
 )
 
@@ -63,7 +63,7 @@ def ingest_shopify_orders(
         with ShopifyClient(tenant, credentials) as client:
             return ingest(tenant, OrdersReader(client, start=start, end=end))
 
-    return conduct(tenant_id, ShopifyCredentials, work)
+    return run_for_tenant(tenant_id, ShopifyCredentials, work)
 
 
 @flow(
@@ -91,7 +91,7 @@ def ingest_shopify_products(
         with ShopifyClient(tenant, credentials) as client:
             return ingest(tenant, ProductsReader(client, start=start, end=end))
 
-    return conduct(tenant_id, ShopifyCredentials, work)
+    return run_for_tenant(tenant_id, ShopifyCredentials, work)
 
 
 # Long enough for a quarter's release to be planned.

@@ -55,7 +55,7 @@ from ._run.days import end_behind as end_behind
 from ._run.days import parse_day as parse_day
 from ._run.days import parse_days as parse_days
 from ._run.engine import Ingestion as Ingestion
-from ._run.flow_body import conduct as conduct
+from ._run.flow_body import run_for_tenant as run_for_tenant
 from ._run.flow_body import run_name as run_name
 from ._run.slices import MOVED_WHILE_READ as MOVED_WHILE_READ
 from ._run.slices import Deferring as Deferring

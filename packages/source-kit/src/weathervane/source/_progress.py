@@ -21,7 +21,7 @@ __all__ = ["Listener", "LongWait", "Progress", "announce", "listening", "reach_l
 
 @dataclass(frozen=True)
 class Progress:
-    """One piece of news of a run."""
+    """One thing that a run says while it works."""
 
     message: str
     tenant: str
@@ -37,7 +37,7 @@ _listener: ContextVar[Listener | None] = ContextVar("weathervane_listener", defa
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Sends the news of runs within the `with` block (and the flows called from it) to `listener`."""
+    """Sends what runs say within the `with` block (and the flows called from it) to `listener`."""
     token = _listener.set(listener)
     try:
         yield

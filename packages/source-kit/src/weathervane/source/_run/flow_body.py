@@ -2,7 +2,7 @@
 
 ::
 
-    conduct(tenant_id, Credentials, work)
+    run_for_tenant(tenant_id, Credentials, work)
       "*"        dispatch    one run per configured tenant, each its own          Completed "Dispatched"
                              an earlier run of a tenant goes on                   Completed "Dispatched, 1 left out"
                              and did so at the dispatch before                    Failed "Tenants left out"
@@ -65,14 +65,14 @@ from weathervane.source._run.report_words import deferred_line, state_words, sum
 from weathervane.source._run.summary import IngestionSummary, summary_of
 from weathervane.source._run.tasks import BACKFILL
 
-__all__ = ["EVERY_TENANT", "conduct", "run_name"]
+__all__ = ["EVERY_TENANT", "run_for_tenant", "run_name"]
 
 log = logging.getLogger(__name__)
 
 _Credentials = TypeVar("_Credentials", bound=SourceCredentials)
 
 
-def conduct(
+def run_for_tenant(
     tenant_id: str,
     credentials: type[_Credentials],
     work: Callable[[str, _Credentials], IngestionSummary],

@@ -218,8 +218,8 @@ def _agreed() -> bool:
     return typer.confirm("Start?")
 
 
-def _tell(news: Progress) -> None:
-    print(news.message, file=sys.stderr, flush=True)
+def _tell(progress: Progress) -> None:
+    print(progress.message, file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ from weathervane.rpc import StatusError
 from weathervane.source._definition import SourceDefinition
 from weathervane.source._prefect import prefect_fault
 from weathervane.source._run.report import COMMITTED, ENDED
-from weathervane.source._serve.events import News, Patience
+from weathervane.source._serve.events import Patience, WatchedRun
 from weathervane.source._serve.runs import RunEvent, RunRequest
 
 __all__ = ["DeployedRuns", "WatchSettings", "not_found"]
@@ -133,13 +133,13 @@ class DeployedRuns:
         async with self._api() as api:
             run = await self._find(api, run_id)
             flow = str(run.labels.get(_ASKED)).partition(" ")[0]
-            news = News(run, flow, settings.patience)
+            watched = WatchedRun(run, flow, settings.patience)
             answered = time.monotonic()
-            while not news.over:
+            while not watched.over:
                 try:
                     # In this order: what belongs to a state that is read here is then not missed.
                     states = await api.read_flow_run_states(run.id)
-                    events = await _events(api, run.id, news.events)
+                    events = await _events(api, run.id, watched.events)
                 except _NO_ANSWER:
                     if time.monotonic() - answered > settings.outage_seconds:
                         raise
@@ -147,9 +147,9 @@ class DeployedRuns:
                     answered = time.monotonic()
                     if not states:
                         raise not_found(run_id)
-                    for event in news.add(states, events, answered):
+                    for event in watched.add(states, events, answered):
                         yield event
-                if not news.over:
+                if not watched.over:
                     await asyncio.sleep(settings.poll_seconds)
 
     async def _find(self, api: PrefectClient, run_id: str) -> FlowRun:

@@ -4,7 +4,7 @@
 | --- | --- |
 | Scheduled, Pending, Paused, of any name; Crashed, until nobody has resumed it for long | PENDING |
 | Running, Cancelling | RUNNING |
-| Scheduled "Deferred" | DEFERRED; once it is due and waits for a worker, that is not the end of the news |
+| Scheduled "Deferred" | DEFERRED; once it is due and waits for a worker, that is not the end |
 | Completed "Loaded", "Loaded, 3 set aside" | LOADED |
 | Completed "Verified empty"; Failed "Incomplete" | VERIFIED_EMPTY, INCOMPLETE |
 | Cancelled | CANCELLED |
@@ -32,7 +32,7 @@ from weathervane.source._run.report import COMMITTED, ENDED
 from weathervane.source._run.summary import receipt_line, summary_from
 from weathervane.source._serve.runs import RunEvent, RunState
 
-__all__ = ["News", "Patience"]
+__all__ = ["Patience", "WatchedRun"]
 
 _BY_NAME = {
     (StateType.COMPLETED, "Loaded"): RunState.LOADED,
@@ -67,7 +67,7 @@ class Patience:
     """Prefect's automation resumes it 30 s after it crashed."""
 
 
-class News:
+class WatchedRun:
     """What is known of one run, and what of it was told."""
 
     def __init__(self, run: FlowRun, flow: str, patience: Patience) -> None:
@@ -94,23 +94,23 @@ class News:
         """
         last = states[-1]
         ends = _ends(last)
-        news = []
+        new = []
         for state in states:
             # A crash is told at once; that it was the end, when nobody resumed it.
             if state.id not in self._told and (state is not last or not ends or state.is_crashed()):
                 self._told.add(state.id)
-                news.append(RunEvent(state.timestamp, _became(state), self._said(state)))
+                new.append(RunEvent(state.timestamp, _became(state), self._said(state)))
         for event in events:
             self.events.add(event.id)
             if event.event == ENDED:
                 self._endings.append(event)
             elif event.event == COMMITTED:
-                news.append(self._slice(event))
-        news.sort(key=lambda one: one.time)
+                new.append(self._slice(event))
+        new.sort(key=lambda one: one.time)
         if ends and self._waited_enough(states, now):
             self.over = True
-            news.append(self._end(states))
-        return news
+            new.append(self._end(states))
+        return new
 
     def _waited_enough(self, states: Sequence[State[Any]], now: float) -> bool:
         last = states[-1]

@@ -1,4 +1,4 @@
-"""Runs in this process: each in a thread of its own, with its news kept for whoever watches.
+"""Runs in this process: each in a thread of its own, with its events kept for whoever watches.
 
 Kept in memory only: what a run wrote is in the lake, and after a restart a run is started again and goes on from
 there. Runs that outlive the process are those of deployments, see `deployed_runs.py`; both are told in `RunEvent`s.
@@ -91,7 +91,7 @@ class RunsFullError(Exception):
 
 @dataclass(eq=False)
 class Run:
-    """One run: its news so far, and those who wait for more. Thread-safe."""
+    """One run: its events so far, and those who wait for more. Thread-safe."""
 
     run_id: str
     request: RunRequest

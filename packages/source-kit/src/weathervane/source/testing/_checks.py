@@ -149,7 +149,7 @@ def refused_credentials_are_said_in_one_line(stage: Stage) -> None:
         with get_client(sync_client=True) as api:
             run = newest_run(api)
         assert run.run_count == 1, (
-            f"{flow.name} was tried {run.run_count} times: let its body end with `conduct`"
+            f"{flow.name} was tried {run.run_count} times: let its body end with `run_for_tenant`"
         )
         assert "\n" not in str(caught.value)
         stage.assert_secret(str(caught.value), repr(caught.value))
@@ -253,8 +253,8 @@ def _commits(stage: Stage, flow: Any, tenant: str, stop: int | None = None) -> i
     """Runs a flow, kills it right after its n-th commit if so asked, and counts its commits."""
     commits: list[Progress] = []
 
-    def heard(news: Progress) -> None:
-        commits.append(news)
+    def heard(progress: Progress) -> None:
+        commits.append(progress)
         if len(commits) == stop:
             raise _Killed
 

@@ -13,7 +13,7 @@ from prefect.events.schemas.events import ReceivedEvent, Resource
 
 from weathervane.source._run.report import COMMITTED, ENDED
 from weathervane.source._run.summary import TableSummary, summary_of
-from weathervane.source._serve.events import News, Patience
+from weathervane.source._serve.events import Patience, WatchedRun
 from weathervane.source._serve.runs import RunState
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
@@ -37,9 +37,11 @@ ROW = {
 }
 
 
-def news() -> News:
+def watched() -> WatchedRun:
     """Of a run of `acme`, of which nothing is known."""
-    return News(FlowRun(flow_id=uuid.uuid4(), parameters={"tenant_id": "acme"}), "ingest_things", Patience())
+    return WatchedRun(
+        FlowRun(flow_id=uuid.uuid4(), parameters={"tenant_id": "acme"}), "ingest_things", Patience()
+    )
 
 
 def state(kind: str, second: int, name: str | None = None, message: str = "", **details: Any) -> State[Any]:
@@ -71,7 +73,7 @@ LOADED = state("COMPLETED", 9, "Loaded", LINE)
 
 def test_an_end_waits_for_its_events() -> None:
     """The state comes first; the slices that belong before it, and the result, come seconds later."""
-    one = news()
+    one = watched()
     assert [told.state for told in one.add([*RAN, LOADED], [], 0)] == [
         RunState.PENDING,
         RunState.PENDING,
@@ -92,7 +94,7 @@ def test_an_end_waits_for_its_events() -> None:
 
 def test_an_end_that_says_how_many_rows_were_set_aside_is_an_end() -> None:
     """The number follows the state's name, and the receipt's line has it too."""
-    one = news()
+    one = watched()
     aside = state("COMPLETED", 9, "Loaded, 3 set aside", LINE)
     one.add([*RAN, aside], [], 0)
     row = {**ROW, "rows_quarantined": 3, "values_quarantined": 2}
@@ -103,7 +105,7 @@ def test_an_end_that_says_how_many_rows_were_set_aside_is_an_end() -> None:
 
 def test_an_end_whose_events_are_lost_is_told_all_the_same() -> None:
     """Without the result, which only the event has."""
-    one = news()
+    one = watched()
     one.add([*RAN, LOADED], [], 0)
     assert one.add([*RAN, LOADED], [], 59) == []
     (last,) = one.add([*RAN, LOADED], [], 60)
@@ -114,7 +116,7 @@ def test_the_end_of_an_attempt_is_not_the_end_of_the_run() -> None:
     """Each attempt tells its own end, and only the last one's counts; a summary of a later version is understood."""
     first = event(ENDED, 4, {"state": "failed", "message": "the vendor is down"})
     again = [state("SCHEDULED", 5, "AwaitingRetry"), state("RUNNING", 6, "Retrying")]
-    one = news()
+    one = watched()
     one.add([*RAN, again[0]], [first], 0)
     assert [told.state for told in one.add([*RAN, *again, LOADED], [], 1)] == [RunState.RUNNING]
     last = event(ENDED, 8, ENDING | {"summary": asdict(SUMMARY) | {"more": 1}})
@@ -126,7 +128,7 @@ def test_what_is_put_off_is_an_end_until_it_is_due() -> None:
     for hours, over in ((1, True), (-1, False)):
         due = datetime.now(UTC) + timedelta(hours=hours)
         put_off = state("SCHEDULED", 9, "Deferred", "quota used up", scheduled_time=due)
-        one = news()
+        one = watched()
         ending = event(ENDED, 8, {"state": "deferred", "message": "quota used up"})
         last = one.add([*RAN, put_off], [ending], 0)[-1]
         assert last.state is RunState.DEFERRED
@@ -137,7 +139,7 @@ def test_what_is_put_off_is_an_end_until_it_is_due() -> None:
 def test_a_crash_is_an_end_when_nobody_resumes_it() -> None:
     """Told at once; resumed within two minutes, it was none."""
     crashed = state("CRASHED", 9)
-    one = news()
+    one = watched()
     assert one.add([*RAN, crashed], [], 0)[-1].state is RunState.PENDING
     assert one.add([*RAN, crashed], [], 119) == []
     resumed = state("SCHEDULED", 200, "Resuming")
@@ -147,11 +149,11 @@ def test_a_crash_is_an_end_when_nobody_resumes_it() -> None:
     assert not one.over
     (last,) = one.add([*RAN, crashed, resumed, again], [], 420)
     assert (last.state, one.over) == (RunState.FAILED, True)
-    never_ran = news()
+    never_ran = watched()
     assert never_ran.add([*RAN[:2], crashed], [], 0)[-1].state is RunState.FAILED
     assert never_ran.over
     killed = state("CRASHED", 9, message="Process exited with status code: -9. Process was killed.")
-    started_again = news()
+    started_again = watched()
     started_again.add([*RAN[:2], killed], [], 0)
     assert not started_again.over
 
@@ -203,8 +205,8 @@ def test_a_state_is_told_in_words_that_hold_no_secret(
     entered: State[Any], became: RunState, told: str
 ) -> None:
     """Our own line where the state has one; never an error's text that nobody has looked at."""
-    one = news()
+    one = watched()
     one.add([*RAN, entered], [], 0)
-    one = news() if not entered.is_final() else one
+    one = watched() if not entered.is_final() else one
     last = one.add([*RAN, entered], [], 100)[-1]
     assert (last.state, last.message) == (became, told)

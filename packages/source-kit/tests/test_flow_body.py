@@ -42,7 +42,7 @@ from weathervane.source._errors import (
 )
 from weathervane.source._progress import Progress, listening
 from weathervane.source._run import tasks
-from weathervane.source._run.flow_body import conduct
+from weathervane.source._run.flow_body import run_for_tenant
 from weathervane.source._run.report_words import summary_line
 from weathervane.source._run.slices import Slice
 from weathervane.source._run.summary import IngestionSummary, TableSummary, summary_of
@@ -184,7 +184,7 @@ def test_a_flow_ends_at_once_when_no_retry_can_mend_it(
             seen.append(str(runtime.get_id()))
             raise error
 
-        return conduct("acme", PretendCredentials, work)
+        return run_for_tenant("acme", PretendCredentials, work)
 
     heard: list[Progress] = []
     with listening(heard.append), pytest.raises(type(error), match=str(error.args[0])):
@@ -229,7 +229,7 @@ def test_the_text_of_an_error_that_nobody_foresaw_stays_in_the_process(
     acme.on_read = raising(RuntimeError(f"GET /?token={CANARY}"))
     once = ingest_pretend_things.with_options(retries=1, retry_delay_seconds=0)
     with pytest.raises(
-        InternalError, match=r"RuntimeError at test_conduct.py:\d+, in fail; .* incident \w{12}"
+        InternalError, match=r"RuntimeError at test_flow_body.py:\d+, in fail; .* incident \w{12}"
     ):
         once("acme")
     run = newest_run(api)
@@ -255,10 +255,10 @@ def test_what_was_read_before_an_error_that_nobody_foresaw_is_still_shown(
         return slices(reader, checkpoint)
 
     monkeypatch.setattr(ListReader, "next_slice", fail)
-    with pytest.raises(InternalError, match=r"KeyError at test_conduct.py"):
+    with pytest.raises(InternalError, match=r"KeyError at test_flow_body.py"):
         AT_ONCE("acme")
     shown = artifacts(api, newest_run(api))["pretend-things--acme"].data
-    assert "KeyError at test_conduct.py" in shown
+    assert "KeyError at test_flow_body.py" in shown
     assert "Nothing was read" not in shown
 
 

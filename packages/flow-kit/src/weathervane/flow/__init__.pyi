@@ -23,6 +23,8 @@ from ._dispatch import finish_dispatch_of as finish_dispatch_of
 from ._each import PartsFailedError as PartsFailedError
 from ._each import Reports as Reports
 from ._each import Row as Row
+from ._each import counted as counted
+from ._each import each_table as each_table
 from ._each import each_tenant as each_tenant
 from ._each import listed as listed
 from ._endings import defer as defer

@@ -14,7 +14,7 @@ from pydantic import Field
 from weathervane.flow import EVERY_TENANT, PartsFailedError, Reports, Row, listed, run_name
 from weathervane.lake import LakeClient, NotFoundError, TableRef
 from weathervane.lake._model import QUARANTINE_SUFFIX
-from weathervane.lake.flows.tenants import TRIED_AGAIN, each_table, of_each_tenant
+from weathervane.lake.flows.tenants import TRIED_AGAIN, each_table, each_tenant
 
 __all__ = ["check_freshness"]
 
@@ -52,7 +52,7 @@ def check_freshness(
         return Completed(name="Fresh", message=message, data=reports)
 
     allowances = (max_age_hours, max_age_hours_by_dataset or {})
-    return of_each_tenant("freshness", tenant_id, check_tenant, *allowances, end=end)
+    return each_tenant("freshness", tenant_id, check_tenant, *allowances, end=end)
 
 
 @task(task_run_name="{tenant} · freshness", **TRIED_AGAIN)
@@ -80,7 +80,7 @@ def check_tenant(tenant: str, max_age_hours: float, by_dataset: dict[str, float 
             "state": _state(hours, allowed),
         }
 
-    return each_table(tenant, "freshness", work)
+    return each_table("freshness", tenant, work)
 
 
 def _state(hours: float | None, allowed: float | None) -> str:

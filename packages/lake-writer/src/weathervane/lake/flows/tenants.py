@@ -1,34 +1,20 @@
-"""What the lake's flows share: which tenants there are, and how every table of one is worked on.
-
-A tenant's table artifact is `<what>--<tenant>--tables`, a row a table; `what` is `compaction`, `vacuum` or `freshness`.
-Artifacts hold names, counts and times; never a row. The rest is as `weathervane.flow.each_tenant` has it.
-"""
+"""What the lake's flows share: which tenants there are, which tables a tenant has, and when a task is tried again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from prefect import Task, task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
-from weathervane.flow import (
-    EVERY_TENANT,
-    PartsFailedError,
-    Reports,
-    Row,
-    artifact_key,
-    each_tenant,
-    guarded,
-    listed,
-    mendable,
-)
+from weathervane import flow
+from weathervane.flow import EVERY_TENANT, PartsFailedError, Reports, Row, mendable
 from weathervane.lake import (
     InvalidNameError,
     LakeClient,
-    LakeError,
     MaintenanceClient,
     NotFoundError,
     TableRef,
@@ -36,7 +22,7 @@ from weathervane.lake import (
     lake_address,
 )
 
-__all__ = ["TRIED_AGAIN", "counted", "each_table", "of_each_tenant", "total"]
+__all__ = ["TRIED_AGAIN", "each_table", "each_tenant", "total"]
 
 TRIED_AGAIN: dict[str, Any] = {
     "retries": 2,
@@ -48,14 +34,14 @@ TRIED_AGAIN: dict[str, Any] = {
 """Options of every task of these flows: the work is done anew, and what was done already costs little."""
 
 
-def of_each_tenant(
+def each_tenant(
     what: str,
     tenant_id: str,
     work: Task[..., list[Row]],
     *arguments: Any,
     end: Callable[[Reports, str], State[Reports]],
 ) -> Reports:
-    """Does the work for one tenant of the lake or for all: see `each_tenant`. `end` is also told how much that was."""
+    """Does the work for one tenant of the lake or for all: see `weathervane.flow.each_tenant`."""
 
     def tenants() -> list[str]:
         try:
@@ -63,53 +49,22 @@ def of_each_tenant(
         except InvalidNameError as error:
             raise PartsFailedError(str(error)) from None
 
-    def ended(reports: Reports) -> State[Reports]:
-        tables = sum(map(len, reports.values()))
-        return end(reports, f"{counted(len(reports), 'tenant')}, {counted(tables, 'table')}")
-
     note = "No checkpoint was moved and no row changed."
-    return each_tenant(what, tenant_id, work, *arguments, tenants=tenants, end=ended, note=note)
+    return flow.each_tenant(what, tenant_id, work, *arguments, tenants=tenants, end=end, note=note)
 
 
-def each_table(tenant: str, what: str, work: Callable[[LakeClient, TableRef], Row | None]) -> list[Row]:
-    """Does the work for every table of a tenant, whatever became of the one before, and leaves a table artifact.
-
-    Args:
-        tenant: The tenant.
-        what: The work, as the artifact's key names it.
-        work: Gives a table's row, with its `state`; None for a table that is not shown.
+def each_table(what: str, tenant: str, work: Callable[[LakeClient, TableRef], Row | None]) -> list[Row]:
+    """Does the work for every table of a tenant: see `weathervane.flow.each_table`.
 
     Raises:
         PartsFailedError: Tables that failed, after all were tried.
         LakeError: The tables cannot be listed; NotFoundError if there are none of this tenant.
     """
-    rows: list[Row] = []
-    errors: list[LakeError] = []
     with LakeClient(lake_address()) as lake:
-        tables = list(lake.tables(tenant))
+        tables = {table.dataset: partial(work, lake, table) for table in lake.tables(tenant)}
         if not tables:
             raise NotFoundError(f"{tenant}: the lake has no table of this tenant; is the name right?")
-        for table in tables:
-            try:
-                row = work(lake, table)
-            except LakeError as error:
-                errors.append(error)
-                row = {"state": f"failed: {error}"}
-            if row is not None:
-                rows.append({"dataset": table.dataset, "state": row["state"]} | row)
-    columns: Row = dict.fromkeys((name for row in rows for name in row), "")
-    rows = [columns | row for row in rows]
-    title = f"{tenant}: {what}"
-    guarded(title, lambda: create_table_artifact(rows, f"{artifact_key(what, tenant)}--tables", title))
-    if errors:
-        message = f"{len(errors)} of {len(tables)} tables failed: {listed([str(error) for error in errors])}"
-        raise PartsFailedError(message, retriable=any(error.retriable for error in errors))
-    return rows
-
-
-def counted(number: int, noun: str) -> str:
-    """E.g. `1 table`, `2 tables`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+        return flow.each_table(what, tenant, tables)
 
 
 def total(reports: Reports, column: str) -> int:

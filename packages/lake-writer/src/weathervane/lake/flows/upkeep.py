@@ -10,9 +10,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from weathervane.flow import EVERY_TENANT, Reports, Row, run_name
+from weathervane.flow import EVERY_TENANT, Reports, Row, counted, run_name
 from weathervane.lake import LakeClient, MaintenanceClient, TableRef, lake_address
-from weathervane.lake.flows.tenants import TRIED_AGAIN, counted, each_table, of_each_tenant, total
+from weathervane.lake.flows.tenants import TRIED_AGAIN, each_table, each_tenant, total
 
 __all__ = ["compact_lake", "vacuum_lake"]
 
@@ -33,7 +33,7 @@ def compact_lake(tenant_id: str = EVERY_TENANT) -> Reports:
         message = f"{what}: {counted(before, 'file')} before, {after:,} after"
         return Completed(name="Compacted", message=message, data=reports)
 
-    return of_each_tenant("compaction", tenant_id, compact_tenant, end=end)
+    return each_tenant("compaction", tenant_id, compact_tenant, end=end)
 
 
 @flow(name="vacuum_lake", version=_VERSION, flow_run_name=run_name)
@@ -57,7 +57,7 @@ def vacuum_lake(
         message = f"{what}: {counted(files, 'file')} of {counted(size, 'byte')} {would}deleted"
         return Completed(name="Counted" if dry_run else "Vacuumed", message=message, data=reports)
 
-    return of_each_tenant("vacuum", tenant_id, vacuum_tenant, retention_hours, dry_run, end=end)
+    return each_tenant("vacuum", tenant_id, vacuum_tenant, retention_hours, dry_run, end=end)
 
 
 @task(task_run_name="{tenant} · compaction", **TRIED_AGAIN)
@@ -77,7 +77,7 @@ def compact_tenant(tenant: str) -> list[Row]:
                 "state": "compacted" if done.commits else "compact already",
             }
 
-        return each_table(tenant, "compaction", work)
+        return each_table("compaction", tenant, work)
 
 
 @task(task_run_name="{tenant} · vacuum", **TRIED_AGAIN)
@@ -97,4 +97,4 @@ def vacuum_tenant(tenant: str, retention_hours: int, dry_run: bool) -> list[Row]
                 "state": "counted only" if dry_run else "vacuumed",
             }
 
-        return each_table(tenant, "vacuum", work)
+        return each_table("vacuum", tenant, work)

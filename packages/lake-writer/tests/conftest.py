@@ -1,4 +1,6 @@
-"""The real parts that the tests share: a lake in this process, one in a process of its own, and a raw tongue."""
+"""Fixtures that the tests share: a lake in this process, a lake in its own process, and streams sent message by
+message.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def lake(tmp_path: Path) -> Iterator[LakeClient]:
 
 
 class Raw:
-    """The wire by hand: exactly the messages that a test puts together, in any order."""
+    """Sends exactly the messages that a test puts together, in any order."""
 
     def __init__(self, target: str) -> None:
         self.channel = grpc.insecure_channel(target, options=[("grpc.max_send_message_length", -1)])
@@ -42,18 +44,20 @@ class Raw:
         self.maintenance = LakeMaintenanceServiceStub(self.channel)
 
     def send(self, *messages: pb.WriteRequest) -> list[pb.WriteResponse]:
-        """Sends one stream and returns every answer; raises grpc.RpcError."""
+        """Sends one stream and returns all answers; raises grpc.RpcError."""
         return list(self.stub.Write(iter(messages), timeout=60))
 
     def refusal(self, *messages: pb.WriteRequest) -> grpc.RpcError:
-        """Sends one stream that must be refused, and returns the refusal."""
+        """Sends one stream that must be refused, and returns the error."""
         with pytest.raises(grpc.RpcError) as caught:
             self.send(*messages)
         return caught.value
 
     @staticmethod
     def header(schema: pa.Schema | bytes, **fields: Any) -> pb.WriteRequest:
-        """A header: an upsert of `acme/orders` keyed by the schema's first column, but for `fields`."""
+        """A header for an upsert of `acme/orders` whose key is the schema's first column;
+        `fields` override its fields.
+        """
         message = schema if isinstance(schema, bytes) else encode_schema(schema)
         header = pb.WriteHeader(
             table=pb.TableRef(tenant="acme", dataset="orders"),
@@ -71,13 +75,13 @@ class Raw:
     def frame(
         sequence: int, batch: pa.RecordBatch | bytes, kind: pb.FrameKind.ValueType = pb.FRAME_KIND_ROWS
     ) -> pb.WriteRequest:
-        """A frame of a batch, or of bytes as they are."""
+        """A frame with a batch, or with the given bytes."""
         message = batch if isinstance(batch, bytes) else bytes(batch.serialize())
         return pb.WriteRequest(frame=pb.Frame(sequence=sequence, kind=kind, record_batch=message))
 
     @staticmethod
     def commit(*frames: pb.WriteRequest, rows: int, **fields: Any) -> pb.WriteRequest:
-        """A commit that is true for these frames, but for `fields`."""
+        """A commit message with the right counts for these frames; `fields` override its fields."""
         digest = hashlib.sha256(b"".join(frame.frame.record_batch for frame in frames)).digest()
         commit = {"frame_count": len(frames), "row_count": rows, "sha256": digest, **fields}
         return pb.WriteRequest(commit=pb.WriteCommit(**commit))
@@ -85,13 +89,13 @@ class Raw:
 
 @pytest.fixture
 def speak() -> Callable[[str], Raw]:
-    """Speaks the raw wire to an address."""
+    """A Raw client of the server at an address."""
     return Raw
 
 
 @pytest.fixture
 def raw(lake: LakeClient) -> Iterator[Raw]:
-    """A raw tongue to `lake`."""
+    """A Raw client of `lake`."""
     tongue = Raw(lake.target)
     with tongue.channel:
         yield tongue
@@ -122,13 +126,15 @@ def _served(folder: Path, *arguments: str) -> Iterator[SimpleNamespace]:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Callable[..., Any]:
-    """Starts the real server process, for a `with` block; gives its `.address`, `.process`, `.pid` and `.raw`."""
+    """Starts the real server process for a `with` block; yields an object with `.address`,
+    `.process`, `.pid`, `.raw`.
+    """
     return lambda *arguments: _served(tmp_path / "lake", *arguments)
 
 
 @pytest.fixture
 def peak_mib() -> Callable[[int], float]:
-    """Returns the greatest resident memory that a process has had, in MiB."""
+    """The highest resident memory of a process so far, in MiB."""
 
     def peak(pid: int) -> float:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()

@@ -1,7 +1,7 @@
-"""A store that speaks S3 over a socket: what object_store asks of one, and refusals as S3 says them.
+"""An S3 server for tests, with the requests that object_store makes, and S3's error responses.
 
 By the S3 API reference: ListObjectsV2, GetObject, HeadObject, PutObject (with If-None-Match), DeleteObject,
-DeleteObjects and multipart uploads, of one bucket, without a look at signatures.
+DeleteObjects and multipart uploads of one bucket. Signatures are not checked.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Any
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
     def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
@@ -165,7 +165,7 @@ class _Objects:
         return self.hung
 
     def wait(self, request: str) -> None:
-        """Returns when the request may be answered."""
+        """Blocks while the request is to hang."""
         go_on = self.go_on
         if self.hanging and re.search(self.hanging, request, re.DOTALL):
             self.hung += 1
@@ -177,17 +177,17 @@ class _Objects:
         return (status, code) if method in methods else None
 
     def keep(self, key: str, data: bytes) -> str:
-        """Puts an object there, whole; returns its ETag."""
+        """Stores an object and returns its ETag."""
         etag = f'"{uuid.uuid4().hex}"'
         self.objects[key] = (data, etag, datetime.now(UTC))
         return etag
 
 
 class PretendS3:
-    """The store as a test sees it.
+    """A client for tests, which controls the server.
 
     Args:
-        address: Where it is.
+        address: The server's address, `http://host:port`.
     """
 
     def __init__(self, address: str) -> None:
@@ -203,23 +203,23 @@ class PretendS3:
         self._connection = HTTPConnection(urlsplit(address).netloc)
 
     def refuse(self, status: int, code: str, *methods: str) -> None:
-        """Turns requests of these methods (none: all) away from now on."""
+        """Refuses requests with these methods (none: all) from now on."""
         self._control([list(methods or METHODS), status, code])
 
     def allow(self) -> None:
-        """Lets all pass again."""
+        """Accepts all requests again."""
         self._control([[], 0, ""])
 
     def hang(self, pattern: str) -> None:
-        """Answers no request any more that matches, of `METHOD /path body`; those that hung before go on."""
+        """Lets all requests that match `METHOD /path body` hang from now on; those that hung before continue."""
         self._ask("POST", "/hang", json.dumps([pattern]).encode())
 
     def hung(self) -> int:
-        """How many requests hang since."""
+        """The number of requests that hang now."""
         return int(self._ask("POST", "/hang", b'[""]'))
 
     def clear(self) -> None:
-        """An empty bucket, that lets all pass."""
+        """Empties the bucket and accepts all requests again."""
         self.hang("^nothing")
         self.allow()
         for key in self.names():
@@ -240,26 +240,26 @@ class PretendS3:
         self._ask("POST", "/", json.dumps(refusing).encode())
 
     def get(self, key: str) -> bytes:
-        """An object."""
+        """The object's bytes."""
         return self._ask("GET", f"/{BUCKET}/{key}")
 
     def put(self, key: str, data: bytes) -> None:
-        """Puts an object there, whatever there was."""
+        """Stores an object, and replaces an existing one."""
         self._ask("PUT", f"/{BUCKET}/{key}", data)
 
     def delete(self, key: str) -> None:
-        """Removes an object."""
+        """Deletes an object."""
         self._ask("DELETE", f"/{BUCKET}/{key}")
 
     def names(self, prefix: str = "") -> list[str]:
-        """The objects that there are, sorted."""
+        """The names of all objects, sorted."""
         answer = self._ask("GET", f"/{BUCKET}?list-type=2&prefix={quote(prefix)}")
         return re.findall(r"<Key>(.*?)</Key>", answer.decode())
 
 
 @contextmanager
 def pretend_s3() -> Iterator[PretendS3]:
-    """A store on a free port, in a process of its own: deltalake 1.6.6 holds Python's lock while it asks a store."""
+    """Starts the server on a free port, in its own process, because deltalake 1.6.6 holds the GIL during requests."""
     with subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

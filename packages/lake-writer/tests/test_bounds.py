@@ -1,4 +1,4 @@
-"""Bounds of data files: by them every reader passes files over, so a filter finds what is there, whoever asks."""
+"""Bounds of data files, by which every reader skips files: a filter finds all rows that match, in every reader."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ SCHEMA = pa.schema(
 
 
 def row(chance: random.Random, number: int) -> dict[str, Any]:
-    """A row of extremes, but for what no bound can hold: NaN, infinity, 257 of the last character."""
+    """A row of extreme values, without those that cannot have a bound: NaN, infinity, 257
+    times the greatest character.
+    """
 
     def text(longest: int) -> str:
         return "".join(chance.choices(CHARACTERS, k=chance.randrange(longest)))
@@ -67,12 +69,12 @@ def row(chance: random.Random, number: int) -> dict[str, Any]:
 
 
 def spec(write_id: str) -> WriteSpec:
-    """An upsert by a text that is also what files are in the order of."""
+    """An upsert whose key is a text, by which the files are ordered too."""
     return WriteSpec(TABLE, write_id, WriteMode.UPSERT, SCHEMA, ("id",), cluster_by="id")
 
 
 def by_polars(folder: str, name: str, value: Any) -> list[str]:
-    """Polars' own reader of Delta."""
+    """The rows by Polars' own Delta reader."""
     found = pl.scan_delta(folder).filter(
         pl.col(name) == pl.lit(value, pl.Series(pa.array([], SCHEMA.field(name).type)).dtype)
     )
@@ -80,14 +82,14 @@ def by_polars(folder: str, name: str, value: Any) -> list[str]:
 
 
 def by_deltalake(folder: str, name: str, value: Any) -> list[str]:
-    """delta-rs' dataset, which prunes by the log."""
+    """The rows by deltalake's dataset, which skips files by the log."""
     wanted = ds.field(name) == pa.scalar(value, SCHEMA.field(name).type)
     found: list[str] = DeltaTable(folder).to_pyarrow_dataset().to_table(filter=wanted)["id"].to_pylist()
     return found
 
 
 def by_duckdb(folder: str, name: str, value: Any) -> list[str]:
-    """The Delta kernel in DuckDB."""
+    """The rows by DuckDB, which uses the Delta kernel."""
     with connect() as connection:
         found = connection.execute(
             f"SELECT id FROM delta_scan('{folder}') WHERE \"{name}\" = ?", [value]
@@ -100,7 +102,7 @@ READERS: list[Callable[[str, str, Any], list[str]]] = [by_polars, by_deltalake, 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_whoever_filters_by_a_value_finds_its_rows(tmp_path: Path, seed: int) -> None:
-    """Of every type and plane, at both ends of every file; written again, a key is known."""
+    """For every type and Unicode plane, at both ends of every file; a key that is written again is found."""
     chance = random.Random(seed)
     rows = [row(chance, number) for number in range(40)]
     with running_lake(tmp_path, target_file_rows=4) as lake:
@@ -120,7 +122,7 @@ def test_whoever_filters_by_a_value_finds_its_rows(tmp_path: Path, seed: int) ->
 
 
 def as_it_was_written_before(folder: Path) -> None:
-    """Gives the table's files the names and the notation of bounds that they had up to 2026-11."""
+    """Gives the table's files the names and escaped bounds that they had until 2026-11."""
     for commit in (folder / "_delta_log").glob("*.json"):
         actions = [json.loads(line) for line in commit.read_text().splitlines()]
         for action in actions:
@@ -134,7 +136,9 @@ def as_it_was_written_before(folder: Path) -> None:
 
 
 def test_files_of_before_are_mended_by_compaction(tmp_path: Path) -> None:
-    """Their bounds read as other characters. Until then we do not believe them; others find nothing by them."""
+    """Old bounds read as other characters. Until compaction this server does not use them;
+    other readers find nothing.
+    """
     customers = ["a", "𠮷田", "z", "\U00030000"]
     rows = [{"id": name, "text": name} for name in customers]
     folder = tmp_path / "acme" / "t"
@@ -155,7 +159,7 @@ def test_files_of_before_are_mended_by_compaction(tmp_path: Path) -> None:
 
 
 def test_a_key_of_before_is_not_inserted_twice(tmp_path: Path) -> None:
-    """An upsert looks into a file whose bounds it cannot believe."""
+    """An upsert reads a file whose bounds are not reliable."""
     rows = [{"id": "𠮷田", "text": "old"}, {"id": "a", "text": "old"}]
     with running_lake(tmp_path) as lake:
         lake.write(spec("first"), [pa.RecordBatch.from_pylist(rows[:1], schema=SCHEMA)])
@@ -168,8 +172,8 @@ def test_a_key_of_before_is_not_inserted_twice(tmp_path: Path) -> None:
 
 
 def test_what_is_mended_is_joined_by_its_true_place(tmp_path: Path) -> None:
-    """Two small files whose bounds were doubtful, with others between them: the files do not come to lie over each
-    other, or every later write would read them all.
+    """Two small files with doubtful bounds have others between them. They must not be joined across those, or every
+    later write would read the joined file.
     """
     customers = ["a𠮷", "b", "c𠮷", "d", "e𠮷", "f"]
     with running_lake(tmp_path, target_file_rows=1) as lake:
@@ -185,7 +189,7 @@ def test_what_is_mended_is_joined_by_its_true_place(tmp_path: Path) -> None:
 
 
 def test_compaction_takes_what_it_mends_in_turns(tmp_path: Path) -> None:
-    """So many rows a call, and no file twice."""
+    """Each call rewrites a limited number of rows, and no file twice."""
     rows = [{"id": f"𠮷{number}"} for number in range(6)]
     with running_lake(tmp_path, target_file_rows=1) as lake:
         lake.write(spec("first"), [pa.RecordBatch.from_pylist(rows, schema=SCHEMA)])

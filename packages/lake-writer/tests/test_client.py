@@ -1,4 +1,4 @@
-"""The client: bounded memory, prompt errors, no call that hangs, and nothing committed by accident."""
+"""The client's memory is bounded, errors surface at once, no call hangs, and nothing is committed by accident."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def spec(write_id: str = "w", **how: Any) -> WriteSpec:
 
 
 def rows(*ids: int, note: str = "n") -> pa.RecordBatch:
-    """One row for each id."""
+    """A batch with one row for each id."""
     return pa.RecordBatch.from_pylist([{"id": number, "note": note} for number in ids], schema=SCHEMA)
 
 
@@ -75,7 +75,7 @@ with LakeClient(sys.argv[1]) as lake:
 def test_a_large_upload_is_never_held_whole(
     served: Callable[..., Any], peak_mib: Callable[[int], float]
 ) -> None:
-    """200 MiB go through a client that holds a few frames and a server that stages them on disk."""
+    """200 MiB pass through a client that holds a few frames in memory and a server that stages them on disk."""
     with served() as server:
         with LakeClient(server.address) as lake:
             lake.write(spec(), [rows(1)])
@@ -93,14 +93,14 @@ def test_a_large_upload_is_never_held_whole(
 
 
 def push_for_ever(upload: Upload) -> None:
-    """Pushes row after row, for as long as anything here may take."""
+    """Adds rows without end, to test that an upload is stopped."""
     started = time.monotonic()
     while time.monotonic() - started < SOON:
         upload.rows(rows(upload.rows_sent))
 
 
 def test_a_refusal_in_the_middle_surfaces_at_once(tmp_path: Path) -> None:
-    """An endless producer is stopped by the server's first no, not after the last row."""
+    """The server's refusal stops an endless upload at once."""
     with running_lake(tmp_path, max_write_rows=50) as lake, lake.begin(spec()) as upload:
         with pytest.raises(RejectedError, match="cut the run into smaller slices"):
             push_for_ever(upload)
@@ -109,7 +109,7 @@ def test_a_refusal_in_the_middle_surfaces_at_once(tmp_path: Path) -> None:
 
 
 def test_a_server_that_dies_in_the_middle_surfaces_at_once(served: Callable[..., Any]) -> None:
-    """As BusyError: the same write may be sent again, to a server that is there."""
+    """It raises BusyError, because the same write may be sent again to another server."""
     with served() as server, LakeClient(server.address) as lake, lake.begin(spec()) as upload:
         upload.rows(rows(1))
         server.process.kill()
@@ -118,13 +118,13 @@ def test_a_server_that_dies_in_the_middle_surfaces_at_once(served: Callable[...,
 
 
 def test_five_thousand_frames_flow_without_a_jam(lake: LakeClient) -> None:
-    """Acknowledgements are read while frames are sent, so neither end waits for the other."""
+    """Acknowledgements are read while frames are sent, so neither side blocks the other."""
     result = lake.write(spec(), (rows(number) for number in range(5_000)))
     assert result.rows_inserted == 5_000
 
 
 def test_a_large_batch_is_cut_into_frames(lake: LakeClient) -> None:
-    """Unlike rows too: a batch is cut until each piece fits."""
+    """A batch with rows of different sizes is cut until each piece fits too."""
     notes = ["x" * (2 * MIB if number % 10 == 0 else 10) for number in range(30)]
     batch = pa.record_batch([pa.array(range(30)), pa.array(notes)], schema=SCHEMA)
     assert lake.write(spec(), [batch]).rows_inserted == 30
@@ -132,7 +132,7 @@ def test_a_large_batch_is_cut_into_frames(lake: LakeClient) -> None:
 
 
 def test_a_row_that_fits_a_frame_can_be_read_back_whatever_was_added_to_it(lake: LakeClient) -> None:
-    """Also when columns were added since, and when it was set aside."""
+    """Also after columns were added, and from the quarantine."""
     note = "x" * (3 * MIB - 1_000)
     aside = {"row_key": "[1]", "column_name": "note", "value": None, "reason": "r", "record": note[:-1_000]}
     lake.write(
@@ -150,7 +150,7 @@ def test_a_row_that_fits_a_frame_can_be_read_back_whatever_was_added_to_it(lake:
 
 
 def test_a_row_that_fits_no_frame_is_named_before_it_is_sent(lake: LakeClient) -> None:
-    """It says how large it is and what to do; the write commits nothing."""
+    """The error has the row's size and says what to do; the write commits nothing."""
     with pytest.raises(RowTooLargeError, match=r"a row of 3,\d\d\d,\d\d\d bytes does not fit a frame"):
         lake.write(spec(), [rows(1, note="x" * 3 * MIB)])
     assert list(lake.tables("acme")) == []
@@ -158,7 +158,7 @@ def test_a_row_that_fits_no_frame_is_named_before_it_is_sent(lake: LakeClient) -
 
 @pytest.mark.parametrize("error", [None, ValueError("the source broke"), KeyboardInterrupt()], ids=repr)
 def test_leaving_without_commit_commits_nothing(error: BaseException | None, tmp_path: Path) -> None:
-    """However the block is left; and the server's slot is free again."""
+    """However the `with` block ends; the server's place for a write is free again."""
     with running_lake(tmp_path, max_concurrent_writes=1) as lake:
         left = contextlib.nullcontext() if error is None else pytest.raises(type(error))
         with left, lake.begin(spec()) as upload:
@@ -174,7 +174,7 @@ def test_leaving_without_commit_commits_nothing(error: BaseException | None, tmp
 
 
 def test_refused_headers_leave_no_thread_behind(lake: LakeClient) -> None:
-    """A source that retries for a day must not collect one thread for each refusal."""
+    """A source that retries for a day must not leak a thread with each refusal."""
 
     def sending() -> int:
         return sum(thread.is_alive() for thread in threading.enumerate())
@@ -192,7 +192,7 @@ def test_refused_headers_leave_no_thread_behind(lake: LakeClient) -> None:
 
 
 def test_a_write_that_is_in_the_table_already_says_so_at_the_header(lake: LakeClient) -> None:
-    """The rows need not be sent again: its receipt can be asked for."""
+    """The rows need not be sent again, because the receipt can be asked for."""
     first = lake.write(spec(), [rows(1, 2)])
     with lake.begin(spec()) as upload:
         assert upload.already_committed
@@ -200,7 +200,7 @@ def test_a_write_that_is_in_the_table_already_says_so_at_the_header(lake: LakeCl
 
 
 def test_nobody_there_is_said_at_once() -> None:
-    """In words that name the address's server and not only a status."""
+    """The message names the address and not only a status code."""
     started = time.monotonic()
     with LakeClient("127.0.0.1:1") as lake, pytest.raises(BusyError, match="is it running there"):
         lake.write(spec(), [rows(1)])
@@ -208,7 +208,7 @@ def test_nobody_there_is_said_at_once() -> None:
 
 
 def test_reads_that_are_not_read_to_their_end_are_let_go(lake: LakeClient) -> None:
-    """More of them than the server takes calls: each is over when its reader is dropped or closed."""
+    """A read ends when its iterator is dropped or closed; the test opens more reads than the server accepts calls."""
     notes = pa.array(["x" * 1_000] * 5_000)
     lake.write(spec(), [pa.record_batch([pa.array(range(5_000)), notes], schema=SCHEMA)])
     for _ in range(80):
@@ -219,7 +219,7 @@ def test_reads_that_are_not_read_to_their_end_are_let_go(lake: LakeClient) -> No
 
 
 def test_a_read_that_breaks_off_raises_and_never_ends_short(served: Callable[..., Any]) -> None:
-    """Half a table must not look like a table."""
+    """An interrupted read must not look like a complete table."""
     with served() as server, LakeClient(server.address) as lake:
         notes = ["x" * 10_000] * 4_000
         lake.write(spec(), [pa.record_batch([pa.array(range(4_000)), pa.array(notes)], schema=SCHEMA)])
@@ -231,7 +231,7 @@ def test_a_read_that_breaks_off_raises_and_never_ends_short(served: Callable[...
 
 
 def test_a_producers_error_is_the_callers_own(lake: LakeClient) -> None:
-    """An exception between two pages comes out as itself and the write commits nothing."""
+    """An exception in the caller's loop is raised unchanged, and the write commits nothing."""
 
     def pages() -> Iterator[pa.RecordBatch]:
         yield rows(1)

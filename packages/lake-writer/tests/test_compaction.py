@@ -1,4 +1,4 @@
-"""Compaction: fewer files, in order, and otherwise the same table; for whoever reads it, writes it or asks about it."""
+"""Compaction makes fewer files, in order, and changes nothing else for readers, writers and descriptions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SMALL, LARGE = 5, 40
 
 @contextmanager
 def lake_of(path: Path | str, rows: int, **settings: Any) -> Iterator[tuple[LakeClient, MaintenanceClient]]:
-    """A lake whose files hold so many rows."""
+    """A lake whose files have this many rows."""
     with (
         running_lake(path, target_file_rows=rows, **settings) as lake,
         MaintenanceClient(lake.target) as upkeep,
@@ -47,27 +47,27 @@ def lake_of(path: Path | str, rows: int, **settings: Any) -> Iterator[tuple[Lake
 
 
 def rows(*keys: int, value: int = 0) -> pa.RecordBatch:
-    """A row for each key."""
+    """A batch with one row for each key."""
     return batch([[key, value] for key in keys])
 
 
 def files(folder: Path) -> list[dict[str, Any]]:
-    """Rows and bounds of each data file of the newest version, in order."""
+    """The number of rows and the bounds of each data file of the newest version, in order."""
     frame: Any = pl.from_arrow(pa.table(DeltaTable(str(folder)).get_add_actions(flatten=True)))
     return list(frame.select("num_records", "min.id", "max.id", "path").sort("min.id").to_dicts())
 
 
 @pytest.fixture
 def scattered(tmp_path: Path) -> Path:
-    """A lake where `orders`, keys 0 to 99, lies in 20 files."""
+    """A lake in which the table `orders`, with keys 0 to 99, has 20 files."""
     with lake_of(tmp_path / "lake", SMALL) as (lake, _):
         lake.write(spec("orders", "all"), [rows(*range(100))], checkpoint="c-1")
     return tmp_path / "lake"
 
 
 def test_neighbours_are_joined_and_nothing_else_changes(scattered: Path) -> None:
-    """Rows, checkpoint, receipts and the time of the last write stay; older versions can be read; doing it again does
-    nothing.
+    """Rows, checkpoint, receipts and the time of the last write stay the same, older versions stay readable, and
+    compacting again does nothing.
     """
     with lake_of(scattered, LARGE) as (lake, upkeep):
         before, receipt = lake.describe(ORDERS), lake.get_write(ORDERS, "all")
@@ -90,7 +90,7 @@ def test_neighbours_are_joined_and_nothing_else_changes(scattered: Path) -> None
 
 
 def test_files_stay_in_order_and_an_upsert_still_touches_one(scattered: Path) -> None:
-    """Ranges meet no other, rows are sorted within, and each file tells its bounds."""
+    """The ranges of files do not overlap, rows are sorted within a file, and each file has its bounds."""
     folder = scattered / "acme" / "orders"
     with lake_of(scattered, LARGE) as (lake, upkeep):
         upkeep.compact(ORDERS)
@@ -109,7 +109,7 @@ def test_files_stay_in_order_and_an_upsert_still_touches_one(scattered: Path) ->
 
 
 def test_large_files_are_left_alone(tmp_path: Path) -> None:
-    """Only runs of small neighbours are joined, never across a file that is large enough."""
+    """Only neighbouring small files are joined, never across a large one."""
     folder = tmp_path / "lake"
     with lake_of(folder, 20) as (lake, _):
         lake.write(spec("orders", "large"), [rows(*range(100, 120))])
@@ -125,7 +125,7 @@ def test_large_files_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_rejects_and_appended_rows_are_joined_in_the_order_they_came(tmp_path: Path) -> None:
-    """A table without keys has no order of its own; one file per run becomes one file."""
+    """A table without keys has no other order; the files of many runs become one."""
     aside = pa.record_batch([[value] for value in ("k", "c", "v", "r", "{}")], schema=QUARANTINE_SCHEMA)
     with lake_of(tmp_path / "lake", 1_000) as (lake, upkeep):
         for number in range(6):
@@ -142,7 +142,7 @@ def test_rejects_and_appended_rows_are_joined_in_the_order_they_came(tmp_path: P
 
 
 def test_files_from_before_a_column_came_are_joined_with_later_ones(tmp_path: Path) -> None:
-    """Rows that never had it have NULL there."""
+    """Rows from before the column was added have NULL in it."""
     wider = SCHEMA.append(pa.field("tags", pa.list_(pa.string())))
     with lake_of(tmp_path / "lake", SMALL) as (lake, _):
         lake.write(spec("orders", "old"), [rows(*range(10))])
@@ -155,7 +155,7 @@ def test_files_from_before_a_column_came_are_joined_with_later_ones(tmp_path: Pa
 
 
 def test_large_rows_fill_a_file_by_their_bytes(scattered: Path) -> None:
-    """What is in memory at once is bounded, and the files that come of it are left alone."""
+    """Memory is bounded, and the joined files are not compacted again."""
     with lake_of(scattered, LARGE, target_file_bytes=20 * 17) as (lake, upkeep):
         told = upkeep.compact(ORDERS)
         assert (told.files_after, told.commits) == (5, 1)
@@ -174,7 +174,9 @@ def test_much_work_is_done_in_bounded_calls(scattered: Path) -> None:
 
 
 def test_what_a_write_replaced_meanwhile_is_left_to_the_next_time(scattered: Path) -> None:
-    """The write is not held up and loses nothing; what else was joined is committed, the rest is deleted."""
+    """The write is not delayed and loses nothing; the other joined files are committed, the
+    outdated ones are deleted.
+    """
     lock = threading.Lock()
     settings = LakeSettings(str(scattered), target_file_rows=LARGE)
     upkeep = LakeMaintenance(settings, {ORDERS: lock})
@@ -196,7 +198,7 @@ def test_what_a_write_replaced_meanwhile_is_left_to_the_next_time(scattered: Pat
 
 
 def test_writers_and_compactions_of_two_servers_lose_and_double_nothing(tmp_path: Path) -> None:
-    """Upserts and appends go on at one server while two compact without a pause: the tables are the model."""
+    """One server gets upserts and appends while two compact continuously; the tables equal a model in memory."""
     writers, turns = 3, 5
     with lake_of(tmp_path, SMALL) as (lake, _), lake_of(tmp_path, LARGE) as (_, near):
         with lake_of(tmp_path, LARGE) as (_, far), ThreadPoolExecutor() as pool:
@@ -240,7 +242,7 @@ def test_writers_and_compactions_of_two_servers_lose_and_double_nothing(tmp_path
 
 
 def test_what_cannot_be_compacted_is_said(scattered: Path) -> None:
-    """No table, or a damaged one: an error that says so, and no file more than before."""
+    """A missing or damaged table gives an error, and no file is left behind."""
     folder = scattered / "acme" / "orders"
     with lake_of(scattered, LARGE) as (_, upkeep):
         with pytest.raises(NotFoundError, match="acme/nothing: there is no such table"):
@@ -253,7 +255,7 @@ def test_what_cannot_be_compacted_is_said(scattered: Path) -> None:
 
 
 def test_tenants_are_listed_in_pages(tmp_path: Path) -> None:
-    """Every folder that can be a tenant's, and nothing else."""
+    """Every folder whose name can be a tenant's, and nothing else."""
     names = [f"tenant_{number:03}" for number in range(101)]
     for name in [*names, ".hidden", "Upper", "no-dash"]:
         (tmp_path / name).mkdir()
@@ -263,7 +265,9 @@ def test_tenants_are_listed_in_pages(tmp_path: Path) -> None:
 
 
 def test_a_compaction_that_was_torn_at_the_end_of_a_line_is_damage(scattered: Path) -> None:
-    """It has no transactions, but its note says how many actions there are; else rows would be twice."""
+    """Its commit has no transactions, but its note has the number of actions; without that check rows would be there
+    twice.
+    """
     with lake_of(scattered, LARGE) as (_, upkeep):
         version = upkeep.compact(ORDERS).table_version
     file = scattered / "acme" / "orders" / "_delta_log" / f"{version:020d}.json"

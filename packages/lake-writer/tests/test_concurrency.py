@@ -1,4 +1,4 @@
-"""Writers of one table at the same time: nothing lost, nothing twice, whichever server they use."""
+"""Writers of one table at the same time lose nothing and apply nothing twice, whichever server they use."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ ORDERS, EVENTS = TableRef("acme", "orders"), TableRef("acme", "events")
 
 @pytest.mark.parametrize("servers", [1, 2])
 def test_four_writers_at_once_lose_nothing(served: Callable[..., Any], tmp_path: Path, servers: int) -> None:
-    """Each upserts rows that the others upsert too, and appends: the tables are what one after another gives."""
+    """Each upserts rows that the others upsert too, and appends; the tables are as if the writes had come one after the
+    other.
+    """
     with ExitStack() as stack:
         targets = [stack.enter_context(served()).address for _ in range(servers)]
         callers = []
@@ -83,7 +85,7 @@ def test_four_writers_at_once_lose_nothing(served: Callable[..., Any], tmp_path:
 
 @contextmanager
 def stuck(file: Path) -> Iterator[Callable[..., None]]:
-    """Storage that does not answer whoever reads this file, until it is told to: a pipe is in the file's place."""
+    """Replaces a file by a named pipe, so that whoever reads it hangs until the test writes into it."""
     kept = file.with_name("kept")
     file.rename(kept)
     os.mkfifo(file)
@@ -105,18 +107,18 @@ def stuck(file: Path) -> Iterator[Callable[..., None]]:
 
 
 def data_file(lake: Path, dataset: str = "orders") -> Path:
-    """The only data file of a table of acme's."""
+    """The only data file of a table of the tenant acme."""
     (file,) = (lake / "acme" / dataset).glob("*.parquet")
     return file
 
 
 def in_progress(lake: LakeClient, dataset: str, write_id: str) -> bool:
-    """What the server says of a write to a table of acme's."""
+    """What the server says about a write to a table of the tenant acme."""
     return lake.get_write(TableRef("acme", dataset), write_id).state is WriteState.IN_PROGRESS
 
 
 def use_another_table(lake: LakeClient) -> None:
-    """Asks, writes, asks and reads, as another tenant."""
+    """As another tenant, asks for a checkpoint, writes, asks again and reads."""
     other = replace(spec("orders", "theirs"), table=TableRef("other", "orders"))
     assert lake.checkpoint(other.table).value is None
     assert lake.write(other, [batch([[1, 1]])], checkpoint="c").rows_inserted == 1
@@ -125,7 +127,7 @@ def use_another_table(lake: LakeClient) -> None:
 
 
 def test_twenty_writes_that_wait_for_a_table_keep_nobody_else_waiting(tmp_path: Path) -> None:
-    """They hold no thread: while their table's storage hangs, another tenant reads, writes and asks at once."""
+    """They hold no thread: while the storage of their table hangs, another tenant reads, writes and asks at once."""
     with running_lake(tmp_path) as lake, ThreadPoolExecutor(21) as callers:
         lake.write(spec("orders", "first"), [batch([[1, 0]])])
         with stuck(data_file(tmp_path)) as answer:
@@ -144,7 +146,7 @@ def test_twenty_writes_that_wait_for_a_table_keep_nobody_else_waiting(tmp_path: 
 
 
 def test_merges_at_once_are_as_many_as_the_command_says(served: Callable[..., Any], tmp_path: Path) -> None:
-    """More wait, of other tables too: a merge takes memory. A number that is taken is free again afterwards."""
+    """Further merges wait, of other tables too, because each takes memory. A place is free again afterwards."""
     with (
         served("--merges", "2") as server,
         LakeClient(server.address) as lake,
@@ -164,7 +166,7 @@ def test_merges_at_once_are_as_many_as_the_command_says(served: Callable[..., An
 
 
 def answered(answers: list[Callable[[int], None]]) -> None:
-    """Lets the storage answer one of those that wait for it."""
+    """Lets one of the calls that wait for the storage continue."""
     for answer in answers:
         with suppress(OSError):
             answer(os.O_NONBLOCK)
@@ -173,7 +175,9 @@ def answered(answers: list[Callable[[int], None]]) -> None:
 
 
 def test_a_turn_is_had_by_one_at_a_time_in_order() -> None:
-    """Coroutines and threads in one queue; who is cancelled leaves it, first or later, and nothing is left behind."""
+    """Coroutines and threads share one queue. A cancelled waiter leaves it wherever it stood, and nothing is left
+    behind.
+    """
     turns, had = Turns(), list[str]()
 
     async def wait(name: str) -> None:
@@ -207,7 +211,7 @@ def test_a_turn_is_had_by_one_at_a_time_in_order() -> None:
 
 
 def test_many_that_ask_for_a_turn_at_once_share_no_turn() -> None:
-    """The first who come to a table, all at the same instant, too."""
+    """Also when the first waiters for a table come at the same instant."""
     turns, inside, start = Turns(), list[int](), threading.Barrier(16)
 
     def work(_: int) -> None:
@@ -223,7 +227,9 @@ def test_many_that_ask_for_a_turn_at_once_share_no_turn() -> None:
 
 
 def test_reads_that_hang_keep_no_other_tenant_waiting(tmp_path: Path, speak: Callable[[str], Any]) -> None:
-    """More than asyncio has threads: others read, and those whose callers have left keep their places."""
+    """With more hanging reads than asyncio has threads, other tenants still read. Reads whose callers have left keep
+    their places.
+    """
     many = min(32, (os.cpu_count() or 1) + 4)
     with (
         running_lake(tmp_path, max_concurrent_reads=2 * many, read_wait_seconds=0.1) as lake,
@@ -259,7 +265,7 @@ def test_reads_that_hang_keep_no_other_tenant_waiting(tmp_path: Path, speak: Cal
 
 
 def test_calls_that_are_left_half_read_hold_no_more_than_their_places(tmp_path: Path) -> None:
-    """Each holds a data file in memory, so a further one waits, and is told so; other tenants read on."""
+    """Each holds a data file in memory, so a further read waits and is then refused; other tenants can read."""
     schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("blob", pa.binary())])
     noise = random.Random(0).randbytes(2 * 1024**2)
     rows = [

@@ -1,4 +1,4 @@
-"""Different rows under one key: all but one of them would be lost, so a write that asks for it is refused."""
+"""Different rows under one key are refused if the write asks for it, because all but one of them would be lost."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ROW: dict[str, Any] = {
 
 
 def spec(write_id: str, version: str | None = None, **how: Any) -> WriteSpec:
-    """An upsert by id and day that refuses conflicts."""
+    """An upsert by id and day that refuses conflicting rows."""
     return WriteSpec(
         ADS,
         write_id,
@@ -55,7 +55,7 @@ def spec(write_id: str, version: str | None = None, **how: Any) -> WriteSpec:
 
 
 def batch(*rows: dict[str, Any]) -> pa.RecordBatch:
-    """`ROW` with changes, once for each."""
+    """One row for each set of changes to `ROW`."""
     return pa.RecordBatch.from_pylist([{**ROW, **row} for row in rows], schema=SCHEMA)
 
 
@@ -67,7 +67,7 @@ DIFFERENCES: dict[str, Any] = {
 
 @pytest.mark.parametrize("column", DIFFERENCES)
 def test_different_rows_of_a_key_are_refused_by_name(column: str, lake: LakeClient) -> None:
-    """Of whatever type, over the borders of batches, others between them; not even the table is made."""
+    """For every type, across batches and with other rows between; the table is not created either."""
     others = batch(*({"day": day} for day in range(10, 20)))
     pages = [batch({}), others, batch({"id": "z"}, {column: DIFFERENCES[column]})]
     aside = pa.RecordBatch.from_pylist(
@@ -85,14 +85,14 @@ def test_different_rows_of_a_key_are_refused_by_name(column: str, lake: LakeClie
 
 
 def test_equal_rows_collapse_and_are_counted(lake: LakeClient) -> None:
-    """NULL is NULL and NaN is NaN; a read that delivers everything twice is whole."""
+    """NULL equals NULL and NaN equals NaN; a read that delivers every row twice is accepted."""
     odd = {"day": 2, "spend": None, "rate": float("nan"), "tags": None}
     result = lake.write(spec("w"), [batch({}, odd), batch(odd, {}, {})])
     assert (result.rows_received, result.rows_inserted, result.rows_collapsed) == (5, 2, 3)
 
 
 def test_only_rows_of_the_greatest_version_can_conflict(lake: LakeClient) -> None:
-    """Older ones have been replaced by then, at the vendor too; no version is older than any."""
+    """Older versions are superseded at the vendor too; NULL is older than every version."""
     old = [{"version": version, "clicks": clicks} for version in (None, 1) for clicks in (1, 2)]
     newest = {"version": 2, "clicks": 9}
     result = lake.write(spec("w", "version"), [batch(newest, *old, newest)])
@@ -109,7 +109,7 @@ def test_only_rows_of_the_greatest_version_can_conflict(lake: LakeClient) -> Non
 
 
 def test_a_change_contradicts_no_row_and_wins(lake: LakeClient) -> None:
-    """A deletion laid over what the table holds, of a row that the same slice delivers too, whatever comes first."""
+    """A change, e.g. a deletion, of a row that the same slice delivers too, in any order."""
     lake.write(spec("before", "version"), [batch({}, {"day": 2})])
     with lake.begin(spec("w", "version")) as upload:
         upload.changes(batch({"clicks": None}, {"day": 2, "clicks": None}))
@@ -127,13 +127,13 @@ def test_a_change_contradicts_no_row_and_wins(lake: LakeClient) -> None:
 
 
 def test_nobody_is_refused_who_did_not_ask(lake: LakeClient) -> None:
-    """An older client knows nothing of it: the last sent wins, as before."""
+    """For a client that does not know the option, the last row wins, as before."""
     result = lake.write(spec("w", refuse_conflicting_rows=False), [batch({}, {"clicks": 2})])
     assert (result.rows_inserted, result.rows_collapsed) == (1, 1)
 
 
 def test_the_key_of_a_refusal_is_cut(lake: LakeClient) -> None:
-    """A status has 16 KiB; a key may be larger."""
+    """A key may be larger than a status, which may have 16 KiB."""
     with pytest.raises(ConflictingRowsError) as caught:
         lake.write(spec("w"), [batch({"id": "k" * 100_000}, {"id": "k" * 100_000, "clicks": 2})])
     assert caught.value.metadata["row_key"].startswith('["kkk')

@@ -1,4 +1,4 @@
-"""The service as its host sees it: it drains when it is told to stop, and says in one line why it cannot start."""
+"""The server process: it drains when it is asked to stop, and says in one line why it cannot start."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ from .writer_process import batch, spec
 def test_an_upload_under_way_may_end_and_a_new_one_is_refused(
     served: Callable[..., Any], number: signal.Signals
 ) -> None:
-    """After SIGTERM (or Ctrl-C) the open write gets its receipt, others are told to come back; the exit code is 0."""
+    """After SIGTERM (or Ctrl-C) the open write gets its receipt, new ones are refused with a retriable error, and the
+    exit code is 0.
+    """
     with served() as server, LakeClient(server.address) as client:
         with client.begin(spec("orders", "open")) as upload:
             upload.rows(batch([[1, 1]]))
@@ -72,9 +74,9 @@ HANGING: dict[str, Callable[[str], object]] = {
 
 @pytest.mark.parametrize("what", HANGING)
 def test_a_server_ends_in_bounded_time_whatever_hangs(what: str, tmp_path: Path) -> None:
-    """Storage that never answers holds its thread for ever; the process ends by itself, and says where it hung.
+    """Storage that never answers holds its thread for ever; the process still ends, and writes where it hung to stderr.
 
-    Also where it is asked again and again, which puts its end off no more than the first time did.
+    Repeated signals do not delay the end.
     """
     impatient = what in ("a read", "an open")
     lake = tmp_path / "lake"
@@ -118,7 +120,7 @@ def test_a_server_ends_in_bounded_time_whatever_hangs(what: str, tmp_path: Path)
 
 
 def start(*arguments: str) -> tuple[int, str]:
-    """Starts the service where it must fail; returns its exit code and what it said."""
+    """Starts the service with arguments with which it must fail; returns its exit code and its output."""
     command = [sys.executable, "-m", "weathervane.lake.server", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.stdout == "", "it said that it was ready"
@@ -126,7 +128,7 @@ def start(*arguments: str) -> tuple[int, str]:
 
 
 def said_once(text: str) -> str:
-    """The one line that was said, less gRPC's own log lines."""
+    """The one line of output, without gRPC's own log lines."""
     lines = [line for line in text.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1, text
     assert "Traceback" not in text
@@ -134,7 +136,7 @@ def said_once(text: str) -> str:
 
 
 def test_a_port_in_use_is_said(tmp_path: Path) -> None:
-    """The address and what to do, in one line."""
+    """One line with the address and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         code, text = start("--lake", str(tmp_path / "lake"), "--port", str(port))
@@ -156,7 +158,7 @@ def test_a_port_in_use_is_said(tmp_path: Path) -> None:
 def test_a_root_that_cannot_be_used_is_said_at_the_start(
     lake: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In one line without colours or a traceback, whatever the libraries say beside it."""
+    """In one line without colours or a traceback, whatever the libraries log."""
     if "\0" in lake:
         with pytest.raises(UnusableRootError, match=words):
             check_root(LakeSettings(lake))
@@ -173,7 +175,7 @@ def test_a_root_that_cannot_be_used_is_said_at_the_start(
 
 
 def test_a_store_without_credentials_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment names none, and no machine's own service does."""
+    """Neither the environment nor the machine has credentials."""
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     code, text = start("--lake", "s3://bucket", "--port", "0")
     assert (code, text.count("\n"), "\x1b" in text) == (2, 1, False)
@@ -182,7 +184,7 @@ def test_a_store_without_credentials_is_said_at_the_start(monkeypatch: pytest.Mo
 
 @contextmanager
 def refusing_store() -> Iterator[str]:
-    """A store without a single bucket."""
+    """A store without any bucket."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
@@ -207,7 +209,7 @@ def refusing_store() -> Iterator[str]:
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    """A file where the lake's folder, or one above it, should be."""
+    """The lake's folder, or one above it, is a file."""
     (tmp_path / "file").write_text("")
     for lake in (tmp_path / "file", tmp_path / "file" / "lake"):
         code, text = start("--lake", str(lake), "--port", "0")
@@ -218,7 +220,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])
 def test_a_port_that_is_none_is_said(tmp_path: Path, port: str) -> None:
-    """The option is named."""
+    """The message names the option."""
     code, text = start("--lake", str(tmp_path / "lake"), "--port", port)
     assert code == 2
     assert "Invalid value for '--port'" in text
@@ -226,7 +228,7 @@ def test_a_port_that_is_none_is_said(tmp_path: Path, port: str) -> None:
 
 
 def test_no_lake_is_said() -> None:
-    """Without a lake there is nothing to serve."""
+    """Without `--lake` the command fails."""
     code, text = start()
     assert code == 2
     assert "--lake" in text

@@ -1,4 +1,4 @@
-"""Errors keep their meaning on the wire and lose everything else: no text of an exception, no secret, no path."""
+"""Errors keep their code, reason and message on the wire, and leak no exception text, secret or path."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ SHAPES = {
 
 @contextmanager
 def failing(shape: str, error: Exception, answers: int = 0) -> Iterator[Callable[[], Any]]:
-    """A real server with one method of this shape that answers some times and then raises; yields a call of it."""
+    """A real server with one method of this kind that answers a few times and then raises; yields a function to call
+    it.
+    """
     make, streams_in, streams_out = SHAPES[shape]
 
     async def once(request: Any, context: Any) -> bytes:
@@ -76,7 +78,7 @@ def failing(shape: str, error: Exception, answers: int = 0) -> Iterator[Callable
 def test_an_exceptions_text_stays_in_the_log(
     shape: str, answers: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The caller gets INTERNAL and an incident number; the log has the text under that number."""
+    """The caller gets INTERNAL with an incident number, and the log has the text under that number."""
     with (
         failing(shape, ValueError(CANARY), answers) as call,
         caplog.at_level(logging.ERROR),
@@ -97,7 +99,7 @@ def test_an_exceptions_text_stays_in_the_log(
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
 def test_a_refusal_arrives_as_it_was_meant(shape: str, code: grpc.StatusCode) -> None:
-    """Code, reason, message and metadata, in every shape of call and for every code."""
+    """Code, reason, message and metadata, in every kind of call and with every code."""
     sent = StatusError(code, "SOME_REASON", "what happened to 'é'", {"table": "acme/orders"})
     with failing(shape, sent) as call, pytest.raises(grpc.RpcError) as caught:
         call()
@@ -112,7 +114,7 @@ def test_a_refusal_arrives_as_it_was_meant(shape: str, code: grpc.StatusCode) ->
 
 @pytest.mark.parametrize("text", ["x", "é", "😀", "\n", "\x00"], ids=ascii)
 def test_a_long_message_does_not_lose_its_status(text: str) -> None:
-    """Calls whose metadata is too long are dropped, and with them the reason: the message is cut instead."""
+    """A call is dropped if its metadata is too long, and its reason is lost, so the message is cut."""
     sent = StatusError(
         grpc.StatusCode.FAILED_PRECONDITION, "LONG", text * 5_000, {"a": text * 5_000, "b": text * 5_000}
     )
@@ -126,7 +128,7 @@ def test_a_long_message_does_not_lose_its_status(text: str) -> None:
 
 @pytest.mark.parametrize("code", list(grpc.StatusCode), ids=lambda code: code.name)
 def test_every_status_code_is_a_kind_of_lake_error(code: grpc.StatusCode) -> None:
-    """A status that nobody thought of must not become a KeyError."""
+    """Otherwise an unexpected status would raise a KeyError."""
     if code is grpc.StatusCode.OK:
         # No call fails with it.
         return
@@ -148,19 +150,19 @@ def spec(write_id: str = "w", **how: Any) -> WriteSpec:
 
 
 def rejected(lake: LakeClient, folder: Path) -> None:
-    """Asks for a column that is not there."""
+    """Reads a column that does not exist."""
     lake.write(spec(), [ROWS])
     lake.read(ORDERS, columns=["nope"])
 
 
 def stale(lake: LakeClient, folder: Path) -> None:
-    """Begins where another run has been since."""
+    """Writes with a checkpoint that another run has moved since."""
     lake.write(spec(), [ROWS], checkpoint="one")
     lake.begin(spec("w2", check_checkpoint=True, expected_checkpoint="zero"))
 
 
 def corrupted(lake: LakeClient, folder: Path) -> None:
-    """Asks for a checkpoint whose commit has been emptied."""
+    """Asks for a checkpoint whose commit file is empty."""
     lake.write(spec(), [ROWS], checkpoint="one")
     log = folder / "acme/orders/_delta_log/00000000000000000001.json"
     lines = [line for line in log.read_text().splitlines() if "commitInfo" not in line]
@@ -169,7 +171,7 @@ def corrupted(lake: LakeClient, folder: Path) -> None:
 
 
 def lost_file(lake: LakeClient, folder: Path) -> None:
-    """Reads a table one of whose files is gone."""
+    """Reads a table of which a data file is missing."""
     lake.write(spec(), [ROWS])
     for file in (folder / "acme/orders").glob("*.parquet"):
         file.unlink()
@@ -177,7 +179,7 @@ def lost_file(lake: LakeClient, folder: Path) -> None:
 
 
 def away(lake: LakeClient, folder: Path) -> None:
-    """Calls a server that is not there."""
+    """Calls an address where no server listens."""
     with LakeClient("127.0.0.1:1") as nobody:
         nobody.write(spec(), [ROWS])
 
@@ -197,7 +199,7 @@ def away(lake: LakeClient, folder: Path) -> None:
 def test_every_kind_of_error_comes_from_something_real(
     provoke: Callable[[LakeClient, Path], Any], kind: type[LakeError], reason: str, tmp_path: Path
 ) -> None:
-    """Its message begins with the table, names no folder of the server and survives a process boundary."""
+    """The message begins with the table, names no folder of the server, and the error survives pickling."""
     with running_lake(tmp_path) as lake, pytest.raises(LakeError, match="acme/orders") as caught:
         provoke(lake, tmp_path)
     error = caught.value
@@ -231,7 +233,7 @@ def test_no_call_of_the_lake_tells_what_broke_inside(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Our own mistakes and the libraries' words are for the log: they may hold paths, SQL or secrets."""
+    """The texts of bugs and of libraries are only logged, because they may contain paths, SQL or secrets."""
 
     def broken(*_: object) -> None:
         raise error(CANARY)
@@ -247,7 +249,7 @@ def test_no_call_of_the_lake_tells_what_broke_inside(
 
 
 def test_kinds_say_whether_to_send_again() -> None:
-    """The whole tree, so that a new kind must be thought about here."""
+    """Lists the whole tree, so that a new class must be considered here."""
     retriable = {kind: kind.retriable for kind in _kinds(LakeError)}
     assert retriable == {
         RejectedError: False,

@@ -1,4 +1,4 @@
-"""A write is applied at most once however often it is sent, and never without its commit message."""
+"""A write is applied at most once, however often it is sent, and never without its commit message."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ORDERS = TableRef("acme", "orders")
 
 @contextmanager
 def caller(**work: Any) -> Iterator[subprocess.Popen[str]]:
-    """A caller in a process of its own (writer_process.py), ready and waiting."""
+    """A caller in its own process (writer_process.py), which is ready and waits for a line to begin."""
     command = [sys.executable, str(Path(__file__).with_name("writer_process.py"))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -58,7 +58,7 @@ def caller(**work: Any) -> Iterator[subprocess.Popen[str]]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Returns when the condition holds; a test that waits for what never comes fails."""
+    """Returns when the condition holds; fails the test if it does not become true within 20 s."""
     pause = threading.Event()
     for _ in range(400):
         if condition():
@@ -68,7 +68,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def waiting_for_pipes(pid: int) -> int:
-    """How many threads of the process have opened a pipe which nobody has opened from the other side."""
+    """The number of threads of the process that wait in `open` for the other end of a named pipe."""
     waits = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/wchan")]
     return waits.count("wait_for_partner")
 
@@ -79,13 +79,13 @@ def values(client: LakeClient, table: TableRef = ORDERS) -> list[tuple[int, int]
 
 
 def data_files(folder: Path) -> int:
-    """Data files in a table's folder, whether a commit names them or not."""
+    """The number of data files in a table's folder, whether a commit names them or not."""
     return sum(1 for path in folder.rglob("*.parquet") if "_delta_log" not in path.parts)
 
 
 @pytest.mark.parametrize("mode", ["append", "upsert"])
 def test_a_write_that_is_sent_again_is_answered_and_not_applied(lake: LakeClient, mode: str) -> None:
-    """The repeat gets the first answer; other rows under the same id are refused, not dropped."""
+    """The repeat gets the first answer; other rows under the same id are refused and not silently dropped."""
     header = spec("orders", "run-1", mode)
     first = lake.write(header, [batch([[1, 1], [2, 2]])], checkpoint="c-1")
     assert not first.repeat
@@ -126,7 +126,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("other", OTHERS)
 def test_another_write_under_an_id_that_is_there_is_refused(other: str, lake: LakeClient) -> None:
-    """Taken for a repeat, it would be lost: a window that was not replaced, a checkpoint that did not move."""
+    """If it were taken for a repeat, it would be lost: a window would not be replaced, or a checkpoint not moved."""
 
     def send(
         *,
@@ -157,8 +157,9 @@ def test_another_write_under_an_id_that_is_there_is_refused(other: str, lake: La
 def test_a_receipt_that_had_to_be_asked_for_may_be_anothers(
     lake: LakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two deliveries of one id with other rows; the first one's commit was slow, the second one's answer is lost. What
-    the lake then says of the id is the first one's: taken for its own, the second one's rows would be lost.
+    """One id is sent twice with different rows. The first commit is slow, and the second answer is lost. The receipt
+    that the lake then has for the id is the first one's; the caller must not take it for its own, or the second
+    one's rows would be lost.
     """
     with lake.begin(spec("orders", "w")) as slow, lake.begin(spec("orders", "w")) as second:
         slow.rows(batch([[1, 1]]))
@@ -174,7 +175,7 @@ def test_a_receipt_that_had_to_be_asked_for_may_be_anothers(
 
 
 def test_a_late_repeat_is_still_a_repeat(tmp_path: Path) -> None:
-    """Fifty other writes and many log checkpoints later the first answer is given again."""
+    """After fifty other writes and several log checkpoints the first answer is given again."""
     with running_lake(tmp_path / "lake", log_checkpoint_interval=7) as lake:
         first = lake.write(spec("orders", "run-0", "append"), [batch([[0, 0]])], checkpoint="c-0")
         for number in range(1, 51):
@@ -190,7 +191,7 @@ def test_a_late_repeat_is_still_a_repeat(tmp_path: Path) -> None:
 def test_a_clock_that_is_weeks_wrong_forgets_no_write(
     days: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever wrote it was in the past; or everybody else is, for whom it must be no less known."""
+    """The clock of the writer of the id, or those of all others, are weeks in the past."""
     real = time.time
     with running_lake(tmp_path / "lake", log_checkpoint_interval=1) as lake:
         with monkeypatch.context() as wrong:
@@ -203,9 +204,9 @@ def test_a_clock_that_is_weeks_wrong_forgets_no_write(
 
 
 def test_beyond_the_horizon_a_write_is_new(tmp_path: Path) -> None:
-    """A write id is remembered for `history_days`; later it is unknown, and an append is applied again.
+    """A write id is remembered for `history_days`; after that an append is applied again.
 
-    The checkpoint has no horizon.
+    The checkpoint is kept for ever.
     """
     with running_lake(tmp_path / "lake", history_days=0, log_checkpoint_interval=1) as lake:
         first = lake.write(spec("orders", "run-1", "append"), [batch([[1, 1]])], checkpoint="c-1")
@@ -221,7 +222,9 @@ def test_beyond_the_horizon_a_write_is_new(tmp_path: Path) -> None:
 def test_the_same_write_from_four_callers_at_once_is_one(
     served: Callable[..., Any], tmp_path: Path, servers: int, mode: str
 ) -> None:
-    """Through one server or two on the same lake: one effect, one first answer, three repeats of it."""
+    """Through one server, or two on the same lake: it is applied once, with one first
+    answer and three repeats of it.
+    """
     with served() as one, served() as two:
         targets = [one.address, two.address if servers == 2 else one.address]
         rows = [[number, number] for number in range(100)]
@@ -256,7 +259,7 @@ def test_the_same_write_from_four_callers_at_once_is_one(
 
 
 def together(*callers: subprocess.Popen[str]) -> list[list[dict[str, Any]]]:
-    """Lets callers go at the same moment; returns what each was answered."""
+    """Starts all callers at the same moment; returns the answer to each."""
     for process in callers:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -270,7 +273,7 @@ def together(*callers: subprocess.Popen[str]) -> list[list[dict[str, Any]]]:
 
 
 def staging_is_empty(folder: Path) -> bool:
-    """No file in the staging folder, and none that is deleted and still open in this process."""
+    """Whether the staging folder has no files, and this process has no unlinked file of it open."""
     opened = []
     for link in Path("/proc/self/fd").iterdir():
         try:
@@ -282,7 +285,7 @@ def staging_is_empty(folder: Path) -> bool:
 
 @contextmanager
 def one_slot(tmp_path: Path) -> Iterator[tuple[LakeClient, Path]]:
-    """A lake that takes one write at a time, and where it stages."""
+    """A lake that accepts one write at a time, and its staging folder."""
     staging = tmp_path / "staging"
     staging.mkdir()
     with running_lake(tmp_path / "lake", staging=str(staging), max_concurrent_writes=1) as client:
@@ -290,7 +293,9 @@ def one_slot(tmp_path: Path) -> Iterator[tuple[LakeClient, Path]]:
 
 
 def nothing_is_left(client: LakeClient, staging: Path) -> None:
-    """The abandoned write is not in the table, its slot is free and its staging gone; the next write works."""
+    """Checks that the abandoned write is not in the table, that its place and its staging file are free, and that the
+    next write works.
+    """
 
     def slot_is_free() -> bool:
         try:
@@ -308,7 +313,9 @@ def nothing_is_left(client: LakeClient, staging: Path) -> None:
 
 @pytest.mark.parametrize("frames", [0, 1, 5])
 def test_a_killed_caller_commits_nothing(tmp_path: Path, frames: int) -> None:
-    """Killed with -9 after the header, in the middle, and after the last frame but before the commit message."""
+    """The caller is killed with -9 after the header, between frames, or after the last
+    frame before the commit message.
+    """
     with one_slot(tmp_path) as (client, staging):
         with caller(do="hang", target=client.target, frames=frames) as process:
             assert process.stdout is not None
@@ -319,7 +326,7 @@ def test_a_killed_caller_commits_nothing(tmp_path: Path, frames: int) -> None:
 
 
 def test_a_stream_that_just_ends_commits_nothing(tmp_path: Path) -> None:
-    """All frames and a clean end, as a killed caller may look to the server."""
+    """All frames and a clean end of the stream, as the server may see a killed caller."""
     with one_slot(tmp_path) as (client, staging):
         with caller(do="hang", target=client.target, frames=2) as process:
             assert process.stdout is not None
@@ -339,7 +346,7 @@ def test_leaving_an_upload_commits_nothing(tmp_path: Path) -> None:
 
 
 def test_a_caller_past_its_deadline_commits_nothing(tmp_path: Path, raw_header: Any) -> None:
-    """DEADLINE_EXCEEDED in the middle of an upload is the end of it."""
+    """DEADLINE_EXCEEDED during an upload ends it."""
     with one_slot(tmp_path) as (client, staging):
         forever = threading.Event()
 
@@ -359,12 +366,12 @@ def test_a_caller_past_its_deadline_commits_nothing(tmp_path: Path, raw_header: 
 
 @pytest.fixture
 def raw_header() -> Any:
-    """A header as it is on the wire."""
+    """A serialised header."""
     return pb.WriteRequest(header=spec_to_wire(spec("orders", "hanging")))
 
 
 def test_an_idle_upload_is_ended_and_commits_nothing(tmp_path: Path) -> None:
-    """A caller that sends nothing for `idle_seconds` loses its slot and is told so."""
+    """A caller that sends nothing for `idle_seconds` loses its place and gets an error that says so."""
     with running_lake(tmp_path / "lake", idle_seconds=0.2) as client:
         with client.begin(spec("orders", "hanging")) as upload:
             upload.rows(batch([[1, 1]]))
@@ -374,7 +381,7 @@ def test_an_idle_upload_is_ended_and_commits_nothing(tmp_path: Path) -> None:
 
 
 def test_a_refused_upload_leaves_no_thread(lake: LakeClient) -> None:
-    """The thread that would have sent its rows ends with it."""
+    """The thread that sends its rows ends too."""
     lake.write(spec("orders", "run-1"), [batch([[1, 1]])])
     other = replace(spec("orders", "run-2"), schema=SCHEMA.remove(1))
     before = threading.active_count()

@@ -1,4 +1,4 @@
-"""The checkpoint moves with the rows, only forward from what a run has read, and is never lost quietly."""
+"""The checkpoint moves only with the rows of a run that has read the current one, and is never lost silently."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ORDERS = TableRef("acme", "orders")
 
 
 def expecting(write_id: str, checkpoint: str | None) -> WriteSpec:
-    """A header of a run that has read this checkpoint."""
+    """The header of a run that has read this checkpoint."""
     return replace(spec("orders", write_id), check_checkpoint=True, expected_checkpoint=checkpoint)
 
 
 def test_a_run_goes_on_from_the_checkpoint_it_has_read(lake: LakeClient) -> None:
-    """None at first, then what the last run left; a write without one leaves it as it is."""
+    """It is None at first, and then what the last run set; a write without a checkpoint leaves it."""
     assert lake.checkpoint(ORDERS).value is None
     lake.write(expecting("run-1", None), [batch([[1, 1]])], checkpoint="c-1")
     lake.write(expecting("run-2", "c-1"), [batch([[2, 2]])], checkpoint="c-2")
@@ -41,13 +41,13 @@ def test_a_stale_run_is_refused_at_once(lake: LakeClient, expected: str | None) 
 
 
 def test_a_run_that_expects_a_checkpoint_of_a_lost_table_is_refused(lake: LakeClient) -> None:
-    """A run that has read a checkpoint does not begin a new table with its slice only."""
+    """Otherwise it would begin a new table with only its own slice."""
     with pytest.raises(StaleCheckpointError, match="the table is at None"):
         lake.begin(expecting("run-2", "c-1"))
 
 
 def test_a_run_that_becomes_stale_during_its_upload_is_refused(lake: LakeClient) -> None:
-    """Two runs begin at one checkpoint; the second to commit is refused and changes nothing."""
+    """Of two runs that begin at one checkpoint, the second to commit is refused and changes nothing."""
     lake.write(spec("orders", "run-1"), [batch([[1, 1]])], checkpoint="c-1")
     with lake.begin(expecting("run-2", "c-1")) as slow:
         slow.rows(batch([[1, 22]]))
@@ -59,7 +59,7 @@ def test_a_run_that_becomes_stale_during_its_upload_is_refused(lake: LakeClient)
 
 
 def test_a_repeat_is_answered_even_when_its_checkpoint_is_stale(lake: LakeClient) -> None:
-    """The retry of a write that has moved the checkpoint gets its receipt, no refusal."""
+    """The retry of a write that has moved the checkpoint gets its receipt and is not refused."""
     first = lake.write(expecting("run-1", None), [batch([[1, 1]])], checkpoint="c-1")
     again = lake.write(expecting("run-1", None), [batch([[1, 1]])], checkpoint="c-1")
     assert again == replace(first, repeat=True)
@@ -110,7 +110,7 @@ BARE: dict[str, Callable[[Path], object]] = {
 def test_a_damaged_log_is_an_error_and_never_an_empty_checkpoint(
     tmp_path: Path, interval: int, damage: str
 ) -> None:
-    """Whatever is wrong with the log: no run is told to start from scratch, and nothing is written over it."""
+    """For every kind of damage: no run is told to start from the beginning, and nothing is overwritten."""
     log = tmp_path / "lake" / "acme" / "orders" / "_delta_log"
     with running_lake(tmp_path / "lake", log_checkpoint_interval=interval) as lake:
         for number in range(1, 5):
@@ -126,7 +126,7 @@ def test_a_damaged_log_is_an_error_and_never_an_empty_checkpoint(
 
 
 def test_going_back_to_an_older_table_takes_its_checkpoint_along(tmp_path: Path) -> None:
-    """Without its newest commit a table is its version before: rows and checkpoint together, so no gap follows."""
+    """If the newest commit is removed, rows and checkpoint are both those of the version before, so no gap follows."""
     with running_lake(tmp_path / "lake") as lake:
         for number in range(1, 4):
             lake.write(spec("orders", f"run-{number}"), [batch([[number, number]])], checkpoint=f"c-{number}")
@@ -136,7 +136,7 @@ def test_going_back_to_an_older_table_takes_its_checkpoint_along(tmp_path: Path)
 
 
 def test_a_lost_data_file_is_said(tmp_path: Path) -> None:
-    """Reading and merging name the damage; neither takes the rest for the table."""
+    """Reads and merges name the missing file and do not take the rest for the whole table."""
     with running_lake(tmp_path / "lake") as lake:
         lake.write(spec("orders", "run-1"), [batch([[1, 1]])])
         for path in (tmp_path / "lake" / "acme" / "orders").glob("part-*"):

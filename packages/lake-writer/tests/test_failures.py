@@ -1,4 +1,4 @@
-"""What the libraries raise, class by class: each is told as what it is, and only what may pass asks for a retry."""
+"""How each class of exception of the libraries is reported; only failures that may pass ask for a retry."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from weathervane.rpc import StatusError
 
 
 def subclasses(kind: type[BaseException]) -> Iterator[type[BaseException]]:
-    """A class and all that are made of it."""
+    """A class and all its subclasses."""
     yield kind
     for one in kind.__subclasses__():
         yield from subclasses(one)
 
 
 def told(error: BaseException) -> StatusError:
-    """What a caller is told of an error."""
+    """The error that a caller gets for an exception."""
     with pytest.raises(StatusError) as caught, storage_failures("acme/orders"):
         raise error
     assert "CANARY" not in caught.value.message, "the library's words belong in the log"
@@ -46,7 +46,7 @@ DELTA = [
     "kind", [*DELTA, OSError, ConnectionError, TimeoutError], ids=lambda kind: kind.__name__
 )
 def test_a_storage_that_fails_may_be_mended(kind: type[Exception]) -> None:
-    """And the same write be sent again."""
+    """The error is retriable."""
     error = told(kind("CANARY"))
     assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "STORAGE_FAILED")
 
@@ -62,21 +62,21 @@ def test_a_storage_that_fails_may_be_mended(kind: type[Exception]) -> None:
     ids=lambda kind: f"{kind.__module__}.{kind.__name__}",
 )
 def test_rows_that_cannot_be_worked_on_are_not_sent_again(kind: type[BaseException]) -> None:
-    """The same rows would meet the same error for ever."""
+    """The same rows would fail again."""
     error = told(kind("CANARY"))
     assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "ROWS_NOT_WORKABLE")
 
 
 @pytest.mark.parametrize(("kind", "reason"), FINAL.items(), ids=str)
 def test_what_deltalake_will_not_do_is_final(kind: type[Exception], reason: str) -> None:
-    """It knows no more of the table tomorrow."""
+    """A table feature that deltalake does not support is not retried."""
     error = told(kind("CANARY"))
     assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, reason)
 
 
 @pytest.mark.parametrize("kind", [*subclasses(MemoryError)], ids=lambda kind: kind.__name__)
 def test_memory_may_come_back(kind: type[MemoryError]) -> None:
-    """When less is going on."""
+    """Running out of memory is retriable, because other calls end."""
     assert told(kind("CANARY")).code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -102,6 +102,6 @@ REFUSALS = (
 
 @pytest.mark.parametrize("error", REFUSALS, ids=str)
 def test_a_storage_that_refuses_needs_a_person(error: Exception) -> None:
-    """Another attempt has no more rights than this one."""
+    """A retry would have the same rights."""
     refused = told(error)
     assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "STORAGE_REFUSED")

@@ -1,4 +1,6 @@
-"""The lake's own flows in a real Prefect, over a real lake: every tenant is done, and what a person then sees."""
+"""The lake's own flows, with a real Prefect server and a real lake: what they do to
+every tenant, and what they report.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,7 @@ from .writer_process import SCHEMA, batch
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task is tried again at once."""
+    """Makes tasks retry without a delay."""
     for task in (
         tenants._tenants,
         upkeep.compact_tenant,
@@ -49,7 +51,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LakeClient]:
-    """A lake where flows find it, with two tenants: events in three files, orders, and one reject."""
+    """A lake with two tenants, at the flows' address: events in three files, orders, and one row set aside."""
     with running_lake(tmp_path / "lake") as client:
         monkeypatch.setenv("WEATHERVANE_LAKE_ADDRESS", client.target)
         for tenant in ("acme", "blue_sky"):
@@ -65,7 +67,7 @@ def api(prefect: None) -> Iterator[SyncPrefectClient]:
 
 
 def write(lake: LakeClient, tenant: str) -> None:
-    """Three appends, and an upsert with a row that did not fit."""
+    """Writes three appends, and an upsert with a row that did not fit."""
     aside = reject("9", "total", "x", "is no number", "{}")
     for number in range(3):
         spec = WriteSpec(TableRef(tenant, "events"), f"e{number}", WriteMode.APPEND, SCHEMA)
@@ -75,19 +77,19 @@ def write(lake: LakeClient, tenant: str) -> None:
 
 
 def reject(*values: str) -> pa.RecordBatch:
-    """One rejected row."""
+    """One row that was set aside."""
     return pa.record_batch([[value] for value in values], schema=QUARANTINE_SCHEMA)
 
 
 def ended(api: SyncPrefectClient) -> tuple[StateType, str | None, str]:
-    """Type, name and line of the state in which the newest run ended."""
+    """Type, name and message of the state in which the newest run ended."""
     state = newest_run(api).state
     assert state is not None
     return state.type, state.name, state.message or ""
 
 
 def artifacts(api: SyncPrefectClient, run: FlowRun) -> dict[str, Artifact]:
-    """A run's artifacts, by key."""
+    """A run's artifacts by key."""
     of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
     found = api.read_artifacts(artifact_filter=of_run)
     assert len({one.key for one in found}) == len(found), "something was shown twice"
@@ -104,7 +106,7 @@ def tables(api: SyncPrefectClient, run: FlowRun) -> dict[str, dict[str, Any]]:
 
 
 def summary(api: SyncPrefectClient, key: str) -> str:
-    """The newest run's summary, as Markdown."""
+    """The newest run's summary in Markdown."""
     found = artifacts(api, newest_run(api))[key]
     assert found.type == "markdown"
     return str(found.data)
@@ -117,7 +119,7 @@ def damage(folder: Path, tenant: str, dataset: str) -> None:
 
 
 def test_every_table_of_every_tenant_is_compacted(api: SyncPrefectClient, lake: LakeClient) -> None:
-    """One task run a tenant, an artifact each, and a line that says what came of it."""
+    """One task run and one artifact for each tenant, and a state message with the result."""
     reports = compact_lake()
     assert set(reports) == {"acme", "blue_sky"}
     assert ended(api) == (
@@ -147,7 +149,7 @@ def test_every_table_of_every_tenant_is_compacted(api: SyncPrefectClient, lake: 
 def test_one_tenants_failure_is_named_and_stops_no_other(
     api: SyncPrefectClient, lake: LakeClient, tmp_path: Path
 ) -> None:
-    """Nor another table of the tenant; what no retry can mend is tried once."""
+    """Nor does it stop the tenant's other tables; what no retry can mend is tried once."""
     damage(tmp_path, "acme", "events")
     with pytest.raises(
         PartsFailedError, match="1 of 2 tenants failed: acme: 1 of 3 tables failed: acme/events"
@@ -171,7 +173,7 @@ def test_one_tenants_failure_is_named_and_stops_no_other(
 def test_a_vacuum_counts_first_and_deletes_then(
     api: SyncPrefectClient, lake: LakeClient, tmp_path: Path
 ) -> None:
-    """For one tenant; the other keeps what it has. A retention that the lake refuses is one line."""
+    """For one tenant, while the other's files stay. A retention that the lake refuses is reported in one line."""
     spec = WriteSpec(TableRef("acme", "orders"), "o2", WriteMode.UPSERT, SCHEMA, ("id",))
     lake.write(spec, [batch([[1, 7]])])
     folder = tmp_path / "lake" / "acme" / "orders"
@@ -197,7 +199,7 @@ def test_a_vacuum_counts_first_and_deletes_then(
 
 
 def test_fresh_tables_are_fresh(api: SyncPrefectClient, lake: LakeClient) -> None:
-    """A row for each dataset, with the rows set aside beside it; never a row's values."""
+    """One row for each dataset, with the number of rows set aside; never a value of a row."""
     assert set(check_freshness()) == {"acme", "blue_sky"}
     assert ended(api) == (
         StateType.COMPLETED,
@@ -218,7 +220,7 @@ def test_fresh_tables_are_fresh(api: SyncPrefectClient, lake: LakeClient) -> Non
 def test_a_stale_table_is_named_in_the_line_that_an_automation_sees(
     api: SyncPrefectClient, lake: LakeClient
 ) -> None:
-    """By the dataset's own allowance if it has one. Compaction makes nothing fresh."""
+    """By the dataset's own allowance, if it has one. Compaction does not make a table fresh."""
     compact_lake("acme")
     with pytest.raises(PartsFailedError, match="1 of 2 tables are stale: acme/events"):
         check_freshness("acme", max_age_hours_by_dataset={"events": 1e-9})
@@ -251,7 +253,7 @@ def test_a_stale_table_is_named_in_the_line_that_an_automation_sees(
 def test_a_tenant_that_is_none_is_one_clear_line(
     api: SyncPrefectClient, lake: LakeClient, tenant: str, line: str
 ) -> None:
-    """Whoever typed it reads what is wrong."""
+    """An invalid tenant id is reported in one line."""
     for one in (compact_lake, vacuum_lake, check_freshness):
         with pytest.raises(PartsFailedError):
             one(tenant)
@@ -262,7 +264,7 @@ def test_a_tenant_that_is_none_is_one_clear_line(
 def test_an_empty_lake_has_nothing_to_do(
     api: SyncPrefectClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder without a table is no tenant yet."""
+    """A folder without a table is not a tenant yet."""
     (tmp_path / "acme" / "orders").mkdir(parents=True)
     with running_lake(tmp_path) as client:
         monkeypatch.setenv("WEATHERVANE_LAKE_ADDRESS", client.target)
@@ -272,7 +274,7 @@ def test_an_empty_lake_has_nothing_to_do(
 
 
 def test_a_lake_that_is_not_there_is_said(api: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the retries, in one line that says what to look at."""
+    """After the retries, in one line that says what to check."""
     monkeypatch.setenv("WEATHERVANE_LAKE_ADDRESS", "127.0.0.1:1")
     with pytest.raises(Exception, match="is it running there"):
         compact_lake()
@@ -283,7 +285,7 @@ def test_a_lake_that_is_not_there_is_said(api: SyncPrefectClient, monkeypatch: p
 def test_a_run_ends_what_is_dead_of_its_deployment(
     api: SyncPrefectClient, lake: LakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It does what the dead one should have done, which so is not resumed."""
+    """It does the work of the dead run, so that run is not resumed."""
     monkeypatch.setenv("WEATHERVANE_DEAD_AFTER_PENDING", "PT0.001S")
     deployment = api.create_deployment(flow_id=api.create_flow(compact_lake), name="nightly")
     dead, looks = (api.create_flow_run_from_deployment(deployment) for _ in range(2))
@@ -294,7 +296,7 @@ def test_a_run_ends_what_is_dead_of_its_deployment(
 
 
 def test_after_a_downtime_one_run_does_the_work_of_all(api: SyncPrefectClient, lake: LakeClient) -> None:
-    """Of three hours that are due, two step aside."""
+    """Of three hourly runs that are due, two are skipped."""
     deployment = api.create_deployment(
         flow_id=api.create_flow(check_freshness),
         name="hourly",

@@ -1,4 +1,4 @@
-"""A table that another tool changed is refused by name or fully understood, never half understood."""
+"""A table that another tool changed is either refused, with the change named, or fully supported."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ ORDERS = TableRef("acme", "orders")
 
 @pytest.fixture
 def upkeep(lake: LakeClient) -> Iterator[MaintenanceClient]:
-    """The lake's upkeep."""
+    """A client for the lake's upkeep."""
     with MaintenanceClient(lake.target) as client:
         yield client
 
 
 def with_property(name: str, value: str) -> Callable[[Path], None]:
-    """Sets a table property, as a person would."""
+    """Sets a table property."""
     return lambda folder: DeltaTable(folder).alter.set_table_properties({name: value})
 
 
 def with_feature(name: str) -> Callable[[Path], None]:
-    """Turns a table feature on by deltalake."""
+    """Turns a table feature on with deltalake."""
     feature = getattr(TableFeatures, name)
     return lambda folder: DeltaTable(folder).alter.add_feature(feature, allow_protocol_versions_increase=True)
 
 
 def with_log(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
-    """Changes the first commit's metadata or protocol, as a tool would write them that this machine does not have."""
+    """Changes the metadata or protocol in the first commit file, as tools would that are not installed here."""
 
     def changed(folder: Path) -> None:
         first = folder / "_delta_log" / f"{0:020d}.json"
@@ -63,7 +63,7 @@ def with_log(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]
 
 
 def protocol(reader: int, writer: int, *features: str) -> Callable[[Path], None]:
-    """Another protocol, with these features for whom it has lists of them."""
+    """Another protocol version, with these features for versions that list them."""
 
     def change(action: dict[str, Any]) -> None:
         if "protocol" in action:
@@ -77,7 +77,7 @@ def protocol(reader: int, writer: int, *features: str) -> Callable[[Path], None]
 
 
 def column_metadata(key: str, value: Any) -> Callable[[Path], None]:
-    """Something that a column says of itself."""
+    """Metadata of a column."""
 
     def change(action: dict[str, Any]) -> None:
         if "metaData" in action:
@@ -89,7 +89,7 @@ def column_metadata(key: str, value: Any) -> Callable[[Path], None]:
 
 
 def nested_invariant(action: dict[str, Any]) -> None:
-    """A column more, with something that a field in its list's structs says of itself."""
+    """One more column, with an invariant of a field in its list of structs."""
     if "metaData" in action:
         schema = json.loads(action["metaData"]["schemaString"])
         inner = {"name": "n", "type": "long", "nullable": True, "metadata": {"delta.invariants": "{}"}}
@@ -99,7 +99,7 @@ def nested_invariant(action: dict[str, Any]) -> None:
 
 
 def partitioned(folder: Path) -> None:
-    """Another table in its place, with a folder for each key."""
+    """Replaces the table by one that is partitioned by its key."""
     whole = DeltaTable(folder)
     write_deltalake(
         folder, whole.to_pyarrow_table(), partition_by=["id"], mode="overwrite", schema_mode="overwrite"
@@ -140,7 +140,7 @@ FOREIGN: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_a_feature_that_is_not_ours_is_refused_by_name(
     lake: LakeClient, upkeep: MaintenanceClient, tmp_path: Path, change: Callable[[Path], None], told: str
 ) -> None:
-    """For reading, writing, asking and upkeep, for good: the table is as its owner left it, and no retry asked for."""
+    """Reads, writes, questions and upkeep fail with an error that is not retriable, and the table is not changed."""
     lake.write(spec("orders", "first"), [batch([[1, 1]])], checkpoint="c-1")
     folder = tmp_path / "lake" / "acme" / "orders"
     change(folder)
@@ -162,7 +162,7 @@ def test_a_feature_that_is_not_ours_is_refused_by_name(
 
 
 def test_settings_that_change_no_meaning_are_their_owners(lake: LakeClient, tmp_path: Path) -> None:
-    """How long files stay and how large they are is for who looks after the lake to say; an older protocol is plain."""
+    """Operators may set how long files are kept and how large they are; an older protocol is plain."""
     lake.write(spec("orders", "first"), [batch([[1, 1]])])
     folder = tmp_path / "lake" / "acme" / "orders"
     DeltaTable(folder).alter.set_table_properties(
@@ -174,7 +174,9 @@ def test_settings_that_change_no_meaning_are_their_owners(lake: LakeClient, tmp_
 
 
 def test_a_restore_takes_receipts_and_the_checkpoint_back_too(tmp_path: Path) -> None:
-    """A retry of a write whose rows were taken back writes them, and a run begins where the table stands."""
+    """The retry of a write that was undone writes its rows again, and a run begins at the checkpoint of the restored
+    version.
+    """
     root = tmp_path / "lake"
     root.mkdir()
     folder, written = root / "acme" / "orders", []
@@ -203,7 +205,7 @@ def test_a_restore_takes_receipts_and_the_checkpoint_back_too(tmp_path: Path) ->
 
 @pytest.mark.parametrize("how", ["overwrite", "create"])
 def test_a_table_that_was_written_anew_is_refused_by_name(lake: LakeClient, tmp_path: Path, how: str) -> None:
-    """Its checkpoint and receipts are of rows that are gone: neither a repeat nor a gap comes of it."""
+    """Its receipts and checkpoint belong to rows that are gone, so a repeat or a new run would lose rows."""
     lake.write(spec("orders", "w1"), [batch([[1, 1]])], checkpoint="c-1")
     folder = tmp_path / "lake" / "acme" / "orders"
     version = DeltaTable(folder).version()
@@ -225,7 +227,7 @@ def test_a_table_that_was_written_anew_is_refused_by_name(lake: LakeClient, tmp_
 def test_a_file_by_a_name_that_is_none_of_ours_is_refused_and_never_vacuumed(
     lake: LakeClient, upkeep: MaintenanceClient, tmp_path: Path
 ) -> None:
-    """Delta's log encodes such names; a listing of the folder does not."""
+    """Delta's log encodes such names, while a listing of the folder does not, so they would not match."""
     lake.write(spec("orders", "w1"), [batch([[1, 1]])])
     folder = tmp_path / "lake" / "acme" / "orders"
     (file,) = folder.glob("*.parquet")
@@ -240,7 +242,7 @@ def test_a_file_by_a_name_that_is_none_of_ours_is_refused_and_never_vacuumed(
 
 
 def test_a_restore_to_a_time_is_refused_by_name(lake: LakeClient, tmp_path: Path) -> None:
-    """Nobody can say which writes it took back; once more to a version, and it is known."""
+    """It does not say which writes it undid; after another RESTORE to a version the table works again."""
     lake.write(spec("orders", "w1"), [batch([[1, 1]])], checkpoint="c-1")
     folder = tmp_path / "lake" / "acme" / "orders"
     version = DeltaTable(folder).version()
@@ -256,7 +258,7 @@ def test_a_restore_to_a_time_is_refused_by_name(lake: LakeClient, tmp_path: Path
 
 
 def test_data_files_without_a_log_are_no_new_table(tmp_path: Path) -> None:
-    """Neither `no checkpoint yet` nor a table begun anew over the old files."""
+    """It is neither reported as having no checkpoint, nor created anew over the old files."""
     root = tmp_path / "lake"
     root.mkdir()
     with running_lake(root) as lake:
@@ -273,7 +275,7 @@ def test_data_files_without_a_log_are_no_new_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [0, 1, 2], ids=["empty", "half", "footer"])
 def test_a_data_file_that_was_cut_is_named(tmp_path: Path, cut: int) -> None:
-    """No retry is asked for what is lost: for a read, an upsert that has to look into it, a window, and compaction."""
+    """The error is not retriable, for a read, an upsert that reads the file, a window, and compaction."""
     root = tmp_path / "lake"
     root.mkdir()
     with running_lake(root, target_file_rows=2) as lake:
@@ -329,7 +331,7 @@ def test_a_torn_log_checkpoint_is_named_and_can_be_removed(tmp_path: Path) -> No
 
 
 def test_a_member_without_its_key_is_refused(lake: LakeClient) -> None:
-    """It names no row; told as the fault of the write that it is, not as one of the storage."""
+    """It names no row. The error blames the write and not the storage."""
     schema = pa.schema(
         [pa.field("parent", pa.string()), pa.field("id", pa.string()), pa.field("n", pa.int64())]
     )
@@ -351,7 +353,7 @@ def test_a_member_without_its_key_is_refused(lake: LakeClient) -> None:
 
 
 def test_a_log_that_contradicts_itself_is_damage(lake: LakeClient, tmp_path: Path) -> None:
-    """It is a ValueError of deltalake's; it is none of the caller's making, and no retry mends it."""
+    """The ValueError that deltalake raises for it must not blame the caller, and a retry does not help."""
 
     def partition(action: dict[str, Any]) -> None:
         if "metaData" in action:
@@ -365,7 +367,7 @@ def test_a_log_that_contradicts_itself_is_damage(lake: LakeClient, tmp_path: Pat
 
 
 def test_our_own_tables_are_plain_for_other_writers_too(lake: LakeClient, tmp_path: Path) -> None:
-    """A row that deltalake appended is a row of the table."""
+    """A row that deltalake has appended is read like any other."""
     lake.write(spec("orders", "first"), [batch([[1, 1]])])
     write_deltalake(tmp_path / "lake" / "acme" / "orders", pa.table([[2], [2]], schema=SCHEMA), mode="append")
     assert values(lake) == [(1, 1), (2, 2)]
@@ -375,7 +377,7 @@ def test_our_own_tables_are_plain_for_other_writers_too(lake: LakeClient, tmp_pa
     "kind", [pa.list_(pa.int64()), pa.struct([pa.field("n", pa.int64())])], ids=["list", "struct"]
 )
 def test_a_version_without_an_order_is_refused_by_name(lake: LakeClient, kind: pa.DataType) -> None:
-    """Before any row is taken, and not as rows that could not be worked on."""
+    """At the header, before any row, and not as ROWS_NOT_WORKABLE."""
     schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("version", kind)])
     with pytest.raises(RejectedError, match=r"'version' is .* which has no order") as caught:
         lake.write(WriteSpec(ORDERS, "w", WriteMode.UPSERT, schema, ("id",), None, "version"), [])

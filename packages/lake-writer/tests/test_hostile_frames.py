@@ -1,4 +1,6 @@
-"""Whatever bytes come in a frame or a schema, the server lives, stays small and says what is wrong."""
+"""Whatever bytes a frame or a schema has, the server survives, its memory is bounded,
+and the error says what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,7 @@ _EXTREMES = (0, 1, -1, 7, 2**15, 2**31 - 1, -(2**31), 2**24)
 
 
 def mutations(message: bytes, count: int, seed: int) -> Iterator[bytes]:
-    """Damaged copies of a message; its header, where the structure is, is hit as often as its body."""
+    """Damaged copies of a message, at least half of the damage in the header, which has the structure."""
     chance = random.Random(seed)
     header = 8 + struct.unpack_from("<i", message, 4)[0]
     for _ in range(count):
@@ -102,7 +104,7 @@ def mutations(message: bytes, count: int, seed: int) -> Iterator[bytes]:
 
 
 def decode_everything() -> None:
-    """Takes thousands of damaged messages as far as the server would; only a StatusError may come of one."""
+    """Decodes thousands of damaged messages as the server would; they may only raise StatusError."""
     refused = taken = 0
     for damaged in mutations(FRAME, 10_000, seed=1):
         try:
@@ -133,7 +135,9 @@ def decode_everything() -> None:
 
 
 def test_no_damaged_message_can_crash_the_process_that_decodes_it() -> None:
-    """13,000 damaged frames and schemas end in a refusal or in rows; a crash would end the child, not this run."""
+    """13,000 damaged frames and schemas are refused or decoded, in a child process, so that a crash does not end the
+    tests.
+    """
     done = subprocess.run(
         [sys.executable, __file__], capture_output=True, text=True, timeout=120, check=False
     )
@@ -144,7 +148,7 @@ def test_no_damaged_message_can_crash_the_process_that_decodes_it() -> None:
 
 
 def test_a_served_lake_outlives_damaged_streams(served: Callable[..., Any]) -> None:
-    """300 damaged frames over gRPC: each is refused with a reason, and an honest write goes through after them."""
+    """Each of 300 damaged frames is refused over gRPC with a reason, and a valid write succeeds after them."""
     with served() as server:
         header = server.raw.header(SCHEMA)
         for damaged in mutations(FRAME, 300, seed=3):
@@ -182,7 +186,7 @@ def _run_end_encoded() -> bytes:
 
 
 def _dictionary(number: int) -> bytes:
-    """A dictionary message (1) or the batch of indices (-1), as one IPC stream holds them."""
+    """A dictionary message (1) or the batch with its indices (-1), as in an IPC stream."""
     column = pa.DictionaryArray.from_arrays(
         pa.repeat(pa.scalar(0, pa.int8()), 1_000_000), pa.array(["x" * 1_000])
     )
@@ -194,7 +198,7 @@ def _dictionary(number: int) -> bytes:
 
 
 def _shared() -> bytes:
-    """Two columns of 100,000 numbers over the bytes of one."""
+    """Two columns of 100,000 numbers that share the bytes of one."""
     n = 100_000
     message = bytes(pa.record_batch([pa.array(range(n)), pa.array(range(n))], schema=NUMBERS).serialize())
     start, size = 8 + struct.unpack_from("<i", message, 4)[0], 8 * n
@@ -230,7 +234,7 @@ def test_a_small_frame_cannot_become_large(
     served: Callable[..., Any],
     peak_mib: Callable[[int], float],
 ) -> None:
-    """Bytes that would unfold to gigabytes are refused before they are unfolded: memory stays where it was."""
+    """Bytes that would expand to gigabytes are refused before they are expanded, and memory does not grow."""
     message = attack()
     with served() as server:
         header = server.raw.header(NUMBERS)
@@ -244,7 +248,7 @@ def test_a_small_frame_cannot_become_large(
 
 @pytest.mark.parametrize("offset", [2**31 - 1, -1, 1_000_000])
 def test_list_offsets_beyond_their_values_are_refused(offset: int) -> None:
-    """A list that points outside its values is corrupt, not an invitation to read there."""
+    """A list whose offsets lie outside its values is corrupt."""
     schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("tags", pa.list_(pa.int64()))])
     batch = pa.record_batch([pa.array([1, 2]), pa.array([[7, 7], [7] * 1_231])], schema=schema)
     message = bytes(batch.serialize())
@@ -286,7 +290,7 @@ def test_list_offsets_beyond_their_values_are_refused(offset: int) -> None:
     ids=str,
 )
 def test_a_type_that_a_delta_table_would_change_is_refused_by_name(column: pa.DataType, raw: Any) -> None:
-    """Only types that come back as they went in; the refusal names the column."""
+    """Only types that Delta keeps are accepted; the error names the column."""
     schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("odd_one", column)])
     refusal = raw.refusal(raw.header(schema))
     assert refusal.code() is grpc.StatusCode.INVALID_ARGUMENT, refusal.details()
@@ -294,7 +298,7 @@ def test_a_type_that_a_delta_table_would_change_is_refused_by_name(column: pa.Da
 
 
 def test_null_in_a_column_that_is_declared_not_nullable_is_refused_by_name(raw: Any) -> None:
-    """The declared schema is a promise to every reader of the table."""
+    """Readers of the table rely on the declared schema."""
     frame = raw.frame(0, pa.record_batch([pa.array([1, None]), pa.array([1, 2])], names=["id", "x"]))
     refusal = raw.refusal(raw.header(NUMBERS), frame)
     assert refusal.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -304,7 +308,7 @@ def test_null_in_a_column_that_is_declared_not_nullable_is_refused_by_name(raw: 
 @pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("us", "UTC")], ids=str)
 @pytest.mark.parametrize("number", [2**31 - 1, -(2**31) + 1])
 def test_a_date_outside_the_calendar_is_refused_by_name(kind: pa.DataType, number: int, raw: Any) -> None:
-    """Arrow holds the year five million; Python, SQL and Delta's statistics do not."""
+    """Arrow can hold the year five million; Python, SQL and Delta's statistics cannot."""
     schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("due", kind)])
     far = pa.array([number], pa.int32()) if kind == pa.date32() else pa.array([number * 10**9], pa.int64())
     refusal = raw.refusal(
@@ -317,7 +321,7 @@ def test_a_date_outside_the_calendar_is_refused_by_name(kind: pa.DataType, numbe
 
 
 def test_field_metadata_never_reaches_the_table(lake: LakeClient, tmp_path: Path) -> None:
-    """Delta reads `delta.invariants` in a field's metadata as SQL that every writer must run."""
+    """Delta takes `delta.invariants` in a field's metadata for SQL that every writer must run."""
     trap = {"delta.invariants": '{"expression": {"expression": "x > 3"}}', "delta.generationExpression": "x"}
     deep = pa.list_(pa.field("item", pa.struct([pa.field("n", pa.int64(), metadata=trap)]), metadata=trap))
     schema = pa.schema(

@@ -1,4 +1,4 @@
-"""A row's key as text: it is read back as exactly the key, and what is no key is taken for any."""
+"""A row's key as text: it is read back exactly, and a text that is not a key may stand for any row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ part = st.none() | st.text() | st.sampled_from(["null", "", '"', "\\", '\\"', ",
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.tuples(part, part), max_size=10))
 def test_row_keys_are_json_and_injective(rows: list[tuple[str | None, str | None]]) -> None:
-    """The text is JSON, tells null from the text "null", and no two keys share one."""
+    """NULL differs from the text "null", and no two keys have the same text."""
     columns = [pa.array([row[n] for row in rows], pa.string()) for n in (0, 1)]
     keys = row_keys(pa.RecordBatch.from_arrays(columns, ["a", "b"]), ["a", "b"]).to_pylist()
     assert [tuple(json.loads(key)) for key in keys] == rows
@@ -28,7 +28,7 @@ def test_row_keys_are_json_and_injective(rows: list[tuple[str | None, str | None
 
 
 def test_row_keys_of_other_types_are_their_text() -> None:
-    """Numbers, dates and times are written out, so that every key is an array of texts."""
+    """Numbers, dates and times are converted to text, so that every key is an array of texts."""
     batch = pa.RecordBatch.from_pydict(
         {
             "n": pa.array([1, None], pa.int64()),
@@ -48,5 +48,5 @@ def test_row_keys_of_other_types_are_their_text() -> None:
     "text", ["", "acme", '["acme"', '["acme"]', '["a","b","c"]', '{"a":"b"}', "[1,2]", "[" * 9_999]
 )
 def test_what_is_no_key_may_be_any(text: str) -> None:
-    """Another writer's words, or a key that was cut: nothing is known of it."""
+    """Nothing is known of a text by another writer, or of a key that was cut."""
     assert key_parts(text, 2) == (None, None)

@@ -1,4 +1,4 @@
-"""Everything that one caller may take of the server is bounded, and the refusal says which bound it was."""
+"""All resources that one caller can take are bounded, and each error names its limit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def spec(write_id: str) -> WriteSpec:
 
 
 def rows(*ids: int) -> pa.RecordBatch:
-    """One row for each id."""
+    """A batch with one row for each id."""
     return pa.RecordBatch.from_pylist([{"id": number, "note": "n"} for number in ids], schema=SCHEMA)
 
 
@@ -50,7 +50,9 @@ def rows(*ids: int) -> pa.RecordBatch:
 def test_a_message_beyond_the_limit_is_refused_before_it_is_held(
     size: int, compression: grpc.Compression, served: Callable[..., Any], peak_mib: Callable[[int], float]
 ) -> None:
-    """5 MiB, 300 MiB, or a gzip bomb of either: RESOURCE_EXHAUSTED, the server's memory stays flat, and it goes on."""
+    """5 MiB, 300 MiB, or a gzip bomb of either size: RESOURCE_EXHAUSTED, without memory growing, and the server goes
+    on.
+    """
     with served() as server:
         assert server.raw.send(server.raw.header(SCHEMA), server.raw.commit(rows=0))[-1].HasField("receipt")
         before = peak_mib(server.pid)
@@ -64,14 +66,14 @@ def test_a_message_beyond_the_limit_is_refused_before_it_is_held(
 
 
 def test_a_frame_beyond_three_mebibytes_is_refused(raw: Any) -> None:
-    """The rest of a message is for its envelope; the refusal names the size that is taken."""
+    """The error names the limit; the rest of a message of 4 MiB is for the other fields."""
     refusal = raw.refusal(raw.header(SCHEMA), raw.frame(0, bytes(3 * MIB + 1)))
     assert refusal.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "send at most 3,145,728" in refusal.details()
 
 
 def test_a_frame_of_too_many_rows_is_refused(tmp_path: Path) -> None:
-    """Rows without bytes, a million NULLs in 125 kB, are bounded too."""
+    """Rows without bytes are limited too, e.g. a million NULLs in 125 kB."""
     with (
         running_lake(tmp_path, max_frame_rows=100) as lake,
         pytest.raises(CorruptedError, match="claims 101 rows; at most 100"),
@@ -83,7 +85,7 @@ def test_a_frame_of_too_many_rows_is_refused(tmp_path: Path) -> None:
 def test_a_write_beyond_its_limit_is_rejected_and_commits_nothing(
     limit: dict[str, int], tmp_path: Path
 ) -> None:
-    """Waiting will not make it smaller, so it is no BusyError; the message says to cut smaller slices."""
+    """It is not a BusyError, because waiting does not help; the message says to cut smaller slices."""
     with running_lake(tmp_path, **limit) as lake:
         batches = [rows(*range(start, start + 5)) for start in range(0, 50, 5)]
         with pytest.raises(RejectedError, match="cut the run into smaller slices") as caught:
@@ -94,7 +96,7 @@ def test_a_write_beyond_its_limit_is_rejected_and_commits_nothing(
 
 
 def test_a_schema_of_too_many_columns_is_refused(raw: Any) -> None:
-    """10,000 columns are a mistake, said so before anything is made of them."""
+    """10,000 columns are refused before anything is created."""
     schema = pa.schema([pa.field(f"c{number}", pa.int64(), nullable=False) for number in range(10_000)])
     refusal = raw.refusal(raw.header(schema))
     assert refusal.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -102,7 +104,7 @@ def test_a_schema_of_too_many_columns_is_refused(raw: Any) -> None:
 
 
 def test_a_table_of_a_thousand_columns_works(lake: LakeClient) -> None:
-    """The limit is not below what it says."""
+    """1,000 columns, the documented limit, are accepted."""
     schema = pa.schema(
         [pa.field("id", pa.int64(), nullable=False)] + [pa.field(f"c{n}", pa.int64()) for n in range(999)]
     )
@@ -114,7 +116,7 @@ def test_a_table_of_a_thousand_columns_works(lake: LakeClient) -> None:
 
 @pytest.mark.parametrize("mode", [WriteMode.UPSERT, WriteMode.APPEND])
 def test_large_rows_make_files_of_fewer_rows(mode: WriteMode, tmp_path: Path) -> None:
-    """A file is rewritten whole, so it is what a change of one row may cost: bounded in bytes too."""
+    """A file is rewritten as a whole when one of its rows changes, so its bytes are limited too."""
     note = random.Random(0).randbytes(256 * 1024).hex()
     keys = () if mode is WriteMode.APPEND else ("id",)
     with running_lake(tmp_path, target_file_bytes=4 * MIB) as lake:
@@ -129,7 +131,7 @@ def test_large_rows_make_files_of_fewer_rows(mode: WriteMode, tmp_path: Path) ->
 
 
 def test_more_writes_than_the_server_takes_are_told_to_come_back(tmp_path: Path) -> None:
-    """The slot is free again as soon as the first write is gone, however it went."""
+    """The place is free again as soon as the first write has ended, in whatever way."""
     with running_lake(tmp_path, max_concurrent_writes=2) as lake:
         with lake.begin(spec("one")), lake.begin(spec("two")):
             with pytest.raises(BusyError, match="2 writes are in progress") as caught:
@@ -143,7 +145,7 @@ def test_more_writes_than_the_server_takes_are_told_to_come_back(tmp_path: Path)
 
 
 def test_a_stream_that_sends_nothing_is_ended(tmp_path: Path, speak: Callable[[str], Any]) -> None:
-    """A stalled peer must not hold a slot; the answer says that nothing was committed."""
+    """A stalled peer must not keep its place; the error says that nothing was committed."""
     over = threading.Event()
 
     def stalling(first: pb.WriteRequest) -> Iterator[pb.WriteRequest]:
@@ -167,7 +169,7 @@ def test_a_stream_that_sends_nothing_is_ended(tmp_path: Path, speak: Callable[[s
 
 
 def test_a_write_that_is_cancelled_at_any_moment_leaves_no_file_open(lake: LakeClient, raw: Raw) -> None:
-    """Nor its slot taken: not while its files are being made either, in a thread that nobody waits for."""
+    """Nor does it keep its place, also when it is cancelled while a thread creates its files."""
 
     def staged() -> int:
         links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))

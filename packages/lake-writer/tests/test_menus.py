@@ -1,4 +1,4 @@
-"""The menus: what is offered is there, what is there is offered, and a client is served without the kitchen."""
+"""The menus are complete, and a client does not import the server's libraries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MENUS = ["weathervane.lake", "weathervane.rpc", "weathervane.lake.server", "weat
 
 @pytest.mark.parametrize("name", MENUS)
 def test_a_menu_is_complete_and_in_order(name: str) -> None:
-    """`__all__` is sorted, holds every name of the module that is not a module itself, and each can be had."""
+    """`__all__` is sorted and has exactly the module's names that are not modules."""
     menu = importlib.import_module(name)
     offered = {
         key
@@ -30,14 +30,14 @@ def test_a_menu_is_complete_and_in_order(name: str) -> None:
 
 @pytest.mark.parametrize("name", MENUS)
 def test_everything_public_says_what_it_is(name: str) -> None:
-    """A docstring each."""
+    """Everything on a menu has a docstring."""
     menu = importlib.import_module(name)
     mute = [key for key in menu.__all__ if callable(getattr(menu, key)) and not getattr(menu, key).__doc__]
     assert not mute
 
 
 def test_the_namespace_belongs_to_nobody() -> None:
-    """A `weathervane/__init__.py` would hide every other package of the house."""
+    """A `weathervane/__init__.py` would hide all other packages."""
     import weathervane
 
     assert weathervane.__file__ is None
@@ -45,7 +45,7 @@ def test_the_namespace_belongs_to_nobody() -> None:
 
 
 def test_the_command_without_its_extra_names_it() -> None:
-    """The package by itself is the client; its command is the server's."""
+    """The package without extras is the client; the command needs the extra `[server]`."""
     code = "import sys; sys.modules['deltalake'] = None; from weathervane.lake.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
@@ -55,7 +55,7 @@ def test_the_command_without_its_extra_names_it() -> None:
 
 
 def test_a_client_loads_no_engine() -> None:
-    """A source that only writes needs neither deltalake nor polars installed."""
+    """A source that only writes needs neither deltalake nor Polars."""
     code = "import sys, weathervane.lake, weathervane.rpc; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"deltalake", "obstore", "polars", "typer", "prefect", "pandas", "stamina"} & set(

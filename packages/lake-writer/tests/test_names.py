@@ -1,4 +1,4 @@
-"""A tenant's or dataset's name is never a path, a URL or another tenant's prefix, whichever call it comes in."""
+"""In no call is the name of a tenant or dataset taken for a path, a URL or the prefix of another tenant."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ CALLS: dict[str, Callable[[Any, pb.TableRef], Any]] = {
 
 
 def write(lake: LakeClient, tenant: str, dataset: str = "orders") -> None:
-    """Makes a table of one row."""
+    """Creates a table with one row."""
     spec = WriteSpec(TableRef(tenant, dataset), "w", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
     lake.write(spec, [pa.record_batch([pa.array([1])], schema=SCHEMA)])
 
 
 def everything(folder: Path) -> set[Path]:
-    """All that is below a folder."""
+    """All files and folders below a folder."""
     return set(folder.rglob("*"))
 
 
 def test_the_table_of_calls_is_the_service() -> None:
-    """A new call must be tried here too."""
+    """A new call must be added to this test."""
     services = [
         *pb.DESCRIPTOR.services_by_name.values(),
         *maintenance.DESCRIPTOR.services_by_name.values(),
@@ -63,7 +63,7 @@ def test_the_table_of_calls_is_the_service() -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 def test_no_call_takes_a_hostile_name(call: str, raw: Any, tmp_path: Path) -> None:
-    """Every one is INVALID_ARGUMENT before anything is looked up or made, anywhere."""
+    """Each call answers INVALID_ARGUMENT before anything is opened or created."""
     before = everything(tmp_path)
     for name in HOSTILE:
         for table in (pb.TableRef(tenant=name, dataset="orders"), pb.TableRef(tenant="acme", dataset=name)):
@@ -78,7 +78,7 @@ def test_no_call_takes_a_hostile_name(call: str, raw: Any, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: f"{ascii(name)[:20]} {len(name)}")
 def test_a_hostile_name_does_not_even_become_a_table_ref(name: str) -> None:
-    """So no code that has a TableRef needs to look again."""
+    """So code that has a TableRef need not check its names."""
     with pytest.raises(InvalidNameError, match="use 1-63 characters"):
         TableRef(name, "orders")
     with pytest.raises(InvalidNameError, match="use 1-63 characters"):
@@ -87,7 +87,7 @@ def test_a_hostile_name_does_not_even_become_a_table_ref(name: str) -> None:
 
 @pytest.mark.parametrize("write_id", ["", "a b", "a/b", "é", "a\n", "x" * 129, "../x", "a\x00"], ids=ascii)
 def test_a_hostile_write_id_is_refused(write_id: str, raw: Any) -> None:
-    """It ends up in the table's log for ever."""
+    """A write id is kept in the table's log."""
     refusal = raw.refusal(raw.header(SCHEMA, write_id=write_id))
     assert (refusal.code(), "write id" in refusal.details()) == (grpc.StatusCode.INVALID_ARGUMENT, True)
     with pytest.raises(grpc.RpcError, match="write id"):
@@ -99,7 +99,9 @@ def test_a_hostile_write_id_is_refused(write_id: str, raw: Any) -> None:
 def test_a_symbolic_link_does_not_lead_out_of_the_lake(
     link: str, scheme: str, speak: Callable[[str], Any], tmp_path: Path
 ) -> None:
-    """Someone put a link where a tenant's or table's folder should be: refused by every call, nothing goes through."""
+    """If a tenant's or table's folder is a symbolic link, every call refuses it, and nothing is read or written behind
+    it.
+    """
     outside = tmp_path / "outside"
     with running_lake(outside) as elsewhere:
         write(elsewhere, "acme")
@@ -123,7 +125,7 @@ def test_a_symbolic_link_does_not_lead_out_of_the_lake(
 
 
 def test_a_lake_may_itself_stand_behind_a_link(tmp_path: Path) -> None:
-    """Only what is inside the lake must not lead out of it."""
+    """Only links within the lake are refused."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     with running_lake(tmp_path / "link") as lake:
@@ -132,7 +134,7 @@ def test_a_lake_may_itself_stand_behind_a_link(tmp_path: Path) -> None:
 
 
 def test_a_tenant_is_not_the_prefix_of_another(lake: LakeClient, tmp_path: Path) -> None:
-    """`acme` never lists, reads or counts what is `acme_eu`'s."""
+    """`acme` never lists, reads or counts what belongs to `acme_eu`."""
     write(lake, "acme_eu")
     write(lake, "acme", "orders_eu")
     assert list(lake.tables("acme")) == [TableRef("acme", "orders_eu")]
@@ -143,7 +145,7 @@ def test_a_tenant_is_not_the_prefix_of_another(lake: LakeClient, tmp_path: Path)
 
 @pytest.mark.parametrize("dataset", ["orders_quarantine", "o" * 53])
 def test_the_lakes_own_tables_cannot_be_written(dataset: str, raw: Any) -> None:
-    """A dataset's rejects have a table beside it; no write may be, or have no room for, one."""
+    """A quarantine cannot be written by its name, nor a dataset whose quarantine's name would be too long."""
     refusal = raw.refusal(raw.header(SCHEMA, table=pb.TableRef(tenant="acme", dataset=dataset)))
     assert refusal.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "at most 52 characters and does not end in '_quarantine'" in refusal.details()

@@ -1,4 +1,4 @@
-"""The command by which an orchestrator without a gRPC probe of its own asks for health."""
+"""The health check for orchestrators that have no gRPC probe of their own."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False)])
 
 @pytest.mark.parametrize("service", [(), ("--service", SERVICE)])
 def test_a_server_that_serves_passes_without_a_word(service: tuple[str, ...], lake: LakeClient) -> None:
-    """As a process, the way an orchestrator runs it."""
+    """Run as a process, as an orchestrator does."""
     command = [sys.executable, "-m", "weathervane.rpc.probe", lake.target, *service]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_service_that_is_not_there_fails(lake: LakeClient, capsys: pytest.CaptureFixture[str]) -> None:
-    """Another team's server on the port must not look healthy."""
+    """Another service's server on the port must not look healthy."""
     assert main([lake.target, "--service", "weathervane.other"]) == 1
     expected = f"weathervane.other at {lake.target} is not serving: NOT_FOUND\n"
     assert capsys.readouterr().err == expected
 
 
 def test_a_draining_server_fails(served: Callable[..., Any]) -> None:
-    """It takes no new calls, while the write that was begun is still at work."""
+    """It accepts no new calls, although an open write may still finish."""
     spec = WriteSpec(TableRef("acme", "orders"), "w", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
     with served() as server, LakeClient(server.address) as lake, lake.begin(spec) as upload:
         server.process.send_signal(signal.SIGTERM)
@@ -47,7 +47,7 @@ def test_a_draining_server_fails(served: Callable[..., Any]) -> None:
 
 
 def test_nobody_there_fails_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """Port 1 is nobody's."""
+    """No server listens on port 1."""
     assert main(["127.0.0.1:1"]) == 1
     assert capsys.readouterr().err == "the server at 127.0.0.1:1 is not serving: UNAVAILABLE\n"
 
@@ -59,7 +59,7 @@ def test_nobody_there_fails_in_one_line(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_command_line_that_is_not_right_is_another_exit_code(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A probe that can never pass must not look like a server that is down."""
+    """A wrong probe must not look like a server that is down."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2

@@ -1,4 +1,4 @@
-"""What was written is what everybody reads: our own call, and four engines that share no code with the writer."""
+"""Our own ReadTable, and four readers that share no code with the writer, read what was written."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ KEYS: dict[str, Any] = {"unique_keys": ("ad", "day"), "cluster_by": "day"}
 
 
 def insight(ad: int, day: int, clicks: int) -> dict[str, Any]:
-    """One row, all of it made from three numbers."""
+    """One row, made from three numbers."""
     return {
         "ad": f"ad-{ad}-é",
         "day": date(2026, 1, 1) + timedelta(days=day),
@@ -66,13 +66,13 @@ def insight(ad: int, day: int, clicks: int) -> dict[str, Any]:
 def write(
     lake: LakeClient, write_id: str, rows: list[dict[str, Any]], schema: pa.Schema = SCHEMA, **how: Any
 ) -> None:
-    """Writes rows into the insights, by upsert unless `how` says otherwise."""
+    """Writes rows into the insights; an upsert, unless `how` says otherwise."""
     spec = WriteSpec(INSIGHTS, write_id, how.pop("mode", WriteMode.UPSERT), schema, **KEYS, **how)
     lake.write(spec, [pa.RecordBatch.from_pylist(rows, schema=schema)], checkpoint=write_id)
 
 
 def history(lake: LakeClient) -> list[dict[str, Any]]:
-    """A table with everything in its past: upserts, a replaced window, an added column, a log checkpoint; its rows."""
+    """Makes a table with upserts, a replaced window, an added column and a log checkpoint; returns its rows."""
     rows = {(ad, day): insight(ad, day, 10 * ad + day) for ad in range(20) for day in range(30)}
     write(lake, "first", list(rows.values()))
     for number in range(4):
@@ -97,7 +97,7 @@ def history(lake: LakeClient) -> list[dict[str, Any]]:
 def insights(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[LakeClient, str, list[dict[str, Any]]]]:
-    """A lake with the table of `history` in many small files; the client, the table's folder and its rows."""
+    """A lake with the table of `history` in many small files: the client, the table's folder and its rows."""
     root = tmp_path_factory.mktemp("readers")
     with running_lake(root, target_file_rows=50, log_checkpoint_interval=5) as lake:
         rows = history(lake)
@@ -108,22 +108,22 @@ def insights(
 
 
 def read_deltalake(folder: str) -> pa.Table:
-    """delta-rs and its own scan."""
+    """Reads by deltalake's own scan."""
     return pa.table(DeltaTable(folder).scan())
 
 
 def read_dataset(folder: str) -> pa.Table:
-    """delta-rs for the log, Arrow's datasets for the files."""
+    """Reads by deltalake for the log and Arrow's dataset for the files."""
     return DeltaTable(folder).to_pyarrow_table()
 
 
 def read_polars(folder: str) -> pa.Table:
-    """Polars' own reader."""
+    """Reads by Polars' own reader."""
     return pl.scan_delta(folder).collect().to_arrow()
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """DuckDB with its delta extension, from the wheel."""
+    """DuckDB with its Delta extension, from a wheel."""
     package = importlib.util.find_spec("duckdb_extension_delta")
     assert package is not None
     assert package.submodule_search_locations is not None
@@ -135,7 +135,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def read_duckdb(folder: str) -> pa.Table:
-    """DuckDB's `delta_scan`: the Delta kernel, and DuckDB's own Parquet reader."""
+    """Reads by DuckDB's `delta_scan`: the Delta kernel, and DuckDB's own Parquet reader."""
     with connect() as connection:
         return connection.sql(f"FROM delta_scan('{folder}')").to_arrow_table()
 
@@ -154,13 +154,13 @@ def rows_of(table: pa.Table, schema: pa.Schema) -> list[dict[str, Any]]:
 def test_every_reader_sees_the_same_rows(
     read: Callable[[str], pa.Table], insights: tuple[LakeClient, str, list[dict[str, Any]]]
 ) -> None:
-    """Upserts, a replaced window, an added column and a log checkpoint later: row for row what was sent."""
+    """After upserts, a replaced window, an added column and a log checkpoint."""
     lake, folder, rows = insights
     assert rows_of(read(folder), lake.describe(INSIGHTS).schema) == rows
 
 
 def test_our_own_call_sees_the_same_rows(insights: tuple[LakeClient, str, list[dict[str, Any]]]) -> None:
-    """ReadTable needs no Delta engine at the caller's end."""
+    """ReadTable needs no Delta library at the client."""
     lake, _, rows = insights
     description = lake.describe(INSIGHTS)
     assert rows_of(lake.read(INSIGHTS).read_all(), description.schema) == rows
@@ -168,7 +168,7 @@ def test_our_own_call_sees_the_same_rows(insights: tuple[LakeClient, str, list[d
 
 
 def test_duckdb_sums_what_was_sent(insights: tuple[LakeClient, str, list[dict[str, Any]]]) -> None:
-    """A sum, a filter that prunes files and a group: the way the table is used."""
+    """A sum, a filter that skips files, and a group, as users of the table query it."""
     _, folder, rows = insights
     with connect() as connection:
         found = connection.sql(
@@ -211,7 +211,7 @@ def test_a_range_returns_exactly_the_rows_in_it(
     holds: Callable[[Any], bool],
     insights: tuple[LakeClient, str, list[dict[str, Any]]],
 ) -> None:
-    """Of every type that has an order, inclusive at both ends; other engines' filters agree."""
+    """For every type that has an order, with inclusive bounds; the filters of other readers agree."""
     lake, folder, rows = insights
     expected = [row for row in rows if holds(row[column])]
     schema = lake.describe(INSIGHTS).schema
@@ -229,7 +229,9 @@ def test_a_range_returns_exactly_the_rows_in_it(
 
 
 def test_a_range_finds_rows_in_files_without_bounds(lake: LakeClient) -> None:
-    """A file with NaN or only binary has no bounds; deltalake 1.6.6's own dataset then finds nothing in it."""
+    """Files with NaN or with only binary columns have no bounds; deltalake 1.6.6's own
+    dataset finds nothing in them.
+    """
     fields = [
         pa.field("id", pa.int64(), nullable=False),
         pa.field("x", pa.float64()),
@@ -244,7 +246,7 @@ def test_a_range_finds_rows_in_files_without_bounds(lake: LakeClient) -> None:
 
 
 def test_columns_ranges_and_versions_combine(insights: tuple[LakeClient, str, list[dict[str, Any]]]) -> None:
-    """In the asked order; an older version has what was there then."""
+    """Columns come in the requested order; an older version has its rows of then."""
     lake, _, rows = insights
     ranges = [ColumnRange("day", "2026-01-01", "2026-01-02"), ColumnRange("ad", "ad-1-é", "ad-1-é")]
     table = lake.read(INSIGHTS, columns=["clicks", "ad"], ranges=ranges).read_all()
@@ -281,7 +283,7 @@ def test_what_cannot_be_read_is_said_exactly(
     words: str,
     insights: tuple[LakeClient, str, list[dict[str, Any]]],
 ) -> None:
-    """Before the first row, and never as an empty answer."""
+    """The error comes before the first row, and never as an empty answer."""
     lake, _, _ = insights
     with pytest.raises(kind, match=words):
         lake.read(INSIGHTS, **how)
@@ -289,7 +291,7 @@ def test_what_cannot_be_read_is_said_exactly(
 
 @pytest.mark.parametrize("call", ["read", "describe"])
 def test_a_table_that_is_not_there_is_said_so(call: str, lake: LakeClient) -> None:
-    """Reading is NOT_FOUND; only a checkpoint may be asked of a table that no write has made."""
+    """A read answers NOT_FOUND; only the checkpoint of a missing table can be asked for."""
     with pytest.raises(NotFoundError, match="no write has made it yet"):
         getattr(lake, call)(INSIGHTS)
     checkpoint = lake.checkpoint(INSIGHTS)
@@ -299,7 +301,7 @@ def test_a_table_that_is_not_there_is_said_so(call: str, lake: LakeClient) -> No
 def test_a_description_tells_what_the_table_is(
     insights: tuple[LakeClient, str, list[dict[str, Any]]],
 ) -> None:
-    """Keys, order, sizes and checkpoint are those of the table's own log."""
+    """Keys, order, sizes and checkpoint agree with the table's log."""
     lake, folder, rows = insights
     about, delta = lake.describe(INSIGHTS), DeltaTable(folder)
     assert (about.version, about.file_count, about.table_uri) == (
@@ -315,7 +317,7 @@ def test_a_description_tells_what_the_table_is(
 
 
 def test_tables_are_listed_in_pages(lake: LakeClient, raw: Any) -> None:
-    """By name; every table is on exactly one page, whatever the size of the pages."""
+    """In order; every table is on exactly one page, whatever the page size."""
     schema = pa.schema([pa.field("id", pa.int64(), nullable=False)])
     names = [f"t{number:02}" for number in range(11)]
     for name in reversed(names):
@@ -335,7 +337,7 @@ def test_tables_are_listed_in_pages(lake: LakeClient, raw: Any) -> None:
 
 @pytest.mark.parametrize("size", [-1, 1_001, -(2**31)])
 def test_a_page_size_out_of_bounds_is_refused(size: int, raw: Any) -> None:
-    """And says the bounds."""
+    """The error names the bounds."""
     with pytest.raises(Exception, match="is not 0 to 1,000"):
         raw.stub.ListTables(pb.ListTablesRequest(tenant="acme", page_size=size))
 
@@ -343,7 +345,7 @@ def test_a_page_size_out_of_bounds_is_refused(size: int, raw: Any) -> None:
 def test_a_table_is_streamed_whatever_its_size(
     served: Callable[..., Any], peak_mib: Callable[[int], float]
 ) -> None:
-    """330 MiB of rows are read with a few files of them in the server's memory, not the table."""
+    """While 330 MiB of rows are read, the server's memory holds a few files."""
     schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("note", pa.binary())])
     table, rows = TableRef("acme", "large"), 1_500_000
     notes = pa.array([number.to_bytes(8, "big") * 27 for number in range(4_000)])
@@ -366,7 +368,7 @@ def test_a_table_is_streamed_whatever_its_size(
 
 
 def test_a_file_url_is_a_folder(tmp_path: Path) -> None:
-    """The same lake: upserts, window, added column, log checkpoint, a repeat, a list and every reader."""
+    """Upserts, a window, an added column, a log checkpoint, a repeat, a list and every reader work as with a path."""
     with running_lake(f"file://{tmp_path}", target_file_rows=50, log_checkpoint_interval=5) as lake:
         rows = history(lake)
         schema = lake.describe(INSIGHTS).schema

@@ -1,4 +1,4 @@
-"""What a write must bring to be committed, and what its receipt says: every row is accounted for."""
+"""What a write must send to be committed, and what its receipt says: every row is accounted for."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ FRAMES = [batch([{"id": 2 * n, "note": "a"}, {"id": 2 * n + 1, "note": "b"}]) fo
 
 
 def renumbered(frames: list[pb.WriteRequest]) -> list[pb.WriteRequest]:
-    """The same frames with the sequence that a careless relay would give them."""
+    """The same frames, with sequence numbers as a careless relay would assign them."""
     for number, request in enumerate(frames):
         request.frame.sequence = number
     return frames
 
 
 def swapped(frames: list[pb.WriteRequest], k: int) -> list[pb.WriteRequest]:
-    """Frame k and the next one in each other's place."""
+    """The frames with frame k and the next one exchanged."""
     k = min(k, len(frames) - 2)
     return [*frames[:k], frames[k + 1], frames[k], *frames[k + 2 :]]
 
@@ -99,7 +99,7 @@ DAMAGE: dict[str, Callable[[list[pb.WriteRequest], int], list[pb.WriteRequest]]]
 def test_a_stream_that_lost_its_order_commits_nothing(
     damage: str, k: int, raw: Any, lake: LakeClient
 ) -> None:
-    """Dropped, swapped, repeated or cut at the k-th frame, with or without new numbers: DATA_LOSS, nothing kept."""
+    """The k-th frame is dropped, swapped, repeated or cut, with or without new sequence numbers: DATA_LOSS."""
     frames = [raw.frame(number, rows) for number, rows in enumerate(FRAMES)]
     commit = raw.commit(*frames, rows=10)
     refusal = raw.refusal(raw.header(SCHEMA), *DAMAGE[damage](frames, k), commit)
@@ -109,7 +109,7 @@ def test_a_stream_that_lost_its_order_commits_nothing(
 
 @pytest.mark.parametrize("damage", ["dropped", "swapped", "repeated"])
 def test_a_frame_out_of_sequence_is_refused_when_it_comes(damage: str, raw: Any) -> None:
-    """Not only at the commit, which may be gigabytes later; the refusal says which one was due."""
+    """Not only at the commit, which may be gigabytes later; the error names the expected number."""
     frames = [raw.frame(number, rows) for number, rows in enumerate(FRAMES)]
     refusal = raw.refusal(raw.header(SCHEMA), *DAMAGE[damage](frames, 2))
     assert (refusal.code(), "was due and" in refusal.details()) == (grpc.StatusCode.DATA_LOSS, True)
@@ -126,7 +126,7 @@ def test_a_frame_out_of_sequence_is_refused_when_it_comes(damage: str, raw: Any)
 def test_a_commit_that_counts_otherwise_commits_nothing(
     lie: dict[str, Any], raw: Any, lake: LakeClient
 ) -> None:
-    """The last message says what was sent; the refusal shows both counts."""
+    """The commit message's counts differ from what was received; the error has both."""
     frames = [raw.frame(number, rows) for number, rows in enumerate(FRAMES)]
     commit = raw.commit(*frames, **{"rows": 10, **lie})
     refusal = raw.refusal(raw.header(SCHEMA), *frames, commit)
@@ -137,7 +137,7 @@ def test_a_commit_that_counts_otherwise_commits_nothing(
 
 
 def test_a_stream_that_merely_ends_commits_nothing(raw: Any, lake: LakeClient) -> None:
-    """A killed client looks just like this."""
+    """As when the client is killed."""
     frames = [raw.frame(number, rows) for number, rows in enumerate(FRAMES)]
     for count in range(6):
         refusal = raw.refusal(raw.header(SCHEMA), *frames[:count])
@@ -195,7 +195,7 @@ def test_messages_out_of_place_are_refused(
     raw: Any,
     lake: LakeClient,
 ) -> None:
-    """Header, frames, commit: in this order and nothing else."""
+    """Only a header, frames and a commit, in this order, are accepted."""
     refusal = raw.refusal(*make(raw, raw.frame(0, FRAMES[0])))
     assert (refusal.code().name, words in refusal.details()) == (code, True), refusal.details()
     assert list(lake.tables("acme")) == []
@@ -210,7 +210,7 @@ def test_every_message_is_acknowledged_in_order(raw: Any) -> None:
 
 
 def test_null_in_a_key_is_refused_with_the_key_named(lake: LakeClient) -> None:
-    """With Delta's own `=`, such a row would be inserted again by every run."""
+    """With `=` in Delta's MERGE, such a row would be inserted again by every run."""
     schema = pa.schema([pa.field("id", pa.int64()), pa.field("day", pa.string()), pa.field("x", pa.int64())])
     rows: list[dict[str, Any]] = [
         {"id": 1, "day": "a", "x": 1},
@@ -224,7 +224,7 @@ def test_null_in_a_key_is_refused_with_the_key_named(lake: LakeClient) -> None:
 
 
 def test_duplicates_collapse_to_the_last_sent_and_are_counted(lake: LakeClient) -> None:
-    """Also over the borders of batches."""
+    """Also across batches."""
     spec = WriteSpec(ORDERS, "w", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
     pages = [[(1, "old"), (2, "x")], [(1, "newer"), (3, "y")], [(1, "newest"), (2, "z")]]
     result = lake.write(spec, [batch([{"id": i, "note": n} for i, n in page]) for page in pages])
@@ -236,7 +236,7 @@ VERSIONED = pa.schema([*SCHEMA, pa.field("version", pa.int64())])
 
 
 def test_the_greatest_version_wins_then_the_last_sent(lake: LakeClient) -> None:
-    """A page that arrives late cannot bring back an older row, neither within a write nor over the stored one."""
+    """A page that arrives late cannot replace a newer row, neither within a write nor in the table."""
 
     def send(write_id: str, *rows: tuple[int, str, int | None]) -> tuple[int, int, int, int]:
         sent = [{"id": i, "note": n, "version": v} for i, n, v in rows]
@@ -255,7 +255,7 @@ def test_the_greatest_version_wins_then_the_last_sent(lake: LakeClient) -> None:
     "text", ["' OR 1=1 --", "id", "NULL", "", " ", "ключ", "é", "e\u0301", "😀", "\x00", "a\nb", "%", "\\"]
 )
 def test_a_key_is_only_data(text: str, lake: LakeClient) -> None:
-    """SQL, emptiness, or letters that look alike: the row with exactly this key changes and no other."""
+    """For keys with SQL, empty keys and keys with similar letters, exactly that row changes."""
     schema = pa.schema([pa.field("id", pa.string(), nullable=False), pa.field("n", pa.int64())])
     others = ["1", "other", "è", "zzz"]
     upsert(lake, "a", [{"id": key, "n": 0} for key in [*others, text]], schema)
@@ -280,7 +280,7 @@ KEYS: dict[str, tuple[pa.DataType, Callable[[int], Any]]] = {
 
 @pytest.mark.parametrize("kind", KEYS)
 def test_a_key_of_any_type_finds_its_row(kind: str, small_files: LakeClient) -> None:
-    """Over many small files, ordered by that key; types without bounds in Delta's statistics among them."""
+    """In many small files ordered by that key; some types have no bounds in Delta's statistics."""
     key, value = KEYS[kind]
     schema = pa.schema(
         [
@@ -307,7 +307,7 @@ def test_a_key_of_any_type_finds_its_row(kind: str, small_files: LakeClient) -> 
 
 
 def test_values_compare_as_what_they_are(lake: LakeClient) -> None:
-    """NaN equals NaN, 0.0 equals -0.0, NULL equals NULL and nothing else; a repeat of a row is no update."""
+    """NaN equals NaN, 0.0 equals -0.0, and NULL equals only NULL; the same row again is no update."""
     schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("x", pa.float64())])
     values: list[tuple[float | None, str]] = [
         (float("nan"), "inserted"), (float("nan"), "unchanged"), (0.0, "updated"), (-0.0, "unchanged"),
@@ -320,7 +320,7 @@ def test_values_compare_as_what_they_are(lake: LakeClient) -> None:
 
 
 def test_rows_set_aside_are_kept_and_counted(lake: LakeClient) -> None:
-    """The rejects of a write stand in a table beside the dataset, under the write's id, once."""
+    """They are in the quarantine table, once, with the write's id."""
     spec = WriteSpec(ORDERS, "w", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
     aside = {
         "row_key": '["7"]',
@@ -367,7 +367,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def test_a_write_that_is_refused_leaves_nothing_in_the_quarantine(
     reason: str, when: str, lake: LakeClient
 ) -> None:
-    """Whatever it is refused for, and be it that another write of the same moment is the cause."""
+    """Whatever the reason, even if a concurrent write is the cause."""
     how, with_it = REFUSED[reason]
     spec = WriteSpec(ORDERS, "refused", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
     overtaking = replace(spec, write_id="overtaking")
@@ -399,7 +399,7 @@ def test_a_write_that_is_refused_leaves_nothing_in_the_quarantine(
 
 
 def test_single_values_set_aside_are_kept_and_are_no_rows(lake: LakeClient) -> None:
-    """They stand where rows set aside stand; the receipt tells them apart, also when it is asked for again."""
+    """They are in the quarantine too; the receipt counts them separately, also when it is asked for later."""
     spec = WriteSpec(ORDERS, "w", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
     aside = {"row_key": '["1"]', "column_name": "note", "value": "5", "reason": "no text", "record": "{}"}
     other = {**aside, "row_key": '["7"]', "column_name": "id"}
@@ -418,7 +418,9 @@ def test_single_values_set_aside_are_kept_and_are_no_rows(lake: LakeClient) -> N
 
 
 def test_what_only_a_repeat_sets_aside_is_kept_too(lake: LakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write that failed once its rejects were stored is read anew, and then holds others; none of them is lost."""
+    """A write that failed after its quarantine was committed is read again with other rows set aside; none of them is
+    lost.
+    """
     spec = WriteSpec(ORDERS, "w", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
     commit = Table.commit
 
@@ -455,7 +457,7 @@ def test_what_only_a_repeat_sets_aside_is_kept_too(lake: LakeClient, monkeypatch
 def test_a_control_total_that_differs_commits_nothing(
     expected: str, actual: str, words: str, lake: LakeClient
 ) -> None:
-    """Neither does one that cannot be compared."""
+    """Nor does one that is not a number."""
     spec = WriteSpec(ORDERS, "w", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
     with pytest.raises((CorruptedError, RejectedError), match=words):
         lake.write(spec, FRAMES, control_totals=[ControlTotal("spend", expected, actual)])
@@ -468,7 +470,7 @@ def test_a_control_total_that_differs_commits_nothing(
     "checkpoint", ["", "x" * 65_537, "😀" * 16_385, "a\nb", "a\x00", "\x7f"], ids=lambda c: ascii(c)[:12]
 )
 def test_a_checkpoint_that_could_not_be_kept_is_refused(checkpoint: str, lake: LakeClient) -> None:
-    """1 to 65,536 bytes of printable text; nothing is committed without it either."""
+    """A checkpoint is 1 to 65,536 bytes of printable text; otherwise nothing is committed."""
     spec = WriteSpec(ORDERS, "w", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
     with pytest.raises(RejectedError, match="a checkpoint is 1 to 65,536 bytes of printable text"):
         lake.write(spec, FRAMES, checkpoint=checkpoint)
@@ -502,7 +504,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def small_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeClient]:
-    """A lake that cuts its files after five rows, so that a few rows reach every path of a merge."""
+    """A lake with files of five rows, so that few rows reach every branch of a merge."""
     with running_lake(tmp_path_factory.mktemp("property"), target_file_rows=5) as client:
         yield client
 
@@ -542,7 +544,7 @@ def test_every_row_received_is_accounted_for(
 
 
 def test_a_receipt_says_which_commit_holds_the_rows(lake: LakeClient, tmp_path: Path) -> None:
-    """Version, bytes and URL are those of the table's own log."""
+    """Version, bytes and URL agree with the table's log."""
     first = upsert(lake, "a", [{"id": 1, "note": "x"}])
     second = upsert(lake, "b", [{"id": 1, "note": "y"}])
     log = Path(second.table_uri) / "_delta_log" / f"{second.table_version:020d}.json"

@@ -1,4 +1,6 @@
-"""Several lake writers behind one name, over one lake: calls are shared, and it does not matter who answers."""
+"""Several lake writers behind one name, over one lake: calls are spread over them, and any of them gives the same
+answers.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False)])
 
 
 def write(lake: LakeClient, number: int, table: str = "orders") -> int:
-    """Upserts one row under a write id of its own, as often as a source would; returns the table's version."""
+    """Upserts one row under its own write id, as a source would; returns the table's version."""
     spec = WriteSpec(TableRef("acme", table), f"w{number}", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
     for attempt in stamina.retry_context(on=BusyError, attempts=20, timeout=60):
         with attempt:
@@ -34,7 +36,7 @@ def together(*servers: LakeClient) -> Iterator[LakeClient]:
 
 
 def test_calls_are_shared_among_all_addresses(tmp_path: Path) -> None:
-    """Each server has a lake of its own here, so that one sees who was called."""
+    """Each server has its own lake here, which shows which one was called."""
     folders = [tmp_path / name for name in "abc"]
     with ExitStack() as stack:
         servers = [stack.enter_context(running_lake(folder)) for folder in folders]
@@ -47,7 +49,7 @@ def test_calls_are_shared_among_all_addresses(tmp_path: Path) -> None:
 
 
 def test_it_does_not_matter_who_answers(tmp_path: Path) -> None:
-    """Over one lake each replica sees what the others committed, and gives their receipt for a repeat."""
+    """Each replica sees what the others have committed, and gives their receipt for a repeat."""
     lake_folder = tmp_path / "lake"
     with (
         running_lake(lake_folder) as first,
@@ -62,7 +64,7 @@ def test_it_does_not_matter_who_answers(tmp_path: Path) -> None:
 
 
 def test_a_replica_that_ends_takes_no_work_with_it(tmp_path: Path) -> None:
-    """Its share of the calls goes to the others, on the connections that are there."""
+    """Its calls go to the others, over existing connections."""
     lake_folder = tmp_path / "lake"
     with running_lake(lake_folder) as stays, ExitStack() as rollout:
         leaves = rollout.enter_context(running_lake(lake_folder))
@@ -78,7 +80,7 @@ def test_a_replica_that_ends_takes_no_work_with_it(tmp_path: Path) -> None:
 def test_a_run_that_adds_a_column_while_another_moves_the_checkpoint_is_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The column's commit goes on top of whatever is there; the run's own must not."""
+    """The commit of the new column is based on any version; the run's own must be refused."""
     wider = SCHEMA.append(pa.field("note", pa.string()))
     orders = TableRef("acme", "orders")
     with running_lake(tmp_path / "lake") as first, running_lake(tmp_path / "lake") as second:
@@ -86,7 +88,7 @@ def test_a_run_that_adds_a_column_while_another_moves_the_checkpoint_is_stale(
         add_columns = Table.add_columns
 
         def overtaken(table: Table, columns: Sequence[pa.Field]) -> None:
-            """The other replica commits between this one's look at the table and its new column."""
+            """Lets the other replica commit between this one's check of the table and its new column."""
             monkeypatch.undo()
             newer = WriteSpec(orders, "newer", WriteMode.UPSERT, SCHEMA, unique_keys=("id",))
             second.write(newer, [], checkpoint="further")

@@ -1,4 +1,4 @@
-"""How this house speaks gRPC: one port, true readiness, a bounded end, and retries only where they are safe."""
+"""Servers and channels: one port, correct readiness, a bounded shutdown, and retries only where they are safe."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Health
 
 
 def test_grpcs_own_debug_log_stays_off(caplog: pytest.LogCaptureFixture) -> None:
-    """Also where everything else logs all that it does: it can stop a process for ever."""
+    """Also if everything else logs at DEBUG, because it can deadlock a process."""
     caplog.set_level(logging.DEBUG)
     assert not logging.getLogger("grpc._cython.cygrpc").isEnabledFor(logging.DEBUG)
 
@@ -43,7 +43,7 @@ def check(channel: grpc.Channel, service: str) -> Any:
 
 @pytest.mark.parametrize("service", ["", SERVICE])
 def test_a_server_that_takes_calls_is_serving(service: str, lake: LakeClient) -> None:
-    """The server as a whole and its service by name."""
+    """The server as a whole, and its service by name."""
     with grpc.insecure_channel(lake.target) as channel:
         assert check(channel, service) == SERVING
 
@@ -56,7 +56,7 @@ def test_a_service_that_is_not_here_has_no_health(lake: LakeClient) -> None:
 
 
 def test_a_draining_server_says_so_finishes_its_write_and_ends(served: Callable[..., Any]) -> None:
-    """SIGTERM: readiness turns at once, the write that was begun is committed, the process ends with 0."""
+    """After SIGTERM readiness changes at once, the open write is committed, and the exit code is 0."""
     with served() as server, grpc.insecure_channel(server.address) as channel:
         request = health_pb2.HealthCheckRequest(service=SERVICE)
         stub: Any = health_pb2_grpc.HealthStub(channel)
@@ -74,7 +74,7 @@ def test_a_draining_server_says_so_finishes_its_write_and_ends(served: Callable[
 
 
 def test_reflection_tells_what_is_served(lake: LakeClient) -> None:
-    """`grpcurl` and its like need no proto file."""
+    """So `grpcurl` and other tools need no proto file."""
     with grpc.insecure_channel(lake.target) as channel:
         names = ProtoReflectionDescriptorDatabase(channel).get_services()
     assert set(names) == {
@@ -86,7 +86,7 @@ def test_reflection_tells_what_is_served(lake: LakeClient) -> None:
 
 
 def test_a_second_server_cannot_take_the_same_port(lake: LakeClient, tmp_path: Path) -> None:
-    """By default gRPC lets it, and half of the calls go to either."""
+    """By default gRPC allows that, and half of the calls go to each."""
     services = lake_services(LakeSettings(root=str(tmp_path / "second")))
     settings = ServerSettings(port=int(lake.target.rpartition(":")[2]))
     with (
@@ -97,7 +97,7 @@ def test_a_second_server_cannot_take_the_same_port(lake: LakeClient, tmp_path: P
 
 
 def test_calls_beyond_the_servers_number_are_refused_at_once(tmp_path: Path) -> None:
-    """They do not queue without bound."""
+    """They are not queued without bound."""
     over = threading.Event()
 
     def stalling(number: int) -> Iterator[pb.WriteRequest]:
@@ -138,7 +138,7 @@ def _refusal(lake: LakeClient) -> BusyError | None:
 
 
 def test_only_unary_methods_are_ever_retried_by_the_channel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a client stream a retryPolicy loses messages silently (8 streams of 100), so no stream may have one."""
+    """A retryPolicy silently loses messages of a client stream (in 8 of 100 streams), so no stream may have one."""
     given: dict[str, Any] = {}
     real = grpc.insecure_channel
 

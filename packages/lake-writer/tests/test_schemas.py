@@ -1,4 +1,4 @@
-"""A write's schema is the table's, exactly; the refusal names the column and what differs."""
+"""A write's schema must be the table's; the error names the column and the difference."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def changed(column: pa.Field) -> pa.Schema:
 
 @pytest.fixture
 def table(lake: LakeClient) -> LakeClient:
-    """A lake whose `acme/orders` has SCHEMA and one row."""
+    """A lake in which `acme/orders` has SCHEMA and one row."""
     write(lake, SCHEMA, [ROW], "first")
     return lake
 
@@ -87,7 +87,7 @@ def table(lake: LakeClient) -> LakeClient:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_schema_that_differs_is_refused_exactly(schema: pa.Schema, words: str, table: LakeClient) -> None:
-    """Delta itself would write 1.7 into an int column as 1; nothing of such a write is begun."""
+    """Delta itself would write 1.7 into an integer column as 1; here nothing is written."""
     with pytest.raises(RejectedError, match=words):
         write(table, schema, [])
     assert table.describe(ORDERS).version == 1
@@ -110,7 +110,7 @@ def test_a_schema_that_differs_is_refused_exactly(schema: pa.Schema, words: str,
 def test_a_batch_that_differs_from_its_declared_schema_is_not_sent(
     values: dict[str, Any], words: str, table: LakeClient
 ) -> None:
-    """A frame carries no types, so numbers of another type would be read as other numbers: nothing is cast."""
+    """A frame has no types, so values would be decoded as other values; nothing is cast."""
     columns = {name: pa.array([ROW[name]], SCHEMA.field(name).type) for name in SCHEMA.names} | values
     batch = pa.RecordBatch.from_pydict(
         {name: column for name, column in columns.items() if column is not None}
@@ -131,7 +131,7 @@ def test_the_order_of_columns_does_not_matter(table: LakeClient) -> None:
 
 
 def test_a_new_nullable_column_is_added_and_old_rows_have_null(table: LakeClient) -> None:
-    """A row that comes again with a value in the new column is an update, the others are as they were."""
+    """A row that is sent again with a value in the new column is an update; other rows are not changed."""
     write(table, SCHEMA, [{**ROW, "id": 2}], "second")
     wider = SCHEMA.append(pa.field("colour", pa.string())).append(
         pa.field("size", pa.struct([("w", pa.int32())]))
@@ -153,7 +153,7 @@ def test_a_new_nullable_column_is_added_and_old_rows_have_null(table: LakeClient
 def test_a_refused_write_adds_no_column_and_makes_no_table(
     table: LakeClient, tmp_path: Path, spoiled: str
 ) -> None:
-    """It leaves the table as it was, also where it is refused while it is worked on."""
+    """Also if it is refused after its rows were received."""
     acme = tmp_path / "lake" / "acme"
     reject = pa.RecordBatch.from_pylist(
         [dict.fromkeys(QUARANTINE_SCHEMA.names, "x")], schema=QUARANTINE_SCHEMA
@@ -176,7 +176,7 @@ def test_a_refused_write_adds_no_column_and_makes_no_table(
 
 
 def test_null_in_a_new_column_changes_nothing(table: LakeClient) -> None:
-    """A row without a value for the new column equals the stored row, which has none either."""
+    """A row with NULL in the new column equals the stored row."""
     wider = SCHEMA.append(pa.field("colour", pa.string()))
     assert write(table, wider, [ROW], "second").rows_unchanged == 1
 
@@ -195,7 +195,7 @@ BAD_NAMES = [
     ),
 )
 def test_a_column_name_that_readers_would_trip_over_is_refused(name: str, inside: bool, raw: Any) -> None:
-    """The refusal shows the name, shortened, and the rule."""
+    """The error has the name, shortened, and the rule."""
     inner = pa.field(name, pa.int64())
     schema = pa.schema([ID, pa.field("deep", pa.list_(pa.struct([inner]))) if inside else inner])
     refusal = raw.refusal(raw.header(schema))
@@ -207,7 +207,7 @@ def test_a_column_name_that_readers_would_trip_over_is_refused(name: str, inside
 @pytest.mark.parametrize("names", [("x", "x"), ("x", "X"), ("id", "ID")])
 @pytest.mark.parametrize("inside", [False, True], ids=["column", "field"])
 def test_a_name_that_is_there_twice_is_refused(names: tuple[str, str], inside: bool, raw: Any) -> None:
-    """Upper and lower case are the same to most SQL engines."""
+    """Most SQL engines ignore case in names."""
     fields = [pa.field(name, pa.int64()) for name in names]
     key = pa.field("key", pa.int64(), nullable=False)
     schema = pa.schema([key, pa.field("deep", pa.struct(fields))] if inside else [key, *fields])
@@ -223,7 +223,7 @@ def test_a_name_that_is_there_twice_is_refused(names: tuple[str, str], inside: b
 def test_deep_nesting_is_refused_by_name(
     depth: int, nest: Callable[[pa.DataType], pa.DataType], raw: Any
 ) -> None:
-    """50 levels deep is no data; Arrow's own guard answers for what is deeper still."""
+    """50 levels are refused by this limit; Arrow itself refuses deeper nesting."""
     kind = pa.int64()
     for _ in range(depth):
         kind = nest(kind)
@@ -233,7 +233,7 @@ def test_deep_nesting_is_refused_by_name(
 
 
 def test_eight_levels_come_back_as_they_went_in(lake: LakeClient) -> None:
-    """The limit is not below what it says."""
+    """The documented limit is accepted."""
     kind: pa.DataType = pa.int64()
     value: Any = 5
     for _ in range(7):
@@ -266,7 +266,7 @@ def test_eight_levels_come_back_as_they_went_in(lake: LakeClient) -> None:
     ids=str,
 )
 def test_a_header_that_makes_no_sense_is_refused(fields: dict[str, Any], words: str, raw: Any) -> None:
-    """Every one is INVALID_ARGUMENT with a sentence; names never reach a predicate as text."""
+    """Each answers INVALID_ARGUMENT with a message; names are never inserted into a predicate as text."""
     schema = SCHEMA.append(pa.field("ratio", pa.float64()))
     refusal = raw.refusal(raw.header(schema, **fields))
     assert refusal.code() is grpc.StatusCode.INVALID_ARGUMENT, refusal.details()
@@ -286,7 +286,7 @@ REVERSED = [
 def test_a_window_that_holds_nothing_is_refused(
     lower: str, upper: str, column: str, lake: LakeClient
 ) -> None:
-    """Nothing would be replaced, and the checkpoint would move on. A read of such a range has no rows."""
+    """It would replace nothing, and the checkpoint would move. A read of such a range returns no rows."""
     schema = SCHEMA.append(pa.field("ratio", pa.float64())).append(pa.field("day", pa.date32()))
     window = ReplaceWindow((ColumnRange(column, lower, upper),))
     spec = WriteSpec(ORDERS, "w", WriteMode.REPLACE_WINDOW, schema, ("id",), window=window)
@@ -301,7 +301,7 @@ def test_a_window_that_holds_nothing_is_refused(
                 {"version_column": "clicks"}], ids=str,
 )  # fmt: skip
 def test_keys_are_fixed_by_the_first_write(changes: dict[str, Any], table: LakeClient) -> None:
-    """A second opinion on what identifies a row is refused, and both opinions are shown."""
+    """A write with other keys is refused, and the error has both."""
     with pytest.raises(
         RejectedError, match=r"the table was made with keys \['id'\].*this write declares"
     ) as caught:
@@ -310,7 +310,7 @@ def test_keys_are_fixed_by_the_first_write(changes: dict[str, Any], table: LakeC
 
 
 def test_two_servers_that_make_one_table_at_once_make_it_once(tmp_path: Path) -> None:
-    """Neither replaces the other's schema: a table is created by one commit, whoever was first."""
+    """A table is created by one commit, so neither server replaces the other's schema."""
     servers = [Tables(LakeSettings(str(tmp_path))) for _ in range(4)]
     schemas = [SCHEMA.append(pa.field(f"of_{number}", pa.int64())) for number in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -329,6 +329,6 @@ def test_two_servers_that_make_one_table_at_once_make_it_once(tmp_path: Path) ->
 
 
 def test_an_append_to_a_keyed_table_is_refused(table: LakeClient) -> None:
-    """It would make a key twice."""
+    """It could insert a key twice."""
     with pytest.raises(RejectedError, match="the table was made with keys"):
         table.write(WriteSpec(ORDERS, "w", WriteMode.APPEND, SCHEMA), [])

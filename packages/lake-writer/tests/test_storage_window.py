@@ -1,4 +1,4 @@
-"""Whatever is written in whatever order, the table is what a dictionary would be, and every receipt says so."""
+"""After any sequence of writes the table equals a model (a dictionary), and every receipt has the right counts."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ PartialKey = tuple[date | None, str | None, int | None]
 
 @dataclass(frozen=True)
 class Write:
-    """One write: rows, the window that it replaces (days, and orders or all of them), and keys that were set aside."""
+    """A write: rows, the window that it replaces (days, and some or all orders), and keys that were set aside."""
 
     rows: Sequence[Row]
     days: tuple[date, date] | None = None
@@ -67,13 +67,13 @@ class Write:
 
 @dataclass
 class Model:
-    """The table as a dictionary, one row after another; slow and plain."""
+    """The table as a dictionary, one row at a time."""
 
     versioned: bool
     table: dict[Key, Row] = field(default_factory=dict)
 
     def apply(self, write: Write) -> dict[str, int]:
-        """Applies a write; returns what its receipt must say."""
+        """Applies a write; returns the counts that its receipt must have."""
         newest: dict[Key, Row] = {}
         for row in write.rows:
             kept = newest.get(row[:3])
@@ -99,12 +99,12 @@ class Model:
 
     @staticmethod
     def version(row: Row) -> int:
-        """A row's version; none is older than any."""
+        """A row's version; NULL is older than all."""
         return -1 if row[3] is None else row[3]
 
     @staticmethod
     def in_window(key: Key, write: Write) -> bool:
-        """Whether the write accounts for this row."""
+        """Whether this row is in the write's window."""
         if write.mode is WriteMode.UPSERT:
             return False
         return (write.days is None or write.days[0] <= key[0] <= write.days[1]) and (
@@ -113,7 +113,7 @@ class Model:
 
     @staticmethod
     def set_aside(key: Key, write: Write) -> bool:
-        """Whether this may be a row that the write set aside: what it could not read of a key may be anything."""
+        """Whether the write may have set this row aside: a part of a key that could not be read may be any value."""
         return any(
             all(known in (None, part) for known, part in zip(aside, key, strict=True))
             for aside in write.aside
@@ -145,7 +145,7 @@ def spec(write: Write, write_id: str, versioned: bool = False) -> WriteSpec:
 
 
 def send(writer: LakeWriter, write: Write, write_id: str, versioned: bool) -> WriteResult:
-    """Sends a write to the use case itself, without a wire."""
+    """Sends a write directly to the use case, without gRPC."""
     members = None
     if write.members is not None:
         members = pa.Table.from_batches(
@@ -185,7 +185,7 @@ def _day(number: int, *lines: int) -> list[Row]:
 @given(st.booleans(), st.lists(writes, min_size=1, max_size=6))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 def test_a_table_is_what_a_dictionary_would_be(versioned: bool, history: list[Write]) -> None:
-    """Upserts and window replacements with duplicates, NULLs, versions and rows set aside, over many small files."""
+    """Upserts and window replacements with duplicates, NULLs, versions and rows set aside, in many small files."""
     with TemporaryDirectory() as folder:
         lake = LakeSettings(root=folder, target_file_rows=TARGET)
         writer, model = LakeWriter(lake), Model(versioned)
@@ -204,7 +204,9 @@ def test_a_table_is_what_a_dictionary_would_be(versioned: bool, history: list[Wr
 
 
 def files_are_in_order(lake: LakeSettings, total_rows: int) -> None:
-    """Files meet at most at their ends, none is empty or far too large, and their bounds and counts are true."""
+    """Checks that ranges of files overlap at most at their ends, that no file is empty or far too large, and that
+    bounds and counts are right.
+    """
     table = Tables(lake).open(ORDERS)
     assert table is not None
     files = table.files().sort("lower", "upper")
@@ -250,7 +252,7 @@ def stored(client: LakeClient) -> set[tuple[int, int, str]]:
 def test_rows_that_vanished_upstream_vanish_here(
     lake: LakeClient, write: Write, gone: set[tuple[int, int, str]]
 ) -> None:
-    """Of the window and only of the window, and the receipt counts them; the same again removes nothing."""
+    """Only within the window, and the receipt counts them; the same write again deletes nothing."""
     lake.write(spec(STORED, "stored"), [batch(STORED.rows)])
     before = stored(lake)
     members = (
@@ -277,7 +279,7 @@ def test_rows_that_vanished_upstream_vanish_here(
 def test_a_row_that_was_set_aside_has_not_vanished(
     lake: LakeClient, aside: Sequence[PartialKey], kept: set[tuple[int, int, str]]
 ) -> None:
-    """Its older version stays until the row fits again; and what could not be read of its key may be any row's."""
+    """Its older version stays until the row fits again; a part of its key that could not be read may be any value."""
     lake.write(spec(STORED, "stored"), [batch(STORED.rows)])
     write = Write([], JANUARY, aside=aside)
     receipt = lake.write(spec(write, "replace"), [], quarantined=[quarantined(write)])
@@ -287,7 +289,7 @@ def test_a_row_that_was_set_aside_has_not_vanished(
 
 
 def test_bytes_that_are_no_text_may_be_keys(lake: LakeClient) -> None:
-    """Such a row vanishes like any other; but when some row was set aside nobody can say that it is another."""
+    """Such a row is deleted like any other; but if a row was set aside, it may be that row, and stays."""
     schema = pa.schema([pa.field("id", pa.binary(), nullable=False)])
     spec = WriteSpec(
         ORDERS, "a", WriteMode.REPLACE_WINDOW, schema, ("id",), window=ReplaceWindow(member_columns=("id",))
@@ -302,7 +304,7 @@ def test_bytes_that_are_no_text_may_be_keys(lake: LakeClient) -> None:
 
 
 def test_a_replacement_that_fails_removes_nothing(lake: LakeClient, tmp_path: Path) -> None:
-    """Left half-way or refused at its commit, it has not begun to remove."""
+    """It is interrupted, or refused at its commit."""
     lake.write(spec(STORED, "stored"), [batch(STORED.rows)])
     before = stored(lake)
     with lake.begin(spec(Write([], JANUARY), "left")) as upload:

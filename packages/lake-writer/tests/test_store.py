@@ -1,4 +1,4 @@
-"""A lake on a store that speaks S3: it works like one in a folder, and what the store refuses is told as that."""
+"""A lake on a store that speaks S3 works as in a folder, and the store's refusals are reported as such."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ LOG = "acme/orders/_delta_log"
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[PretendS3]:
-    """One store for all tests here."""
+    """One S3 server for all tests here."""
     with pretend_s3() as made:
         yield made
 
 
 @pytest.fixture
 def store(s3: PretendS3) -> PretendS3:
-    """An empty bucket."""
+    """The server with an empty bucket."""
     s3.clear()
     return s3
 
 
 @pytest.fixture
 def lake(store: PretendS3) -> Iterator[LakeClient]:
-    """A lake in it."""
+    """A client of a lake in that bucket."""
     with running_lake("s3://lake", storage_options=store.options, log_checkpoint_interval=3) as client:
         yield client
 
@@ -81,7 +81,7 @@ def test_a_lake_on_a_store_works_as_one_in_a_folder(lake: LakeClient, store: Pre
 
 
 def test_upkeep_of_a_store_joins_and_deletes(store: PretendS3) -> None:
-    """Small files are joined, and what no version needs any more is deleted; a data file that was cut is named."""
+    """Small files are joined, files that no version needs are deleted, and a data file that was cut is named."""
     events = TableRef("acme", "events")
     with (
         running_lake("s3://lake", storage_options=store.options, min_retention_hours=0) as lake,
@@ -102,7 +102,7 @@ def test_upkeep_of_a_store_joins_and_deletes(store: PretendS3) -> None:
 
 
 def test_a_large_file_is_sent_in_parts_and_is_whole(lake: LakeClient, store: PretendS3) -> None:
-    """Up to 5 MiB it is one request, of which a kill leaves nothing; more goes in parts."""
+    """Up to 5 MiB are one request, of which a kill leaves nothing; more is uploaded in parts."""
     schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("blob", pa.binary())])
     noise = [{"id": number, "blob": random.Random(number).randbytes(2 * 1024**2)} for number in range(4)]
     large = WriteSpec(ORDERS, "large", WriteMode.UPSERT, schema, unique_keys=("id",))
@@ -128,7 +128,7 @@ HANGS: dict[str, tuple[str, Callable[[LakeClient], object]]] = {
 
 
 def vacuumed(lake: LakeClient) -> object:
-    """What a vacuum of the table did."""
+    """The result of a vacuum of the table."""
     with MaintenanceClient(lake.target) as upkeep:
         return upkeep.vacuum(ORDERS)
 
@@ -141,7 +141,7 @@ def tenants(lake: LakeClient) -> list[str]:
 
 @pytest.mark.parametrize("what", HANGS)
 def test_a_request_that_hangs_keeps_nobody_else_waiting(store: PretendS3, what: str) -> None:
-    """Nothing that a store is asked holds Python's lock: whatever hangs, another tenant asks, writes and reads."""
+    """No request to the store holds the GIL: whatever hangs, another tenant asks, writes and reads."""
     pattern, call = HANGS[what]
     options = {**store.options, "timeout": "10s"}
     with running_lake("s3://lake", storage_options=options) as lake, ThreadPoolExecutor(2) as callers:
@@ -161,7 +161,7 @@ def test_a_request_that_hangs_keeps_nobody_else_waiting(store: PretendS3, what: 
 def test_a_server_ends_in_bounded_time_though_its_store_hangs(
     store: PretendS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As one whose disk hangs."""
+    """As with a disk that hangs."""
     for name in (
         "aws_endpoint",
         "aws_allow_http",
@@ -201,7 +201,7 @@ MAY_PASS = [(503, "SlowDown"), (500, "InternalError"), (429, "TooManyRequests"),
 
 
 def told(lake: LakeClient, *asked: str) -> list[tuple[str, LakeError]]:
-    """What each call is told, or those that are asked for."""
+    """The errors of all calls, or of the given ones."""
     with MaintenanceClient(lake.target) as upkeep:
         calls: dict[str, Any] = {
             "write": lambda: lake.write(spec("orders", "second"), [batch([[2, 2]])], checkpoint="c-2"),
@@ -229,7 +229,7 @@ def told(lake: LakeClient, *asked: str) -> list[tuple[str, LakeError]]:
 def test_what_only_a_person_can_mend_is_not_sent_again(
     lake: LakeClient, store: PretendS3, answer: tuple[int, str]
 ) -> None:
-    """The status and the store's own code are told, for every call."""
+    """The error has the status and the store's own code, for every call."""
     lake.write(spec("orders", "first"), [batch([[1, 1]])], checkpoint="c-1")
     store.refuse(*answer)
     for name, error in told(lake):
@@ -239,7 +239,7 @@ def test_what_only_a_person_can_mend_is_not_sent_again(
 
 @pytest.mark.parametrize("answer", MAY_PASS, ids=str)
 def test_what_may_pass_is_sent_again(lake: LakeClient, store: PretendS3, answer: tuple[int, str]) -> None:
-    """A store that is busy, or fails."""
+    """The store is busy or fails."""
     lake.write(spec("orders", "first"), [batch([[1, 1]])], checkpoint="c-1")
     store.refuse(*answer)
     # Others are asked again by the client, with pauses.
@@ -248,7 +248,7 @@ def test_what_may_pass_is_sent_again(lake: LakeClient, store: PretendS3, answer:
 
 
 def test_rights_to_read_alone_make_no_unknown_outcome(lake: LakeClient, store: PretendS3) -> None:
-    """A commit that the store refused does not arrive there later; nor does a data file, or a new table."""
+    """A commit, a data file or a new table that the store refused cannot appear later."""
     lake.write(spec("orders", "first"), [batch([[1, 1]])], checkpoint="c-1")
     before = store.names()
     store.refuse(403, "AccessDenied", "PUT", "POST")
@@ -262,7 +262,7 @@ def test_rights_to_read_alone_make_no_unknown_outcome(lake: LakeClient, store: P
 
 
 def test_a_bucket_that_is_not_there_is_no_empty_lake(store: PretendS3) -> None:
-    """Neither `no checkpoint yet` nor a table that no write has made."""
+    """It is neither reported as having no checkpoint, nor as a table that does not exist."""
     with running_lake("s3://nowhere", storage_options=store.options) as lake:
         for name, error in told(lake):
             assert (type(error), error.reason) == (RejectedError, "STORAGE_REFUSED"), name
@@ -270,7 +270,7 @@ def test_a_bucket_that_is_not_there_is_no_empty_lake(store: PretendS3) -> None:
 
 
 def test_a_log_that_is_gone_is_damage(lake: LakeClient, store: PretendS3) -> None:
-    """A table whose data files are still there is not begun anew over them; one of which nothing is there is none."""
+    """A table whose data files still exist is not created anew; a table without any file does not exist."""
     lake.write(spec("orders", "first"), [batch([[1, 1]])], checkpoint="c-1")
     for key in store.names(LOG):
         store.delete(key)
@@ -308,9 +308,9 @@ CHECKPOINT = f"{3:020d}.checkpoint.parquet"
 
 @pytest.mark.parametrize("where", ["folder", "store"])
 def test_a_damaged_log_is_told_by_the_name_of_the_file(tmp_path: Path, store: PretendS3, where: str) -> None:
-    """On a store as on a disk, for every way in which a file that the newest version needs may be spoiled.
+    """On a store as on a disk, for each kind of damage to a file that the newest version needs.
 
-    But for a newest commit that is gone: without it a table is what it was before, and nothing tells of another.
+    Except that a missing newest commit cannot be noticed: without it the table is at the version before.
     """
     root, options = (str(tmp_path), {}) if where == "folder" else ("s3://lake", store.options)
     settings: dict[str, Any] = {"log_checkpoint_interval": 3, "storage_options": options}

@@ -1,4 +1,4 @@
-"""Vacuum: what no version within the retention needs is deleted, and never anything else, whatever a clock says."""
+"""Vacuum deletes what no version within the retention needs, and nothing else, whatever the clocks say."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WEEK = 168
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[LakeClient]:
-    """A lake whose table `orders` has five versions; each but the first, which is empty, is one file of one row."""
+    """A lake whose table `orders` has five versions. The first is empty; each other one is one file with one row."""
     with running_lake(tmp_path / "lake") as client:
         for version in range(1, 5):
             client.write(spec("orders", f"w{version}"), [batch([[1, version]])], checkpoint=f"c-{version}")
@@ -33,7 +33,7 @@ def lake(tmp_path: Path) -> Iterator[LakeClient]:
 
 @pytest.fixture
 def upkeep(lake: LakeClient) -> Iterator[MaintenanceClient]:
-    """The operator's client of the same server."""
+    """The maintenance client of the same server."""
     with MaintenanceClient(lake.target) as client:
         yield client
 
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def commit(folder: Path, version: int) -> Path:
-    """A version's commit file."""
+    """The path of a version's commit file."""
     return folder / "_delta_log" / f"{version:020d}.json"
 
 
@@ -57,13 +57,13 @@ def added(folder: Path, version: int) -> Path:
 
 
 def age(path: Path, days: float) -> None:
-    """Makes a file so many days old, for the storage."""
+    """Makes a file this many days old by the storage's clock."""
     then = time.time() - days * DAY
     os.utime(path, (then, then))
 
 
 def made(folder: Path, version: int, days: float) -> None:
-    """Makes a version so many days old, with its file."""
+    """Makes a version and its data file this many days old."""
     age(commit(folder, version), days)
     if version:
         age(added(folder, version), days)
@@ -72,7 +72,7 @@ def made(folder: Path, version: int, days: float) -> None:
 def test_what_only_old_versions_need_is_deleted(
     lake: LakeClient, upkeep: MaintenanceClient, folder: Path
 ) -> None:
-    """A week ago version 2 was current: it and all after it stay whole, though its file is older than that."""
+    """A week ago version 2 was current, so it and all later versions stay readable, although its file is older."""
     for version, days in ((0, 30), (1, 20), (2, 10), (3, 5), (4, 1)):
         made(folder, version, days)
     files = [added(folder, version) for version in range(1, 5)]
@@ -113,7 +113,7 @@ def test_a_table_that_rests_keeps_its_newest_version(
 def test_a_file_that_no_commit_names_yet_is_kept_until_it_is_old(
     lake: LakeClient, upkeep: MaintenanceClient, folder: Path
 ) -> None:
-    """It may be a write's that is on its way to its commit; a week later that write is dead."""
+    """An open write may be about to commit it; after a week that write has ended."""
     orphan = folder / "part-00000-of-a-write-under-way-c000.zstd.parquet"
     orphan.write_bytes(b"rows")
     strange = folder / "notes.txt"
@@ -133,7 +133,7 @@ def test_a_file_that_no_commit_names_yet_is_kept_until_it_is_old(
 def test_a_writers_wrong_clock_takes_nothing_from_a_reader(
     lake: LakeClient, upkeep: MaintenanceClient, folder: Path
 ) -> None:
-    """By the log all was replaced in 2001; by the storage's clock it was just now."""
+    """By the log, all files were replaced in 2001; by the storage's clock, just now."""
     for version in range(5):
         actions = [json.loads(line) for line in commit(folder, version).read_text().splitlines()]
         for action in actions:
@@ -151,7 +151,7 @@ def test_a_writers_wrong_clock_takes_nothing_from_a_reader(
 def test_a_retention_that_protects_nobody_is_refused(
     upkeep: MaintenanceClient, folder: Path, hours: int
 ) -> None:
-    """Also in a dry run, and nothing is deleted."""
+    """Also in a dry run; nothing is deleted."""
     for version in range(5):
         made(folder, version, 400)
     for dry_run in (True, False):
@@ -162,13 +162,13 @@ def test_a_retention_that_protects_nobody_is_refused(
 
 
 def test_no_table_is_said(upkeep: MaintenanceClient) -> None:
-    """In the words of every other call."""
+    """With the same error as in all other calls."""
     with pytest.raises(NotFoundError, match="acme/nothing: there is no such table"):
         upkeep.vacuum(TableRef("acme", "nothing"))
 
 
 def test_what_was_compacted_away_is_vacuumed_later(tmp_path: Path) -> None:
-    """The small files are needed by the versions before, and then by nobody."""
+    """Earlier versions need the small files until they are older than the retention."""
     folder = tmp_path / "acme" / "orders"
     with running_lake(tmp_path, target_file_rows=2) as lake:
         lake.write(spec("orders", "all"), [batch([[key, 0] for key in range(20)])])
@@ -183,7 +183,7 @@ def test_what_was_compacted_away_is_vacuumed_later(tmp_path: Path) -> None:
 
 
 def test_the_last_write_is_told_and_an_unchanged_one_counts(lake: LakeClient) -> None:
-    """By it a table is fresh or not: a run that found nothing new has looked all the same."""
+    """It shows whether a table is fresh; a run that found nothing new counts too."""
     first = lake.describe(ORDERS)
     receipt = lake.write(spec("orders", "same"), [batch([[1, 4]])])
     assert receipt.rows_unchanged == 1

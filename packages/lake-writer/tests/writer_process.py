@@ -1,7 +1,7 @@
-"""A caller in a process of its own: reads its work from stdin, says when it is ready, and waits to be let go.
+"""A caller in its own process: reads its work from stdin, prints when it is ready, and waits for a line to begin.
 
-`write` sends the writes of each item and prints their receipts; `hang` sends messages by hand up to where it is told
-to stop, prints when the server has taken them, and never ends by itself.
+`write` sends the writes of each item and prints their receipts. `hang` sends messages up to a given point, prints when
+the server has received them, and never ends by itself.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("value"
 
 
 def spec(dataset: str, write_id: str, mode: str = "upsert") -> WriteSpec:
-    """The header of a write of `SCHEMA`."""
+    """A header for a write of `SCHEMA`."""
     keys = () if mode == "append" else ("id",)
     return WriteSpec(TableRef("acme", dataset), write_id, WriteMode(mode), SCHEMA, keys)
 
 
 def batch(rows: list[list[int]]) -> pa.RecordBatch:
-    """Rows of `SCHEMA`."""
+    """A batch of `SCHEMA`."""
     return pa.record_batch([[row[0] for row in rows], [row[1] for row in rows]], schema=SCHEMA)
 
 
 def write(target: str, writes: list[dict[str, Any]]) -> None:
-    """Sends each write, again while it may succeed later, and prints its receipt."""
+    """Sends each write, repeats it while the error is retriable, and prints its receipt."""
     with LakeClient(target) as client:
         client.checkpoint(TableRef("acme", "nothing"))  # connects
         print("ready", flush=True)
@@ -49,7 +49,7 @@ def write(target: str, writes: list[dict[str, Any]]) -> None:
 
 
 def hang(target: str, frames: int) -> None:
-    """Sends a header and frames, and keeps the call open."""
+    """Sends a header and frames, and leaves the call open."""
     rows = bytes(batch([[1, 1], [2, 2]]).serialize())
     header = pb.WriteRequest(header=spec_to_wire(spec("orders", "hanging")))
     sent = [

@@ -23,7 +23,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
-from vendors import VENDORS, Pretend
+from vendors import TENANTS, VENDORS, Pretend
 
 from weathervane.lake import LakeClient, LakeError
 from weathervane.source import SourceError, TableSummary, aside_by_table
@@ -33,7 +33,6 @@ HOME = Path(os.environ.get("WEATHERVANE_DEMO_HOME", ROOT / ".demo")).resolve()
 STEP = 36 * 3600
 """How far the vendors' clocks run between two rounds, in seconds."""
 _SHOWN = ("rows_inserted", "rows_updated", "rows_unchanged", "rows_deleted", "rows_quarantined")
-TENANTS = ("acme", "umi_japan")
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 

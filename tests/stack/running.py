@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from uuid import UUID
 
 import stamina
@@ -19,6 +19,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from processes import Stack
+from vendors import Pretend, Vendor
 
 from weathervane.flow import SILENCE, deploy
 from weathervane.lake import LakeClient
@@ -26,18 +27,6 @@ from weathervane.lake import LakeClient
 PATIENCE = 600.0
 """Seconds that a test waits for what takes one minute on a quiet machine."""
 ENDED = {StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED}
-
-
-class Pretend(Protocol):
-    """Both tenants' pretend accounts at one vendor."""
-
-    environment: dict[str, str]
-
-    def advance(self, seconds: int) -> None:
-        """Lets the vendor's clock run."""
-
-    def differences(self, lake: LakeClient) -> Iterator[str]:
-        """One line for each table that is not what the vendor says it should be."""
 
 
 class Deployed:
@@ -104,16 +93,16 @@ class Deployed:
 @contextmanager
 def deployed(
     home: Path,
-    vendors: Sequence[Callable[[Stack, datetime], Pretend]],
+    vendors: Sequence[Vendor],
     *,
     server: Mapping[str, str] | None = None,
     silence: timedelta = SILENCE,
-) -> Iterator[tuple[Deployed, list[Any]]]:
+) -> Iterator[tuple[Deployed, list[Pretend]]]:
     """Starts everything but a worker, and registers what all packages deploy.
 
     Args:
         home: An empty folder.
-        vendors: What starts each vendor.
+        vendors: The vendors to start.
         server: Settings of the Prefect server.
         silence: After how long without a sign a run is taken for dead.
     """
@@ -124,7 +113,7 @@ def deployed(
         writer = stack.module(
             "lake-writer", "weathervane.lake.server", "--lake", str(home / "lake"), "--port", "0"
         )
-        running = [vendor(stack, begins) for vendor in vendors]
+        running = [vendor.start(stack, begins) for vendor in vendors]
         deploy(prefect["PREFECT_API_URL"], silence=silence)
         worker = prefect | {
             "WEATHERVANE_LAKE_ADDRESS": writer["address"],

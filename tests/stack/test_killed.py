@@ -10,9 +10,9 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from demo_google_ads import PretendGoogleAds
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.schedules import CronSchedule
+from vendors import VENDORS, Pretend
 
 from weathervane.lake import TableRef
 
@@ -26,7 +26,7 @@ class Survivor:
     """What is there when the first machine is gone."""
 
     deployed: Deployed
-    vendor: PretendGoogleAds
+    vendor: Pretend
     run: UUID
     """What the first machine was running."""
     rows: int
@@ -39,7 +39,10 @@ def survivor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survivor]:
     home = tmp_path_factory.mktemp("killed")
     # As short as Prefect's shortest heartbeat, 30 s, allows.
     silence = timedelta(seconds=75)
-    with deployed(home, [PretendGoogleAds], silence=silence) as (stage, (google,)):
+    with deployed(home, [one for one in VENDORS if one.source == "google_ads"], silence=silence) as (
+        stage,
+        (google,),
+    ):
         environment = stage.worker | google.environment
         worker = stage.stack.worker("first", environment)
         with Hold(control_of(google, "GOOGLE_ADS", "acme"), skip=3, resource="campaign") as hold:

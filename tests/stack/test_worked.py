@@ -12,20 +12,16 @@ from typing import Any
 
 import pytest
 from control import post
-from demo_google_ads import PretendGoogleAds
-from demo_klaviyo import PretendKlaviyo
-from demo_meta_ads import PretendMetaAds
-from demo_shopify import PretendShopify
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolUpdate
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Scheduled
+from vendors import TENANTS, VENDORS, Pretend
 
 from weathervane.klaviyo import KlaviyoCredentialsBlock
 from weathervane.lake import TableRef
 
 from .running import ENDED, Deployed, Hold, control_of, deployed, patiently
 
-TENANTS = ("acme", "umi_japan")
 ORDERS = "ingest_shopify_orders/shopify-orders-ingestion"
 KLAVIYO = "ingest_klaviyo_campaigns/klaviyo-campaigns-ingestion"
 META = "ingest_meta_ads/meta-ads-ingestion"
@@ -39,7 +35,6 @@ NIGHTS = {
     "ingest_shopify_products/shopify-products-ingestion": 7,
 }
 """Deployments, and of how many days their runs are due."""
-VENDORS = (PretendShopify, PretendMetaAds, PretendGoogleAds, PretendKlaviyo)
 PAUSE = 7_200
 """Seconds for which Klaviyo's reports of one tenant are throttled."""
 WRONG = "EAAcanary0000wrong"
@@ -53,7 +48,8 @@ class Morning:
     """What there is after the worker has done what was due."""
 
     deployed: Deployed
-    vendors: dict[type, Any]
+    vendors: dict[str, Pretend]
+    """By source."""
     began: datetime
     due: dict[str, list[FlowRun]]
     """By deployment: the runs of its schedule, the oldest first."""
@@ -71,15 +67,15 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Morning]:
         "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
     }
     with deployed(home, VENDORS, server=server) as (stage, running):
-        vendors = dict(zip(VENDORS, running, strict=True))
+        vendors = dict(zip((vendor.source for vendor in VENDORS), running, strict=True))
         environment = stage.worker | {"WEATHERVANE_META_ADS__BROKEN__ACCESS_TOKEN": WRONG}
-        meta = vendors[PretendMetaAds].environment
+        meta = vendors["meta_ads"].environment
         environment["WEATHERVANE_META_ADS__BROKEN__API_URL"] = meta["WEATHERVANE_META_ADS__ACME__API_URL"]
-        for kind, vendor in vendors.items():
-            if kind is not PretendKlaviyo:
+        for source, vendor in vendors.items():
+            if source != "klaviyo":
                 environment |= vendor.environment
-        _save_blocks(vendors[PretendKlaviyo].environment)
-        klaviyo = control_of(vendors[PretendKlaviyo], "KLAVIYO", "acme")
+        _save_blocks(vendors["klaviyo"].environment)
+        klaviyo = control_of(vendors["klaviyo"], "KLAVIYO", "acme")
         throttle = {"name": "throttled", "times": 1, "retry_after": PAUSE}
         post(f"{klaviyo}/faults", throttle | {"match": {"endpoint": "campaign-values-reports"}})
         # One place: who is put off has to leave it.
@@ -129,7 +125,7 @@ def test_each_deployment_is_run_by_its_schedule_for_every_tenant(morning: Mornin
     # What these are about has a test of its own.
     assert told == wanted | {(KLAVIYO, "acme"): "Deferred", (META, "broken"): "Failed"}
     assert {run.name.split(" · ")[0] for run in morning.children.values()} == {*TENANTS, "broken"}
-    others = [vendor for kind, vendor in morning.vendors.items() if kind is not PretendKlaviyo]
+    others = [vendor for source, vendor in morning.vendors.items() if source != "klaviyo"]
     assert morning.deployed.differences(others) == []
 
 
@@ -175,7 +171,7 @@ def test_one_tenants_failure_is_that_tenants(morning: Morning) -> None:
 
 def test_a_throttle_of_hours_puts_the_run_off_and_leaves_its_place_to_others(morning: Morning) -> None:
     """The run waits for as long as the vendor says, in nobody's way; then it brings what was left."""
-    stage, klaviyo = morning.deployed, morning.vendors[PretendKlaviyo]
+    stage, klaviyo = morning.deployed, morning.vendors["klaviyo"]
     run = morning.children[KLAVIYO, "acme"]
     assert (run.state_name, morning.children[KLAVIYO, "umi_japan"].state_name) == ("Deferred", "Loaded")
     assert run.state is not None
@@ -197,7 +193,7 @@ def test_a_throttle_of_hours_puts_the_run_off_and_leaves_its_place_to_others(mor
 
 def test_a_cancelled_run_leaves_the_lake_as_it_was_and_the_next_completes_it(morning: Morning) -> None:
     """Cancelled in the middle of a slice, a run ends soon, nothing of the slice is there, and no slot is kept."""
-    stage, shopify = morning.deployed, morning.vendors[PretendShopify]
+    stage, shopify = morning.deployed, morning.vendors["shopify"]
     tables = [TableRef("acme", dataset) for dataset in ("shopify_orders", "shopify_order_lines")]
     shopify.advance(36 * 3600)
     behind = stage.differences([shopify], "acme/shopify_order")

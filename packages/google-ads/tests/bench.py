@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from weathervane.google_ads import (
@@ -19,8 +18,6 @@ from weathervane.google_ads.sandbox import RunningGoogleAds
 from weathervane.lake import LakeClient, NotFoundError, TableRef
 from weathervane.source import Ingestion, IngestionSummary, SliceResult
 
-Row = Mapping[str, Any]
-
 LEVELS = {
     "google_ads_customers": "customer",
     "google_ads": "campaign",
@@ -30,40 +27,6 @@ LEVELS = {
 """Table -> the vendor's level."""
 
 _runs = itertools.count(1)
-
-
-def expected(level: str, row: Row) -> dict[str, Any]:
-    """What the lake must hold of a row of the vendor's truth; read by hand, without the source's own declarations."""
-    metrics = row["metrics"]
-    found = {
-        "customer_id": row["customer"]["id"],
-        "date": date.fromisoformat(row["segments"]["date"]),
-        "currency": row["customer"]["currencyCode"],
-        "time_zone": row["customer"]["timeZone"],
-        "impressions": int(metrics["impressions"]),
-        "clicks": int(metrics["clicks"]),
-        "cost_micros": int(metrics["costMicros"]),
-        "spend": Decimal(metrics["costMicros"]) / 1_000_000,
-        "conversions": float(metrics["conversions"]),
-        "conversions_value": float(metrics["conversionsValue"]),
-        "all_conversions": float(metrics["allConversions"]),
-        "view_through_conversions": int(metrics["viewThroughConversions"]),
-    }
-    if level != "customer":
-        found["campaign_id"] = row["campaign"]["id"]
-    if level == "campaign":
-        found["campaign_name"] = row["campaign"]["name"]
-        found["campaign_status"] = row["campaign"]["status"]
-    if level in ("ad_group", "ad_group_ad"):
-        found["ad_group_id"] = row["adGroup"]["id"]
-    if level == "ad_group_ad":
-        found["ad_id"] = row["adGroupAd"]["ad"]["id"]
-    return found
-
-
-def key(row: Row) -> tuple[Any, ...]:
-    """What names a row, at any level."""
-    return tuple(row.get(name) for name in ("customer_id", "campaign_id", "ad_group_id", "ad_id", "date"))
 
 
 class Bench:
@@ -123,15 +86,10 @@ class Bench:
 
     def assert_true(self) -> None:
         """Every table holds the vendor's rows, each once, with the vendor's values, and no other."""
-        for table, level in LEVELS.items():
-            truth = {key(row): row for row in (expected(level, row) for row in self.vendor.truth(level))}
-            rows = self.rows(table)
-            held = {key(row): row for row in rows}
-            assert truth, f"the vendor has nothing at level {level}, so this proves nothing"
-            assert len(held) == len(rows), f"{table} holds a key twice"
-            assert sorted(truth) == sorted(held), f"{table}: {sorted(truth.keys() ^ held.keys())[:3]}"
-            for name, row in truth.items():
-                assert {column: held[name][column] for column in row} == row, f"{table} {name}"
+        for table in LEVELS:
+            truth = self.vendor.table(table)
+            assert truth.rows, f"the vendor has no rows of {table}, so this proves nothing"
+            assert truth.difference(self.rows(table)) is None, table
 
     def queries(self, resource: str | None = None) -> list[Mapping[str, Any]]:
         """The searchStream calls that were seen, of one resource or all but the lists of accounts."""

@@ -11,7 +11,7 @@ import pytest
 from weathervane.klaviyo._tables.reports import Quarter, quarters_of, report_request
 from weathervane.source import ConfigurationError, ContractError, IncompleteError
 
-from .bench import MESSAGES, METRIC, REPORTS
+from .bench import CAMPAIGNS, MESSAGES, METRIC, REPORTS
 
 
 def test_each_message_is_reported_once_in_the_quarter_of_its_sending(begin):
@@ -65,6 +65,22 @@ def test_a_campaign_that_vanished_leaves_the_quarters_that_are_read_again(begin)
     counts = bench.run(reports=True).metadata["datasets"][REPORTS]
     assert counts.rows_deleted >= 1
     assert newest["message_id"] not in {row["message_id"] for row in bench.rows(REPORTS)}
+
+
+def test_what_a_deleted_campaign_left_is_what_the_account_says_it_may_be(begin):
+    """Its row and its messages with the time at which it was missed, later than its deletion; nothing else of it."""
+    bench = begin(campaigns=40)
+    bench.run(reports=True)
+    gone = min(bench.rows(REPORTS), key=lambda row: row["period_start"])["campaign_id"]
+    bench.account.change("delete", id=gone)
+    tables = bench.account.tables
+    told = [table for table in tables if bench.account.table(table).difference(bench.rows(table))]
+    assert told == [CAMPAIGNS, MESSAGES]
+    bench.account.advance(60)
+    bench.run(reports=True)
+    for table in tables:
+        assert gone in {row["campaign_id"] for row in bench.rows(table)}
+        assert bench.account.table(table).difference(bench.rows(table)) is None, table
 
 
 def test_an_empty_report_of_a_quarter_with_sendings_is_not_believed(begin):

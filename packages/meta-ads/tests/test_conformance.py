@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +62,8 @@ class World:
         }
 
     def truth(self, dataset: str, tenant: str) -> list[Mapping[str, Any]]:
-        """What the accounts' rows hold, a few columns of each."""
-        rows = list(self._meta.truth("insights_adset"))
-        if dataset == "meta_ads":
-            return [
-                {**_key(tenant, row), "spend": Decimal(row["spend"]), "reach": _whole(row.get("reach"))}
-                for row in rows
-            ]
-        return [found for row in rows for found in _actions(tenant, row)]
+        """What the accounts' rows hold."""
+        return [{"tenant_id": tenant, **row} for row in self._meta.table(dataset).rows]
 
     def change(self) -> None:
         """A day later, an ad's spend of the day before is another one."""
@@ -109,28 +101,6 @@ class World:
     def mend(self) -> None:
         """All is well again."""
         self._meta.faults.clear()
-
-
-def _key(tenant: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    day = date.fromisoformat(row["date_start"])
-    return {"tenant_id": tenant, "account_id": row["account_id"], "adset_id": row["adset_id"], "date": day}
-
-
-def _actions(tenant: str, row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    columns = {"actions": "actions", "action_values": "action_value", "conversions": "conversions"}
-    for name, column in columns.items():
-        for entry in row.get(name) or ():
-            for window in ("value", "1d_click", "7d_click", "28d_click", "1d_view"):
-                if window in entry:
-                    key = (entry["action_type"], "default" if window == "value" else window)
-                    found.setdefault(key, dict.fromkeys(columns.values()))[column] = Decimal(entry[window])
-    for (action_type, window), values in found.items():
-        yield {**_key(tenant, row), "action_type": action_type, "attribution_window": window, **values}
-
-
-def _whole(text: str | None) -> int | None:
-    return None if text is None else int(text)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

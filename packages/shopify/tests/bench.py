@@ -20,6 +20,7 @@ from weathervane.shopify._reader.orders import OrdersReader
 from weathervane.shopify._reader.products import ProductsReader
 from weathervane.shopify._settings import ShopifySettings
 from weathervane.shopify.sandbox import RunningShopify
+from weathervane.shopify.sandbox._truth import product_row
 from weathervane.source import Ingestion, IngestionSummary, SliceResult
 
 ORDERS, LINES = "shopify_orders", "shopify_order_lines"
@@ -172,15 +173,13 @@ def number(gid: str | None) -> str | None:
 
 
 def expected(bench: Bench, dataset: str) -> dict[tuple[str, ...], dict[str, Any]]:
-    """What a table must hold, by key, worked out of the shop's own records by hand."""
+    """What a table must hold, by key, when it was read before each deletion; orders with their lists."""
     world = bench.shop.world
-    make = {
-        ORDERS: lambda one: _order(one, world),
-        LINES: lambda one: _line(one, world),
-        PRODUCTS: _product,
-        VARIANTS: lambda one: _variant(one, world),
-    }[dataset]
-    rows = [make(one) for one in bench.shop.truth(dataset)]
+    rows = [dict(row) for row in bench.shop.table(dataset).rows]
+    if dataset == PRODUCTS:
+        rows += map(product_row, world.deleted_products.values())
+    if dataset == ORDERS:
+        rows = [row | _lists(order) for row, order in zip(rows, world.orders.values(), strict=True)]
     return {_key(dataset, row): row for row in rows}
 
 
@@ -190,96 +189,15 @@ _KEYS = {
     PRODUCTS: ("product_id",),
     VARIANTS: ("product_id", "variant_id"),
 }
-_BAGS = {
-    "total_price": "totalPriceSet",
-    "current_total_price": "currentTotalPriceSet",
-    "subtotal_price": "subtotalPriceSet",
-    "current_subtotal_price": "currentSubtotalPriceSet",
-    "total_discounts": "totalDiscountsSet",
-    "total_tax": "totalTaxSet",
-    "total_shipping_price": "totalShippingPriceSet",
-    "total_refunded": "totalRefundedSet",
-    "net_payment": "netPaymentSet",
-}
-_PRESENTMENT = ("total_price", "current_total_price", "total_refunded")
 
 
-def _order(order: Mapping[str, Any], world: Any) -> dict[str, Any]:
-    customer = world.live(order.get("customer"))
-    amounts = {name: _amount(order.get(bag), "shopMoney") for name, bag in _BAGS.items()}
-    amounts |= {f"{n}_presentment": _amount(order.get(_BAGS[n]), "presentmentMoney") for n in _PRESENTMENT}
-    return amounts | {
-        "order_id": number(order["id"]),
-        "shop": "acme.myshopify.com",
-        "name": order["name"],
-        "created_at": moment(order["createdAt"]),
-        "updated_at": moment(order["updatedAt"]),
-        "processed_at": moment(order["processedAt"]),
-        "closed_at": moment(order["closedAt"]),
-        "cancelled_at": moment(order["cancelledAt"]),
-        "cancel_reason": order["cancelReason"],
-        "test": order["test"],
-        "financial_status": order["displayFinancialStatus"],
-        "fulfillment_status": order["displayFulfillmentStatus"],
-        "currency": order["currencyCode"],
-        "presentment_currency": order["presentmentCurrencyCode"],
-        "customer_id": number((customer or {}).get("id")),
-        "tags": order["tags"],
-        "discount_codes": order["discountCodes"],
-        "shipping_country_code": (order["shippingAddress"] or {}).get("countryCodeV2"),
-        "refunds": [(one["id"], _amount(one["totalRefundedSet"], "shopMoney")) for one in order["refunds"]],
+def _lists(order: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "refunds": [(one["id"], _amount(one["totalRefundedSet"])) for one in order["refunds"]],
         "transactions": [
-            (one["id"], one["kind"], one["status"], _amount(one["amountSet"], "shopMoney"))
+            (one["id"], one["kind"], one["status"], _amount(one["amountSet"]))
             for one in order["transactions"]
         ],
-    }
-
-
-def _line(line: Mapping[str, Any], world: Any) -> dict[str, Any]:
-    order = world.find(line["order_id"])
-    return {
-        "order_id": number(line["order_id"]),
-        "line_id": number(line["id"]),
-        "order_updated_at": moment(order["updatedAt"]),
-        "order_created_at": moment(order["createdAt"]),
-        "currency": order["currencyCode"],
-        "sku": line["sku"],
-        "title": line["title"],
-        "quantity": line["quantity"],
-        "current_quantity": line["currentQuantity"],
-        "product_id": number((line["product"] or {}).get("id")),
-        "variant_id": number((line["variant"] or {}).get("id")),
-        "original_unit_price": _amount(line["originalUnitPriceSet"], "shopMoney"),
-        "discounted_unit_price": _amount(line["discountedUnitPriceAfterAllDiscountsSet"], "shopMoney"),
-        "total_discount": _amount(line["totalDiscountSet"], "shopMoney"),
-    }
-
-
-def _product(product: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "product_id": number(product["id"]),
-        "title": product["title"],
-        "status": product["status"],
-        "vendor": product["vendor"],
-        "tags": product["tags"],
-        "updated_at": moment(product["updatedAt"]),
-        "deleted_at": moment(product["deletedAt"]),
-    }
-
-
-def _variant(variant: Mapping[str, Any], world: Any) -> dict[str, Any]:
-    cost = variant["inventoryItem"].get("unitCost")
-    return {
-        "product_id": number(variant["product_id"]),
-        "variant_id": number(variant["id"]),
-        "product_updated_at": moment(world.find(variant["product_id"])["updatedAt"]),
-        "sku": variant["sku"],
-        "position": variant["position"],
-        "price": Decimal(variant["price"]),
-        "compare_at_price": _decimal(variant["compareAtPrice"]),
-        "inventory_quantity": variant["inventoryQuantity"],
-        "inventory_item_id": number(variant["inventoryItem"]["id"]),
-        "unit_cost": _decimal(cost and cost["amount"]),
     }
 
 
@@ -287,14 +205,7 @@ def _taken_apart(dataset: str, row: dict[str, Any]) -> dict[str, Any]:
     """A row of the lake with its JSON columns in the form of `expected`."""
     if dataset != ORDERS:
         return row
-    refunds, transactions = json.loads(row["refunds"]), json.loads(row["transactions"])
-    return row | {
-        "refunds": [(one["id"], _amount(one["totalRefundedSet"], "shopMoney")) for one in refunds],
-        "transactions": [
-            (one["id"], one["kind"], one["status"], _amount(one["amountSet"], "shopMoney"))
-            for one in transactions
-        ],
-    }
+    return row | _lists({name: json.loads(row[name]) for name in ("refunds", "transactions")})
 
 
 def _key(dataset: str, row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -306,12 +217,8 @@ def moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
-def _amount(bag: Mapping[str, Any] | None, side: str) -> Decimal | None:
-    return None if bag is None else Decimal(bag[side]["amount"])
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
+def _amount(bag: Mapping[str, Any]) -> Decimal:
+    return Decimal(bag["shopMoney"]["amount"])
 
 
 def _difference(held: Iterable[Any], truth: Iterable[Any]) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from weathervane.shopify import _nested as nested
 
-from .bench import BULK, LINES, ORDERS, QUICK, SMALL, VARIANTS, Once, moment, number
+from .bench import BULK, LINES, ORDERS, PRODUCTS, QUICK, SMALL, VARIANTS, Once, moment, number
 
 
 def test_every_order_and_line_arrives_as_the_shop_holds_it(begin):
@@ -160,6 +160,7 @@ def test_a_living_shop_is_followed_run_by_run(begin, seed):
     bench.shop.advance(86400)
     bench.run("products")
     bench.holds_the_shop(VARIANTS)
+    assert bench.shop.table(PRODUCTS).difference(bench.rows(PRODUCTS)) is None
 
 
 @pytest.mark.parametrize("slice_rows", [1, 2, 4, 7])

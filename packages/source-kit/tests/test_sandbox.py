@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,10 +27,12 @@ from weathervane.source.sandbox import (
     Apps,
     Clock,
     Faults,
+    Later,
     Recorder,
     Running,
     SandboxError,
     SandboxOptions,
+    TableTruth,
     bind,
     control_routes,
     fingerprint,
@@ -305,6 +308,7 @@ class Vendor:
         self.faults = Faults(HTTP_FAULTS)
         self.recorder = Recorder([], [])
         self.datasets: tuple[str, ...] = ("rows",)
+        self.tables: tuple[str, ...] = ("rows",)
         self.changes: Mapping[str, str] = {"grow": "…"}
         self.rows = [{"id": "é1"}]
 
@@ -321,6 +325,12 @@ class Vendor:
         if dataset not in self.datasets:
             raise ValueError(f"unknown data set {dataset!r}")
         return self.rows
+
+    def table(self, name: str) -> TableTruth:
+        """Return the rows, and a row that is gone."""
+        if name not in self.tables:
+            raise ValueError(f"unknown table {name!r}")
+        return TableTruth(("id",), self.rows, [{"id": "0", "deleted_at": Later(START)}], ("name",))
 
     def change(self, name: str, **args: Any) -> dict[str, Any]:
         """Add a row."""
@@ -365,6 +375,8 @@ def test_the_control_routes_drive_a_vendor_over_http(vendor):
     sent = json.dumps({"change": "grow", **half})
     assert client.post("/_sandbox/change", content=sent).json() == half
     assert json.loads(client.get("/_sandbox/truth/rows").text.splitlines()[-1]) == half
+    assert TableTruth.from_json(client.get("/_sandbox/table/rows").content) == state.table("rows")
+    assert TableTruth.from_json(client.get("/_sandbox/table/rows?id=2").content).rows == [{"id": "2"}]
     assert client.post("/_sandbox/faults", json={"name": "status", "status": 418}).status_code == 201
     assert client.get("/_sandbox/faults").json()[0]["status"] == 418
     assert client.get("/hello").json() == {"status": 418}
@@ -454,3 +466,38 @@ def test_a_port_in_use_is_one_clear_sentence():
         bind("127.0.0.1", 65_536)
     with pytest.raises(SandboxError, match=r"cannot listen on no\.such\.host\.invalid:0"):
         bind("no.such.host.invalid")
+
+
+def test_a_table_is_held_against_what_the_vendor_says_it_must_hold():
+    """Rows that are missing, too many, other or there twice are told in one line; what is gone may be there or not."""
+    day = date(2026, 11, 1)
+    truth = TableTruth(
+        ("id", "day"),
+        [{"id": n, "day": day, "spend": Decimal("1.50"), "seen": START, "name": "x"} for n in "ab"],
+        [{"id": "c", "deleted_at": Later(START)}],
+        ("name",),
+    )
+    a, b = ({**row, "tenant_id": "acme", "name": "older"} for row in truth.rows)
+    gone = {"id": "c", "day": day, "deleted_at": START + timedelta(seconds=1)}
+    for one in (truth, TableTruth.from_json(truth.to_json())):
+        assert one.difference([a, b]) is None
+        assert one.difference([a, b, gone]) is None
+        assert one.of(id="a").difference([a]) is None
+        for held, missing, extra, differ in (
+            ([a], 1, 0, 0),
+            ([a, b, b], 0, 1, 0),
+            ([a, b, {**b, "id": "d", "deleted_at": None}], 0, 1, 0),
+            ([a, b, {**gone, "deleted_at": START}], 0, 1, 0),
+            ([a, b, {**gone, "deleted_at": None}], 0, 1, 0),
+            ([a, {**b, "spend": Decimal("1.51")}], 0, 0, 1),
+            ([a, {**b, "seen": None}], 0, 0, 1),
+        ):
+            said = f"{missing} rows are missing, {extra} too many, {differ} differ; e.g. "
+            assert one.difference(held).startswith(said)
+    assert one.of(id="a").difference([b]).endswith(f"e.g. [('a', {day!r}), ('b', {day!r})]")
+
+
+def test_a_value_that_no_table_has_is_not_told():
+    """It would come back as something else."""
+    with pytest.raises(TypeError, match="a bytes is no value of a table"):
+        TableTruth(("id",), [{"id": b"1"}]).to_json()

@@ -13,6 +13,7 @@ import pytest
 
 from weathervane.google_ads.sandbox.__main__ import main
 from weathervane.google_ads.sandbox._options import GoogleAdsOptions
+from weathervane.source.sandbox import TableTruth
 
 COMMAND = [sys.executable, "-m", "weathervane.google_ads.sandbox"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
@@ -42,6 +43,9 @@ def test_the_process_says_when_it_is_ready_and_stops_on_a_signal():
             moved = httpx.post(ready["control_url"] + "/clock", json={"advance_seconds": 86_400}).json()
             assert moved == {"now": "2026-11-23T18:00:00+00:00"}
             truth = httpx.get(ready["control_url"] + "/truth/campaign").text.splitlines()
+            table = TableTruth.from_json(httpx.get(ready["control_url"] + "/table/google_ads").content)
+            assert len(table.rows) == len(truth)
+            assert httpx.get(ready["control_url"] + "/table/campaign").status_code == 400
             customer = json.loads(truth[0])["customer"]["id"]
             change = {"change": "set_status", "customer": customer, "status": "CANCELED"}
             assert (

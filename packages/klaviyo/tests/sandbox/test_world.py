@@ -165,12 +165,13 @@ def test_the_control_routes_drive_it():
     """Clock, faults, changes and truth over HTTP."""
     with running_klaviyo(campaigns=3, life=False) as running:
         control = running.control_url
-        assert set(httpx.get(control).json()) == {"now", "faults", "changes", "truth"}
+        assert set(httpx.get(control).json()) == {"now", "faults", "changes", "truth", "tables"}
         made = httpx.post(f"{control}/change", json={"change": "new_campaign", "status": "sent"}).json()
         assert (
             httpx.post(f"{control}/change", json={"change": "archive", "id": made["id"]}).status_code == 200
         )
         assert httpx.post(f"{control}/change", json={"change": "delete", "id": "nobody"}).status_code == 400
+        assert httpx.get(f"{control}/table/klaviyo_campaign_audiences").status_code == 400
         rows = [
             json.loads(line) for line in httpx.get(f"{control}/truth/klaviyo_campaigns").text.splitlines()
         ]

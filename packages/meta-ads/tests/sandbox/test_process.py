@@ -11,6 +11,8 @@ import sys
 import httpx
 import pytest
 
+from weathervane.source.sandbox import TableTruth
+
 COMMAND = [sys.executable, "-m", "weathervane.meta_ads.sandbox"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
@@ -32,6 +34,10 @@ def test_the_process_says_when_it_is_ready_and_stops_on_a_signal():
             assert httpx.get(ready["control_url"] + "/clock").json() == {"now": "2026-11-01T06:00:00+00:00"}
             truth = httpx.get(ready["control_url"] + "/truth/insights_account").text.splitlines()
             assert json.loads(truth[0])["account_id"] == "101"
+            tables = ready["control_url"] + "/table"
+            mine = TableTruth.from_json(httpx.get(f"{tables}/meta_ads_account?account_id=101").content)
+            assert len(mine.rows) == len([one for one in truth if json.loads(one)["account_id"] == "101"]) > 0
+            assert httpx.get(f"{tables}/insights_account").status_code == 400
             change = {"change": "new_ad", "account_id": "102", "called": "Fresh"}
             assert httpx.post(ready["control_url"] + "/change", json=change).json()["name"] == "Fresh"
             port = ready["url"].rsplit(":", 1)[1]

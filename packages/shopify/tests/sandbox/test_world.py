@@ -233,12 +233,13 @@ def test_the_clock_can_be_set_and_can_run(start):
 def test_the_control_routes_say_what_they_know(acme):
     """Faults, changes and data sets are listed; unknown ones are refused by name."""
     index = acme.http.get("/_sandbox").json()
-    assert set(index["truth"]) == set(DATASETS)
+    assert set(index["truth"]) == set(index["tables"]) == set(DATASETS)
     assert "throttled" in index["faults"]
     assert "delete_product" in index["changes"]
     url = acme.running.control_url
     for answer, word in (
         (httpx.get(f"{url}/truth/shopify_customers"), "shopify_customers"),
+        (httpx.get(f"{url}/table/shopify_customers"), "shopify_customers"),
         (httpx.post(f"{url}/faults", json={"name": "earthquake"}), "earthquake"),
         (httpx.post(f"{url}/faults", json={"times": 1}), "name"),
         (httpx.post(f"{url}/faults", json={"name": "throttled", "times": 0}), "times"),

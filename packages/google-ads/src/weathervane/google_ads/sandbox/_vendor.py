@@ -18,9 +18,10 @@ from weathervane.google_ads.sandbox._records import load
 from weathervane.google_ads.sandbox._seed import add_campaign, fill
 from weathervane.google_ads.sandbox._tokens import Tokens
 from weathervane.google_ads.sandbox._traffic import ADDITIVE, COUNTS, Fact, days_between
+from weathervane.google_ads.sandbox._truth import TABLES, table_truth
 from weathervane.google_ads.sandbox._wire import row_object
 from weathervane.google_ads.sandbox._world import Account, Node, Values, World
-from weathervane.source.sandbox import HTTP_FAULTS, Clock, Faults, Recorder
+from weathervane.source.sandbox import HTTP_FAULTS, Clock, Faults, Recorder, TableTruth
 
 __all__ = ["FAULTS", "PretendGoogleAds", "quota_error"]
 
@@ -59,6 +60,7 @@ class PretendGoogleAds:
     """
 
     datasets: tuple[str, ...] = ("customers", *LEVELS)
+    tables: tuple[str, ...] = tuple(TABLES)
     changes: Mapping[str, str] = CHANGES
 
     def __init__(self, options: GoogleAdsOptions) -> None:
@@ -132,6 +134,16 @@ class PretendGoogleAds:
                 one for one in accounts if one.id in reached and not one.manager and one.status == "ENABLED"
             ]
             return [row for account in clients for row in self._daily(account, dataset)]
+
+    def table(self, name: str) -> TableTruth:
+        """Return what a table of the lake must hold: the daily figures of its level.
+
+        Raises:
+            ValueError: no such table.
+        """
+        if name not in self.tables:
+            raise ValueError(f"unknown table {name!r}; known: {', '.join(self.tables)}")
+        return table_truth(name, self.truth(TABLES[name]))
 
     def _daily(self, account: Account, level: str) -> Iterator[dict[str, Any]]:
         moment = account.moment(self.clock.now())

@@ -12,9 +12,10 @@ from weathervane.klaviyo.sandbox._limits import Limits
 from weathervane.klaviyo.sandbox._options import AccountOptions
 from weathervane.klaviyo.sandbox._records import load
 from weathervane.klaviyo.sandbox._seed import add_campaign, add_variation, fill
+from weathervane.klaviyo.sandbox._truth import TABLES, table_truth
 from weathervane.klaviyo.sandbox._values import sent_of, values_of
 from weathervane.klaviyo.sandbox._world import Record, World, stamp
-from weathervane.source.sandbox import HTTP_FAULTS, Clock, Faults, Recorder
+from weathervane.source.sandbox import HTTP_FAULTS, Clock, Faults, Recorder, TableTruth
 
 __all__ = ["FAULTS", "PretendAccount"]
 
@@ -71,6 +72,7 @@ class PretendAccount:
     """
 
     datasets: tuple[str, ...] = DATASETS
+    tables: tuple[str, ...] = TABLES
     changes: Mapping[str, str] = CHANGES
 
     def __init__(self, options: AccountOptions) -> None:
@@ -162,6 +164,16 @@ class PretendAccount:
                     row | ({"message_id": one["parent"]} if one["type"] == "campaign-variation" else {})
                 )
             return rows
+
+    def table(self, name: str) -> TableTruth:
+        """Return what a table of the lake must hold; the reports are what the messages brought by now.
+
+        Raises:
+            ValueError: no such table.
+        """
+        if name not in self.tables:
+            raise ValueError(f"unknown table {name!r}; known: {', '.join(self.tables)}")
+        return table_truth(name, self.world, self.options, self.now())
 
     def change(self, name: str, /, **args: Any) -> Mapping[str, Any]:
         """Do something to the account's data now; return the record concerned.

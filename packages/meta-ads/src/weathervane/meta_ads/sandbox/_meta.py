@@ -19,8 +19,9 @@ from weathervane.meta_ads.sandbox._options import MetaOptions
 from weathervane.meta_ads.sandbox._query import Query
 from weathervane.meta_ads.sandbox._records import load
 from weathervane.meta_ads.sandbox._reports import Runs
+from weathervane.meta_ads.sandbox._truth import TABLES, level_of, table_truth
 from weathervane.meta_ads.sandbox._world import Thing, World, fill
-from weathervane.source.sandbox import HTTP_FAULTS, Clock, Faults, Recorder
+from weathervane.source.sandbox import HTTP_FAULTS, Clock, Faults, Recorder, TableTruth
 
 __all__ = ["FAULTS", "PretendMeta", "proof"]
 
@@ -83,6 +84,7 @@ class PretendMeta:
         "accounts",
         *(f"{one}s" for one in LEVELS[1:]),
     )
+    tables: tuple[str, ...] = TABLES
     changes: Mapping[str, str] = CHANGES
 
     def __init__(self, options: MetaOptions) -> None:
@@ -144,6 +146,16 @@ class PretendMeta:
         if level not in LEVELS or level == dataset:
             raise ValueError(f"unknown data set {dataset!r}; known: {', '.join(self.datasets)}")
         return [row for account in list(self.world.accounts) for row in self.daily(account, level)]
+
+    def table(self, name: str) -> TableTruth:
+        """What a table of the lake must hold: the daily rows of its level in all accounts, or the actions in them.
+
+        Raises:
+            ValueError: No such table.
+        """
+        if name not in self.tables:
+            raise ValueError(f"unknown table {name!r}; known: {', '.join(self.tables)}")
+        return table_truth(name, self.truth(f"insights_{level_of(name)}"))
 
     def daily(
         self, account_id: str, level: str, since: date | None = None, breakdowns: tuple[str, ...] = ()

@@ -17,8 +17,9 @@ from weathervane.shopify.sandbox._sales import add_order
 from weathervane.shopify.sandbox._seed import fill
 from weathervane.shopify.sandbox._throttle import Bucket
 from weathervane.shopify.sandbox._tokens import Tokens
+from weathervane.shopify.sandbox._truth import table_truth
 from weathervane.shopify.sandbox._world import Record, World, type_of
-from weathervane.source.sandbox import HTTP_FAULTS, Clock, Faults, Recorder
+from weathervane.source.sandbox import HTTP_FAULTS, Clock, Faults, Recorder, TableTruth
 
 __all__ = ["FAULTS", "PretendShop"]
 
@@ -84,6 +85,7 @@ class PretendShop:
     """
 
     datasets: tuple[str, ...] = DATASETS
+    tables: tuple[str, ...] = DATASETS
     changes: Mapping[str, str] = CHANGES
 
     def __init__(self, options: ShopOptions) -> None:
@@ -163,6 +165,16 @@ class PretendShop:
                     for variant in product.get("variants") or ()
                 ]
         raise ValueError(f"unknown data set {dataset!r}; known: {', '.join(self.datasets)}")
+
+    def table(self, name: str) -> TableTruth:
+        """Return what a table of the lake must hold.
+
+        Raises:
+            ValueError: no such table.
+        """
+        if name not in self.tables:
+            raise ValueError(f"unknown table {name!r}; known: {', '.join(self.tables)}")
+        return table_truth(name, self.world)
 
     def change(self, name: str, /, **args: Any) -> Mapping[str, Any]:
         """Do something to the shop's data now; return the record concerned.

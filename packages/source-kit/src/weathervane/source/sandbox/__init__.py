@@ -13,6 +13,7 @@ from weathervane.source.sandbox._options import CURRENCY, ZONE, Rule, SandboxOpt
 from weathervane.source.sandbox._recorder import Recorder, SeenRequest, fingerprint
 from weathervane.source.sandbox._server import SandboxError, bind, serving, url_of
 from weathervane.source.sandbox._shell import Apps, Running, running, sandbox_command
+from weathervane.source.sandbox._truth import Later, TableTruth
 
 __all__ = [
     "CURRENCY",
@@ -23,6 +24,7 @@ __all__ = [
     "Clock",
     "Fault",
     "Faults",
+    "Later",
     "PretendVendor",
     "Recorder",
     "Rule",
@@ -30,6 +32,7 @@ __all__ = [
     "SandboxError",
     "SandboxOptions",
     "SeenRequest",
+    "TableTruth",
     "bind",
     "control_routes",
     "fingerprint",

@@ -1,4 +1,4 @@
-"""The control routes of a pretend vendor, under `/_sandbox`: clock, faults, requests, truth and changes."""
+"""The control routes of a pretend vendor, under `/_sandbox`: clock, faults, requests, truth, tables and changes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from weathervane.source.sandbox._clock import Clock
 from weathervane.source.sandbox._faults import Faults
 from weathervane.source.sandbox._json_text import json_bytes, read_json
 from weathervane.source.sandbox._recorder import Recorder
+from weathervane.source.sandbox._truth import TableTruth
 
 __all__ = ["PretendVendor", "control_routes"]
 
@@ -27,6 +28,8 @@ class PretendVendor(Protocol):
     recorder: Recorder
     datasets: tuple[str, ...]
     """Names of the data sets that `truth` knows."""
+    tables: tuple[str, ...]
+    """Names of the lake's tables that `table` knows."""
     changes: Mapping[str, str]
     """Change name -> one sentence that says what it does and which arguments it takes."""
 
@@ -38,6 +41,9 @@ class PretendVendor(Protocol):
 
     def truth(self, dataset: str) -> Iterable[Mapping[str, Any]]:
         """Return all the vendor holds of a data set, in the API's own shape. ValueError: unknown."""
+
+    def table(self, name: str) -> TableTruth:
+        """Return what a table of the lake must hold by all that the vendor holds now. ValueError: unknown."""
 
     def change(self, name: str, /, **args: Any) -> Mapping[str, Any]:
         """Do something to the vendor's data. ValueError: unknown change, argument or record."""
@@ -53,6 +59,7 @@ def control_routes(vendor: PretendVendor, prefix: str = "/_sandbox") -> list[Rou
                 "faults": vendor.faults.known,
                 "changes": dict(vendor.changes),
                 "truth": list(vendor.datasets),
+                "tables": list(vendor.tables),
             }
         )
 
@@ -88,6 +95,11 @@ def control_routes(vendor: PretendVendor, prefix: str = "/_sandbox") -> list[Rou
         lines = b"".join(json_bytes(row) + b"\n" for row in rows)
         return Response(lines, media_type="application/x-ndjson")
 
+    async def table(request: Request) -> Response:
+        name = request.path_params["table"]
+        found = await run_in_threadpool(lambda: vendor.table(name).of(**request.query_params).to_json())
+        return Response(found, media_type="application/json")
+
     async def change(request: Request) -> Response:
         asked = await _object(request)
         name = asked.pop("change", None)
@@ -111,6 +123,7 @@ def control_routes(vendor: PretendVendor, prefix: str = "/_sandbox") -> list[Rou
         route("/faults", faults, "GET", "POST", "DELETE"),
         route("/requests", requests, "GET", "DELETE"),
         route("/truth/{dataset}", truth, "GET"),
+        route("/table/{table}", table, "GET"),
         route("/change", change, "POST"),
     ]
 

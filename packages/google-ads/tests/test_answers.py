@@ -287,3 +287,40 @@ def test_no_token_comes_into_a_message():
     verdict = classify(answer(401, told))
     assert "[...] and [...] are bad" in str(verdict.error)
     assert "abc" not in repr(verdict.error)
+
+
+ERROR = {"code": 3, "status": "INVALID_ARGUMENT", "message": "A text that nobody reads."}
+ROW = {"metrics": {"clicks": "3"}, "campaign": {"id": "7"}, "segments": {"date": "2026-11-02"}}
+
+
+@pytest.mark.parametrize("name", ["error", "errors", "exception", "Error", r"\u0065rror"])
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        lambda error: {"results": [ROW, {**ROW, **error}]},
+        lambda error: {"results": [ROW, error]},
+        lambda error: {"results": [{**ROW, "metrics": {**ROW["metrics"], **error}}]},
+        lambda error: {"results": [{**ROW, "campaign": {**ROW["campaign"], **error}}]},
+        lambda error: {"results": [ROW], "fieldMask": error},
+        lambda error: {"results": [ROW], "queryResourceConsumption": error},
+        lambda error: {"results": [ROW], "summaryRow": {"customer": error}},
+        lambda error: {"results": [ROW], "requestId": "x", **error},
+    ],
+    ids=["row", "whole row", "metrics", "resource", "mask", "consumption", "sum", "chunk"],
+)
+def test_an_error_is_found_wherever_it_stands(spoilt, name):
+    """Rows beside it are no answer: which of them are missing, nobody can say."""
+    body = json.dumps([{"results": [ROW]}, spoilt({"ERROR": ERROR})]).replace('"ERROR"', f'"{name}"')
+    assert isinstance(classify(answer(200, body.encode())), Fail | Retry)
+
+
+def test_a_field_of_errors_that_was_selected_is_a_field():
+    """Google has such: what went wrong with uploads of conversions."""
+    summary = {
+        "alerts": [{"error": {"conversionUploadError": "X"}, "errorPercentage": 0.5}],
+        "errors": ["one"],
+    }
+    rows = [{"offlineConversionUploadClientSummary": summary}]
+    mask = "offlineConversionUploadClientSummary.alerts,offlineConversionUploadClientSummary.errors"
+    assert isinstance(classify(answer(200, [{"results": rows, "fieldMask": mask}])), Accept)
+    assert not isinstance(classify(answer(200, [{"results": rows, "fieldMask": "campaign.id"}])), Accept)

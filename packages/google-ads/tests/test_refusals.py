@@ -240,3 +240,19 @@ def test_a_failure_may_stand_beside_details_that_cannot_be_read():
     found = refusal_of(httpx.Response(200, json=[{"error": {"code": 500, "details": details}}]))
     assert found is not None
     assert (found.category, found.code, found.message) == ("internalError", "INTERNAL_ERROR", "Oops.")
+
+
+def test_a_manager_whose_row_does_not_say_so_costs_no_account(begin):
+    """Google refuses figures of it by name: it has none, as any manager."""
+    bench = begin(clients=2, days=3)
+    root = bench.vendor.world.accessible[0]
+    rows = [
+        {"id": one, "status": "ENABLED", "timeZone": "America/New_York", "currencyCode": "USD"}
+        for one in (root, *bench.clients())
+    ]
+    body = json.dumps([{"results": [{"customerClient": row} for row in rows]}])
+    bench.vendor.faults.add("wrong_content", 1, match={"resource": "customer_client"}, body=body)
+    summary = bench.run()
+    assert (root, "MANAGER") in [(one.id, one.reason) for one in bench.reader.skipped]
+    assert summary.metadata["state"] == "loaded"
+    bench.assert_true()

@@ -91,3 +91,35 @@ def test_what_meta_computed_is_rounded_and_what_only_describes_is_no_reason_to_l
     assert other["spend"] == Decimal("1.123456")
     aside = {one["column_name"] for one in bench.rows("meta_ads_ad_quarantine")}
     assert aside == {"campaign_name", "objective"}
+
+
+def test_half_an_emoji_in_a_name_costs_the_name_alone(bench):
+    """The row's actions, and the figures that are picked of them, are as before."""
+    bench.run()
+    (_, adset, day), _ = busiest(bench)
+
+    def mine():
+        found = [one for one in bench.rows() if (one["adset_id"], str(one["date"])) == (adset, day)]
+        return [{name: value for name, value in one.items() if name != "campaign_name"} for one in found]
+
+    before, actions = mine(), sorted(bench.rows("meta_ads_actions"), key=str)
+    bench.meta.change("spoil", level="adset", id=adset, day=day, set={"campaign_name": "Winter \ud83d"})
+    rows, listed = bench.run().metadata["datasets"].values()
+    assert (rows.rows_quarantined, rows.values_quarantined) == (0, 1)
+    assert (listed.rows_quarantined, listed.rows_deleted) == (0, 0)
+    assert mine() == before
+    assert sorted(bench.rows("meta_ads_actions"), key=str) == actions
+
+
+def test_half_an_emoji_in_an_action_type_costs_that_action_alone(bench):
+    """It is told, and what the lake has of the row's actions stays."""
+    bench.run()
+    (_, adset, day), truth = busiest(bench)
+    actions = [*truth["actions"], {"action_type": "lead \ud83d", "value": "7"}]
+    bench.meta.change("spoil", level="adset", id=adset, day=day, set={"actions": actions})
+    before = sorted(bench.rows("meta_ads_actions"), key=str)
+    rows, listed = bench.run().metadata["datasets"].values()
+    assert (rows.rows_quarantined, rows.values_quarantined, listed.rows_quarantined) == (0, 0, 1)
+    assert sorted(bench.rows("meta_ads_actions"), key=str) == before
+    (aside,) = bench.rows("meta_ads_actions_quarantine")
+    assert "half a character" in aside["value"]

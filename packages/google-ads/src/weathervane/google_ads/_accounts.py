@@ -53,7 +53,7 @@ class Skipped:
     id: str
     name: str
     reason: str
-    """Its status (CANCELED, SUSPENDED, CLOSED) or CUSTOMER_NOT_ENABLED."""
+    """Its status (CANCELED, SUSPENDED, CLOSED), CUSTOMER_NOT_ENABLED, or MANAGER."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ __all__ = ["MetricsReader"]
 
 log = logging.getLogger(__name__)
 
+_MANAGER = "REQUESTED_METRICS_FOR_MANAGER"
+"""How an account turns out to be a manager whose row of customer_client does not say so."""
 _BY_NATURE = frozenset(
     {"BODY_TOO_LARGE", "DATE_RANGE_TOO_WIDE", "EXPECTED_FILTER_ON_A_SINGLE_DAY", "TIMEOUT"}
 )
@@ -188,6 +190,12 @@ class MetricsReader:
             log.warning("%s: account %s is not read: %s", self._client.tenant, customer.id, error)
             self.skipped.append(Skipped(customer.id, customer.name, error.reason))
         except RefusedError as error:
+            if error.reason == _MANAGER:
+                log.warning(
+                    "%s: account %s is a manager, which has no figures", self._client.tenant, customer.id
+                )
+                self.skipped.append(Skipped(customer.id, customer.name, "MANAGER"))
+                return []
             if error.reason not in PER_ACCOUNT:
                 raise
             log.error("%s: account %s cannot be read: %s", self._client.tenant, customer.id, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
@@ -96,10 +96,13 @@ class _Status(msgspec.Struct):
     details: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-_SIGNS = frozenset({"error", "errors", "partialFailureError", "code", "status", "message"})
+_ERRORS = frozenset({"error", "errors", "partialFailureError", "Error", "exception"})
+_SIGNS = _ERRORS | {"code", "status", "message"}
 """Members that no good answer has, and no chunk or sum of one: those of an error, a GoogleAdsFailure, a
 google.rpc.Status."""
 _CHUNK = frozenset({"results", "fieldMask", "summaryRow", "queryResourceConsumption", "requestId"})
+_SUSPECT = re.compile(rb'"(?:errors?|partialFailureError|Error|exception)"|\\u00[4-7]')
+"""A name of `_ERRORS`, also with a letter that is escaped."""
 _ANSWER: Any = list[dict[str, msgspec.Raw]] | dict[str, msgspec.Raw]
 _T = TypeVar("_T")
 
@@ -128,7 +131,29 @@ def refusal_of(response: httpx.Response, secrets: Collection[str] = ()) -> Refus
                 return _without(secrets, _refusal(sent, response))
         if isinstance(decoded, list) and chunk and not chunk.keys() & _CHUNK:
             raise ContractError("a chunk has no member that is known here", reason="UNEXPECTED_JSON")
-    return None
+    told = next(_within(response.content), None) if _SUSPECT.search(response.content) else None
+    return None if told is None else _without(secrets, _refusal(msgspec.json.encode(told), response))
+
+
+def _within(body: bytes) -> Iterator[object]:
+    """The errors further inside of an answer: in a row, a resource, a metric. Not within a field that was selected: a
+    resource may have errors of its own (`offline_conversion_upload_client_summary.alerts`).
+    """
+    decoded = decode(body, object, "Google Ads' answer")
+    for chunk in decoded if isinstance(decoded, list) else [decoded]:
+        mask = chunk.get("fieldMask") if isinstance(chunk, dict) else None
+        selected = frozenset(mask.split(",")) if isinstance(mask, str) else frozenset()
+        rows = chunk.pop("results", None) if isinstance(chunk, dict) else None
+        parts: list[tuple[object, str]] = [(chunk, ""), (rows, "")]
+        while parts:  # a nest of any depth
+            part, path = parts.pop()
+            if isinstance(part, list):
+                parts += [(one, path) for one in part]
+            elif isinstance(part, dict) and path not in selected:
+                below = [(value, f"{path}.{name}".lstrip(".")) for name, value in part.items()]
+                found = _ERRORS & part.keys()
+                yield from (part[name] for name in found if f"{path}.{name}".lstrip(".") not in selected)
+                parts += below
 
 
 def _without(secrets: Collection[str], refusal: Refusal) -> Refusal:

@@ -15,7 +15,7 @@ import msgspec
 
 from weathervane.meta_ads._settings import WINDOWS
 from weathervane.meta_ads._tally import day_of
-from weathervane.source import SourceError, decode
+from weathervane.source import SourceError, decode, marked, restored
 
 __all__ = ["CHOSEN", "LISTS", "PICKED", "ROWS", "widened"]
 
@@ -69,9 +69,12 @@ def widened(
     no later read looks: it is set aside, by a list of what is wrong in place of its date. So is one that is known by
     nothing, by the same in place of that one of `members`.
     """
+    # Half an emoji is no JSON text to msgspec: a row that may hold one is taken apart with a mark in its place.
+    halves = marked(record) if _HALF.search(record) else None
+    whole, marks = halves or (record, False)
     try:
-        row = decode(record, dict[str, msgspec.Raw], "a row")
-        plain = msgspec.json.format(record, indent=-1)
+        row = decode(whole, dict[str, msgspec.Raw], "a row")
+        plain = msgspec.json.format(whole, indent=-1)
         once = len(plain) == len(msgspec.json.encode(decode(plain, dict[str, msgspec.Raw], "a row")))
     except (SourceError, ValueError, RecursionError):
         return record
@@ -88,9 +91,10 @@ def widened(
             changed[name] = [f"a key that is empty or holds control characters: {found}"]
     lists: dict[str, dict[str, _Entry]] = {}
     unread: dict[str, str] = {}
+    unnamed: list[str] = []
     for name in _WANTED:
         try:
-            lists[name] = _by_type(row[name]) if name in row else {}
+            lists[name] = _by_type(row[name], unnamed, halves is not None) if name in row else {}
         except SourceError as error:
             unread[name] = f"not a list of actions: {error.message}"
     picked: dict[str, _Entry] = {}
@@ -99,8 +103,9 @@ def widened(
             picked[column] = {"value": unread[name]}
         elif action_type in lists[name]:
             picked[column] = lists[name][action_type]
-    rows = _rows(lists, unread)
-    return msgspec.json.encode({**row, **changed, PICKED: picked, ROWS: rows})
+    rows = [*_rows(lists, unread), *unnamed]
+    wide = msgspec.json.encode({**row, **changed, PICKED: picked, ROWS: rows})
+    return restored(wide) if marks else wide
 
 
 def _rows(lists: Mapping[str, Mapping[str, _Entry]], unread: Mapping[str, str]) -> list[Any]:
@@ -119,8 +124,13 @@ def _rows(lists: Mapping[str, Mapping[str, _Entry]], unread: Mapping[str, str]) 
     return [*rows.values(), *spoilt]
 
 
-def _by_type(sent: msgspec.Raw) -> dict[str, _Entry]:
+def _by_type(sent: msgspec.Raw, unnamed: list[str], halves: bool) -> dict[str, _Entry]:
     """A list's entries by action type. One that is there twice has no figures but what is wrong; twice the same is one.
+
+    Args:
+        sent: The list.
+        unnamed: Gets what is wrong with each entry whose action type cannot be told.
+        halves: Whether the row holds half an emoji.
 
     Raises:
         SourceError: It is no list of actions.
@@ -129,6 +139,9 @@ def _by_type(sent: msgspec.Raw) -> dict[str, _Entry]:
     entries = [] if bytes(sent) == b"null" else decode(sent, list[dict[str, msgspec.Raw]], "the list")
     for one in entries:
         action_type = decode(one.get("action_type", _NOTHING), str, "an action type")
+        if halves and _MARKED.search(action_type):
+            unnamed.append("an action type holds half a character")
+            continue
         entry = {reading: one[reading] for reading in _READINGS if reading in one}
         before = found.setdefault(action_type, entry)
         if before != entry:
@@ -137,6 +150,9 @@ def _by_type(sent: msgspec.Raw) -> dict[str, _Entry]:
     return found
 
 
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+_MARKED = re.compile("[\ue000-\ue7ff\ufffd]")
+"""What stands in place of half an emoji, as `marked` and `decode` put it."""
 _NO_NAME = re.compile(rb'"\s*"|".*(?:\\u00[01][0-9a-fA-F]|\\u007[fF]|\\[nrtbf]|\x7f).*"', re.DOTALL)
 """A JSON text that names nothing: white space only, or with control characters (which JSON has as escapes only)."""
 _NOTHING = msgspec.Raw(b"null")

@@ -81,10 +81,12 @@ from ._table.column import JsonKind as JsonKind
 from ._table.dataset import Dataset as Dataset
 from ._table.decode import decode as decode
 from ._table.decode import decode_marked as decode_marked
+from ._table.decode import marked as marked
 from ._table.decode import parse_amount as parse_amount
 from ._table.decode import parse_time as parse_time
 from ._table.decode import parse_vendor_day as parse_vendor_day
 from ._table.decode import parse_zone as parse_zone
+from ._table.decode import restored as restored
 from ._table.members import members_of as members_of
 from ._table.normalise import Normalised as Normalised
 from ._table.normalise import normalise as normalise

@@ -138,6 +138,10 @@ def test_slots_that_are_taken_are_known_by_their_sentence_too(read):
         '{"error":"Internal error"}',
         '{"__parentId":"gid://shopify/Order/1","errors":"half"}',
         '{"id":"gid://shopify/Order/5012345678901","error":{"message":"half"}}',
+        '{"id":"gid://shopify/Order/5012345678901","customer":{"id":null,"errors":[{"message":"half"}]}}',
+        '{"id":"gid://shopify/Order/5012345678901","totalPriceSet":{"shopMoney":{"errors":"half"}}}',
+        '{"id":"gid://shopify/Order/5012345678901","refunds":[{},{"error":"half"}]}',
+        '{"__parentId":"gid://shopify/Order/1","variant":{"\\u0065rror":"half"}}',
     ],
 )
 def test_a_bulk_file_with_an_error_in_it_is_not_taken(read, line):

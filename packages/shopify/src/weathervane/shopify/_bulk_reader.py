@@ -23,7 +23,7 @@ from weathervane.shopify._client import ShopifyClient
 from weathervane.shopify._lists import NestedList
 from weathervane.shopify._nested import GoneError, Lost, Part, Seen, drained
 from weathervane.shopify._queries import changed_since, search_literal
-from weathervane.shopify._refusals import safe
+from weathervane.shopify._refusals import refusals_within, safe
 from weathervane.shopify._rows import normalise_required
 from weathervane.shopify._set_aside import list_aside
 from weathervane.shopify._tables.orders import BULK_LINES, PARENTS, PARTS
@@ -228,14 +228,9 @@ def _with_order(rows: pa.RecordBatch, orders: pa.Table) -> pa.RecordBatch:
     return rows
 
 
-_NULL = msgspec.Raw(b"null")
-
-
 class _OddLine(msgspec.Struct, rename={"parent": "__parentId"}):
     # By it a line is an order's: another text would take the line off its order without a word.
     parent: Annotated[str, msgspec.Meta(pattern=r"^gid://shopify/[A-Za-z]+/[0-9]+\Z")] | None = None
-    errors: msgspec.Raw = _NULL
-    error: msgspec.Raw = _NULL
 
 
 class _Line(_OddLine):
@@ -279,7 +274,7 @@ def _line(line: bytes) -> _Line:
         raise IncompleteError(
             "the bulk file has a line that is not JSON: it was cut", reason="BULK_CUT"
         ) from None
-    if found.errors != _NULL or found.error != _NULL:
+    if refusals_within(line):
         raise IncompleteError(
             f"the bulk file tells of an error instead of an object: {safe(line.decode('utf-8', 'replace'))}",
             reason="BULK_ERROR_LINE",
@@ -293,4 +288,4 @@ def _read_line(line: bytes) -> _Line:
     except ContractError:
         # An id that is none costs the line alone: its table sets it aside.
         odd = decode(line, _OddLine, "a line of the bulk file")
-        return _Line(odd.parent, odd.errors, odd.error)
+        return _Line(odd.parent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from pydantic import SecretStr
@@ -17,16 +17,29 @@ from weathervane.source import (
     SourceError,
     ThrottledError,
     UnavailableError,
+    decode,
     masked,
 )
 
-__all__ = ["PageTooDearError", "Refusal", "error_of", "gravest", "hide", "refusals_in", "safe", "shown"]
+__all__ = [
+    "PageTooDearError",
+    "Refusal",
+    "error_of",
+    "gravest",
+    "hide",
+    "refusals_in",
+    "refusals_within",
+    "safe",
+    "shown",
+]
 
 # Access, refresh and app tokens of Shopify's, if ever a sentence quotes one.
 _TOKEN = re.compile(r"\bsh[a-z]{2,4}_\w+")
 # What this process holds of secrets, which have no form of their own; a few thousand at most.
 _hidden: dict[str, None] = {}
 _MAX_HIDDEN = 5_000
+# What may be a member for errors; JSON may also write any of its letters as an escape.
+_ERROR = re.compile(rb'"errors?"|\\u00[67]')
 _SHORTEST_HIDDEN = 6
 
 # Any JSON in a few words, whatever its depth: `str` of a list within a list within … ends in a RecursionError.
@@ -76,6 +89,22 @@ def refusals_in(found: Any) -> Iterator[Refusal]:
             yield _refusal(one)
     else:
         yield _refusal(found)
+
+
+def refusals_within(sent: bytes | msgspec.Raw) -> list[Refusal]:
+    """The errors that stand in the objects and lists of some JSON: what holds one was not answered whole."""
+    if not _ERROR.search(sent):
+        return []
+    found: list[Refusal] = []
+    left = [decode(sent, cast(Any, Any), "Shopify's answer")]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            found += [each for name in ("errors", "error") for each in refusals_in(one.get(name))]
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+    return found
 
 
 def gravest(refusals: list[Refusal]) -> Refusal:

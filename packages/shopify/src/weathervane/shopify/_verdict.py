@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
@@ -17,6 +16,7 @@ from weathervane.shopify._refusals import (
     error_of,
     gravest,
     refusals_in,
+    refusals_within,
     safe,
     shown,
 )
@@ -43,8 +43,6 @@ __all__ = ["PageTooDearError", "by_status", "classifier", "requested_cost", "thr
 _T = TypeVar("_T")
 _NULL = msgspec.Raw(b"null")
 _ANSWER = "Shopify's answer"
-# What may be a member for errors; JSON may also write any of its letters as an escape.
-_ERROR = re.compile(rb'"errors?"|\\u00[67]')
 
 
 class _Throttle(msgspec.Struct, rename="camel"):
@@ -170,27 +168,13 @@ def _refusals(envelope: _Envelope) -> list[Refusal]:
     refusals = [
         one for part in places for place in (part.errors, part.error) for one in refusals_in(_values(place))
     ]
-    if not refusals and _ERROR.search(envelope.data):
-        refusals += _errors_within(_values(envelope.data))
+    if not refusals:
+        refusals += refusals_within(envelope.data)
     # Beside what a mutation did: there an empty list says that all is well.
     for place in (envelope.user_errors, within.user_errors):
         refusals += refusals_in(_values(place) or None)
     code = _values(extensions.code)
     return refusals if code is None else [*refusals, *refusals_in({"code": code})]
-
-
-def _errors_within(data: Any) -> list[Refusal]:
-    """The errors that stand in an answer's objects and lists: what holds one was not answered whole."""
-    found: list[Refusal] = []
-    left = [data]
-    while left:
-        one = left.pop()
-        if isinstance(one, dict):
-            found += [each for name in ("errors", "error") for each in refusals_in(one.get(name))]
-            left += one.values()
-        elif isinstance(one, list):
-            left += one
-    return found
 
 
 def _ignored(envelope: _Envelope) -> str:

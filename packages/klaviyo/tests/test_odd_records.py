@@ -251,3 +251,44 @@ def test_half_an_emoji_in_a_name_is_set_aside_and_told(bench, revision):
     assert [row["name"] for row in rows].count(None) == 1
     assert not [row for row in rows if "\ufffd" in (row["name"] or "")]
     assert "Sale \ufffd" in bench.rows(f"{CAMPAIGNS}_quarantine")[0]["record"]
+
+
+@pytest.mark.parametrize("spoilt", [{"relationships": 5}, {"id": 5}, {"id": ""}], ids=str)
+def test_a_message_of_a_legacy_campaign_that_is_none_is_told(bench, spoilt):
+    """It came beside the campaign, which alone names it: it has no list of its own, and must not go without a word."""
+    lost = []
+
+    def alter(body):
+        document = json.loads(body)
+        for campaign in document["data"]:
+            named = campaign["relationships"]["campaign-messages"]["data"]
+            # One of several messages may be in the lists of several channels.
+            if len(named) == 1 and not lost:
+                lost.append(named[0]["id"])
+                campaign |= spoilt
+        return json.dumps(document).encode()
+
+    bench.running.hand["campaigns"] = alter
+    counts = bench.run(credentials={"revision": LEGACY_VERSION}).metadata["datasets"]
+    assert (counts[CAMPAIGNS].rows_quarantined, counts[MESSAGES].rows_quarantined) == (1, 1)
+    (aside,) = bench.rows(f"{MESSAGES}_quarantine")
+    assert lost[0] in aside["row_key"]
+
+
+def test_a_record_of_another_type_that_is_alone_on_its_page_costs_itself(bench):
+    """A message has one variation as a rule, so a page of one is no sign of a wrong answer."""
+    bench.run()
+    done = []
+
+    def alter(body):
+        document = json.loads(body)
+        if len(document["data"]) == 1 and not done:
+            done.append(document["data"][0]["id"])
+            document["data"][0]["type"] = "tag"
+        return json.dumps(document).encode()
+
+    bench.running.hand["campaign-messages/{id}/campaign-variations"] = alter
+    bench.account.advance(30 * 86_400)
+    summary = bench.run()
+    assert done
+    assert summary.metadata["datasets"][VARIATIONS].rows_quarantined == 1

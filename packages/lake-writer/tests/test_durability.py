@@ -150,6 +150,7 @@ def test_a_port_in_use_is_said(tmp_path: Path) -> None:
     [
         ("", "no folder or URL"), (" ", "no folder or URL"), ("s3:/bucket", "is no URL"), ("s3:bucket", "is no URL"),
         ("file:/x", "is no URL"), ("foo://", "Unknown scheme: foo"), ("http://127.0.0.1/x", "Unknown scheme: http"),
+        ("s3://lake/p?versionId=1", "with a query or a fragment"), ("s3://lake#x", "with a query"),
         ("s3://", "Unable to recognise URL"), ("s3://nobucket", "NoSuchBucket"), ("s3://nobucket/lake", "NoSuchBucket"),
         ("az://nobucket", "Account must be specified"), ("file:///sys/lake", "cannot be written"),
         ("/sys/lake", "cannot be written"), ("/proc/self", "cannot be written"), ("a\0b", "cannot be written"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +52,7 @@ class LegacyModel:
             unchanged: Not needed here: messages come with all that they say.
         """
         snapshot = Snapshot()
+        unnamed: list[Resource] = []
         for channel in CHANNELS:
             for archived in (False, True):
                 conditions = (equals("messages.channel", channel), equals("archived", archived), *bounds)
@@ -62,7 +63,8 @@ class LegacyModel:
                     "page[size]": str(self._client.settings.page_size),
                 }
                 for page in self._client.pages("campaigns", parameters):
-                    _take(page, snapshot)
+                    unnamed += _take(page, snapshot)
+        _tell_unnamed(unnamed, snapshot)
         return snapshot
 
     def adopt(self, campaign_id: str, snapshot: Snapshot, unchanged: Callable[[Row], bool]) -> bool:
@@ -71,22 +73,25 @@ class LegacyModel:
             page = self._client.one_or_odd(address("campaigns", campaign_id), "campaign-messages")
         except NotFoundError:
             return False
-        _take(page, snapshot)
+        _tell_unnamed(_take(page, snapshot), snapshot)
         return True
 
 
-def _take(page: ResourcePage, snapshot: Snapshot) -> None:
+def _take(page: ResourcePage, snapshot: Snapshot) -> list[Resource]:
+    """Takes a page's campaigns and their messages; returns the messages that no campaign of the page names."""
     for odd in page.odd:
         snapshot.set_aside(odd)
     for odd in page.odd_included:
         if odd.kind in ("", "campaign-message"):
             snapshot.set_aside(replace(odd, kind="campaign-message"))
+    named: set[str] = set()
     for campaign in page.data:
         try:
             messages = page.below(campaign, "campaign-message")
         except (ContractError, IncompleteError) as error:
             snapshot.set_aside(campaign.odd(error))
             continue
+        named |= {one.id for one in messages.read}
         row = _campaign(campaign)
         order = keep(snapshot.campaigns, row, "campaign")
         if order < 0:
@@ -102,6 +107,15 @@ def _take(page: ResourcePage, snapshot: Snapshot) -> None:
         for message_id in messages.unread:
             snapshot.named[message_id] = campaign.id
             snapshot.unread.add(message_id)
+    return [one for one in page.included if one.type == "campaign-message" and one.id not in named]
+
+
+def _tell_unnamed(messages: Iterable[Resource], snapshot: Snapshot) -> None:
+    """Sets messages aside that came beside campaigns of which none that can be read names them."""
+    for message in messages:
+        if message.id not in snapshot.messages and message.id not in snapshot.unread:
+            nobodys = ContractError("no campaign that can be read names it", reason="UNEXPECTED_JSON")
+            snapshot.set_aside(message.odd(nobodys))
 
 
 def _campaign(resource: Resource) -> Row:

@@ -115,10 +115,10 @@ class ResourcePage(msgspec.Struct):
     def of(self, kind: str) -> ResourcePage:
         """This page, whose records are all of a type, and each is there once: of two, the one that changed last.
 
-        A record of another type is an odd one.
+        A record of another type is an odd one, also the only one of a page.
 
         Raises:
-            ContractError: All are of another type.
+            ContractError: All of several are of another type.
             IncompleteError: Two of one id differ and changed at the same time (CONFLICTING_ROWS); whichever is taken,
                 the other would be lost without a word.
         """
@@ -129,7 +129,7 @@ class ResourcePage(msgspec.Struct):
                 f"Klaviyo's answer holds a {others[0].type[:40]}, and a {kind} was asked for",
                 reason="UNEXPECTED_JSON",
             )
-            if len(others) == len(self.data):
+            if len(others) == len(self.data) > 1:
                 raise wrong
             self.odd = [*self.odd, *(replace(one.odd(wrong), kind=kind) for one in others)]
             self.data = [one for one in self.data if one.type == kind]

@@ -48,6 +48,13 @@ def check_root(settings: LakeSettings) -> None:
     if not root.strip():
         raise UnusableRootError("the lake has no folder or URL: name one with --lake")
     folder = local_root(root)
+    if folder is None and (parts := urlsplit(root)) and (parts.query or parts.fragment):
+        # The tables' names would be added to these, and all tables share one log.
+        plain = re.split("[?#]", root)[0]
+        raise UnusableRootError(
+            f"the lake {plain} is given with a query or a fragment (? or #): leave it out, and set options of the store"
+            " in the environment"
+        )
     if folder is None:
         # In a daemon thread, because a request to a store that does not answer cannot be cancelled.
         failed: list[Exception] = []

@@ -240,7 +240,12 @@ def test_the_accounts_own_words_are_no_errors():
             IncompleteError,
             "message 1 twice",
         ),
-        ([("campaign-audience", "1", "a")], [], ContractError, "a campaign was asked for"),
+        (
+            [("campaign-audience", "1", "a"), ("campaign-audience", "2", "a")],
+            [],
+            ContractError,
+            "a campaign was asked for",
+        ),
         ([("campaign", "1", "a"), ("campaign", "1", "a")], [("tag", "1", "a")], None, ""),
     ],
 )

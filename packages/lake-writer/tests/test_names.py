@@ -29,6 +29,7 @@ CALLS: dict[str, Callable[[Any, pb.TableRef], Any]] = {
     "GetWrite": lambda raw, table: raw.stub.GetWrite(pb.GetWriteRequest(table=table, write_id="w")),
     "DescribeTable": lambda raw, table: raw.stub.DescribeTable(pb.DescribeTableRequest(table=table)),
     "GetCheckpoint": lambda raw, table: raw.stub.GetCheckpoint(pb.GetCheckpointRequest(table=table)),
+    "ListPositions": lambda raw, table: raw.stub.ListPositions(pb.ListPositionsRequest(table=table)),
     "ReadTable": lambda raw, table: list(raw.stub.ReadTable(pb.ReadTableRequest(table=table))),
     "ListTables": lambda raw, table: raw.stub.ListTables(pb.ListTablesRequest(tenant=table.tenant)),
     "CompactTable": lambda raw, table: raw.maintenance.CompactTable(

@@ -30,7 +30,8 @@ from weathervane.lake.v1 import lake_writer_pb2_grpc as pb_grpc
 _SERVICE = "weathervane.lake.v1.LakeWriterService"
 # Reads may be sent again by the channel; Write never.
 _RETRIED = tuple(
-    f"{_SERVICE}/{method}" for method in ("GetWrite", "DescribeTable", "ListTables", "GetCheckpoint")
+    f"{_SERVICE}/{method}"
+    for method in ("GetWrite", "DescribeTable", "ListTables", "GetCheckpoint", "ListPositions")
 )
 _CALL_SECONDS = 30.0
 
@@ -108,6 +109,25 @@ class LakeClient(Caller):
         return Checkpoint(
             response.checkpoint if response.HasField("checkpoint") else None, response.table_version
         )
+
+    def positions(self, table: TableRef) -> dict[str, str]:
+        """The checkpoints of a table's partitions, by their names; empty when there is no table.
+
+        Raises:
+            CorruptedError: One of them cannot be read.
+            RejectedError: The lake writer is of a version that knows no partitions (UNIMPLEMENTED).
+        """
+        found: dict[str, str] = {}
+        token = ""
+        while True:
+            request = pb.ListPositionsRequest(
+                table=convert.table_to_wire(table), page_size=1_000, page_token=token
+            )
+            response = self._call(table, partial(self._stub.ListPositions, request, timeout=_CALL_SECONDS))
+            found |= {position.partition: position.checkpoint for position in response.positions}
+            token = response.next_page_token
+            if not token:
+                return found
 
     def read(
         self,

@@ -24,6 +24,8 @@ from weathervane.lake._model import (
 )
 from weathervane.lake.v1 import lake_writer_pb2 as pb
 
+PARTITIONS = "partitions"
+"""The feature of a header that names a partition: a server that ignored it would move the table's checkpoint."""
 _MODES = {
     WriteMode.APPEND: pb.WRITE_MODE_APPEND,
     WriteMode.UPSERT: pb.WRITE_MODE_UPSERT,
@@ -59,6 +61,8 @@ def spec_to_wire(spec: WriteSpec) -> pb.WriteHeader:
         cluster_by=spec.cluster_by or "",
         version_column=spec.version_column or "",
         refuse_conflicting_rows=spec.refuse_conflicting_rows,
+        partition=spec.partition,
+        required_features=[PARTITIONS] if spec.partition else [],
     )
     if spec.check_checkpoint:
         header.expected_checkpoint = spec.expected_checkpoint or ""
@@ -96,6 +100,7 @@ def spec_from_wire(header: pb.WriteHeader, schema: object) -> WriteSpec:
         expected_checkpoint=header.expected_checkpoint or None,
         window=window,
         refuse_conflicting_rows=header.refuse_conflicting_rows,
+        partition=header.partition,
     )
 
 

@@ -18,6 +18,7 @@ QUARANTINE_SUFFIX = "_quarantine"
 """Ends the dataset that keeps the rows which did not fit; no write may name such a dataset itself."""
 
 _WRITE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+_PARTITION = re.compile(r"[A-Za-z0-9._:@/-]{0,128}", re.ASCII)
 
 QUARANTINE_SCHEMA = pa.schema(
     [
@@ -114,7 +115,8 @@ class WriteSpec:
     """What a write declares before its first row. See `WriteHeader` in the proto for each field's promise.
 
     Raises:
-        InvalidNameError: The write id is not 1-128 characters of `A-Z a-z 0-9 . _ : -`.
+        InvalidNameError: The write id is not 1-128 characters of `A-Z a-z 0-9 . _ : -`, or the partition is more than
+            128 of these, `@` and `/`.
     """
 
     table: TableRef
@@ -131,9 +133,15 @@ class WriteSpec:
     window: ReplaceWindow | None = None
     refuse_conflicting_rows: bool = False
     """Refuse the write when it holds different rows of one key (and greatest version), of which one would be lost."""
+    partition: str = ""
+    """Whose position the checkpoints are: an account of the vendor's; empty: the whole table's."""
 
     def __post_init__(self) -> None:
         check_write_id(self.write_id)
+        if not _PARTITION.fullmatch(self.partition):
+            raise InvalidNameError(
+                f"partition {self.partition[:80]!r} is not one: use at most 128 characters of A-Z a-z 0-9 . _ : @ / -"
+            )
 
 
 def check_write_id(write_id: str) -> str:
@@ -195,6 +203,7 @@ class WriteResult(Counts):
     table_version: int
     total_rows: int
     checkpoint: str | None
+    """Of the write's partition, or of the table, after the commit."""
     committed_at: datetime
     table_uri: str
     control_totals: tuple[ControlTotal, ...] = ()

@@ -78,7 +78,14 @@ class Upload:
         self.already_committed = False
         """The write is in the table already: `get_write` has its receipt. The same write, sent whole, gets it too."""
         try:
-            self.already_committed = self._next().acknowledgement.already_committed
+            taken = self._next().acknowledgement
+            self.already_committed = taken.already_committed
+            if spec.partition and convert.PARTITIONS not in taken.features:
+                raise RejectedError(
+                    f"{spec.table}: the lake writer is of a version that knows no partitions; deploy a newer"
+                    " weathervane-lake-writer before the sources that need it",
+                    reason="UNKNOWN_FEATURE",
+                )
         except BaseException:
             # There is no upload yet to leave, and gRPC's sending thread would wait for ever.
             self._responses.cancel()

@@ -142,9 +142,10 @@ def check_checkpoint(spec: WriteSpec, current: str | None) -> None:
         StatusError: FAILED_PRECONDITION, STALE_CHECKPOINT.
     """
     if spec.check_checkpoint and current != spec.expected_checkpoint:
+        whose = f"partition {spec.partition}" if spec.partition else "the table"
         raise precondition(
             "STALE_CHECKPOINT",
-            f"{spec.table}: this run began at checkpoint {spec.expected_checkpoint!r}, the table is at {current!r};"
+            f"{spec.table}: this run began at checkpoint {spec.expected_checkpoint!r}, {whose} is at {current!r};"
             " another run has moved it: start again from there",
             current=current or "",
         )

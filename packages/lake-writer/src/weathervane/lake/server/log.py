@@ -13,11 +13,11 @@ from weathervane.lake.server.files import DamagedTableError, ForeignTableError
 from weathervane.lake.server.store import Store
 
 __all__ = [
-    "CHECKPOINT",
     "COMMIT_NOTE",
     "LOG_FOLDER",
     "CommitLog",
     "Untouched",
+    "checkpoint_app",
     "commit_path",
     "write_app",
 ]
@@ -25,8 +25,7 @@ __all__ = [
 COMMIT_NOTE = "weathervane.commit"
 """The key in a commit's `commitInfo` under which our note is: the write's id, receipt and checkpoint."""
 LOG_FOLDER = "_delta_log"
-CHECKPOINT = "weathervane.checkpoint"
-"""The application id of the Delta transaction that has the version of the commit with the newest checkpoint."""
+_CHECKPOINT = "weathervane.checkpoint"
 
 
 class Untouched:
@@ -169,7 +168,7 @@ class CommitLog:
             return "is empty"
         # The transactions are a write's last lines. Older notes do not have the number of lines.
         expected = [write_app(note["write_id"])] if "write_id" in note else []
-        expected += [CHECKPOINT] if "checkpoint" in note else []
+        expected += [checkpoint_app(note.get("partition", ""))] if "checkpoint" in note else []
         if missing := [name for name in expected if name not in applications]:
             return f"is torn: it lacks the transaction {missing[-1]}, and maybe more"
         if note.get("actions", len(actions)) != len(actions):
@@ -225,6 +224,11 @@ def write_app(write_id: str) -> str:
     # One id for each write, not one counter for each source: with a counter, a late first attempt of an earlier write
     # would be taken for a repeat.
     return f"weathervane.write:{write_id}"
+
+
+def checkpoint_app(partition: str) -> str:
+    """The application whose Delta transaction names the version that set a partition's checkpoint, or the table's."""
+    return f"{_CHECKPOINT}:{partition}" if partition else _CHECKPOINT
 
 
 def commit_path(version: int) -> str:

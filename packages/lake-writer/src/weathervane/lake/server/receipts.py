@@ -26,8 +26,9 @@ def first_answer(
     note = table.written(spec.write_id)
     if note is None:
         return None
+    kept = {"partition": "", **note}
     differs = [
-        name for name, value in _asked(spec, request, received).items() if note.get(name, value) != value
+        name for name, value in _asked(spec, request, received).items() if kept.get(name, value) != value
     ]
     if differs:
         listed = ", ".join(_WORDS.get(name, name) for name in differs)
@@ -69,6 +70,7 @@ def _asked(spec: WriteSpec, request: CommitRequest, received: Received) -> dict[
         and [[[r.column, r.lower, r.upper] for r in window.ranges], list(window.member_columns)],
         "schema": sha256(columns.encode()).hexdigest(),
         "new_checkpoint": request.checkpoint,
+        "partition": spec.partition,
     }
 
 
@@ -80,7 +82,7 @@ def note_of(
     change: Change,
     current: str | None,
 ) -> dict[str, Any]:
-    """What the commit of a write notes; `current` is the table's checkpoint before it."""
+    """What the commit of a write notes; `current` is the checkpoint before it."""
     counts = replace(
         change.counts,
         rows_received=received.rows.num_rows + received.quarantined.num_rows,

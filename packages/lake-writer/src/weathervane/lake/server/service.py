@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -23,6 +23,7 @@ from weathervane.lake._model import (
     check_name,
     check_write_id,
 )
+from weathervane.lake.server.admission import precondition
 from weathervane.lake.server.calls import named, off_loop, page, refuse
 from weathervane.lake.server.frames import FrameError, decode_batch, decode_schema
 from weathervane.lake.server.reads import Reads
@@ -86,10 +87,11 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
         if not first.HasField("header"):
             refuse("NO_HEADER", "the first message of a write is its header")
         spec = await off_loop(lambda: self._spec(first.header))
+        features = list(first.header.required_features)
         committed = await off_loop(lambda: self._writer.admit(spec))
         # Before the answer: an acknowledged header means that there is room for the frames.
         upload = await files.work(lambda: _Upload(spec, self._settings, files.held))
-        yield _acknowledge(-1, committed)
+        yield _acknowledge(-1, committed, features)
         while True:
             request = await self._next(requests)
             if request.HasField("header"):
@@ -143,6 +145,19 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
         checkpoint = await off_loop(lambda: self._writer.checkpoint(table))
         return pb.GetCheckpointResponse(checkpoint=checkpoint.value, table_version=checkpoint.table_version)
 
+    async def ListPositions(
+        self, request: pb.ListPositionsRequest, context: _Context
+    ) -> pb.ListPositionsResponse:
+        """Lists the positions of a table's partitions."""
+        table = named(lambda: convert.table_from_wire(request.table))
+        choose = partial(page, size=request.page_size, token=request.page_token)
+        positions, token, version = await off_loop(lambda: self._writer.positions(table, choose))
+        return pb.ListPositionsResponse(
+            positions=[pb.Position(partition=name, checkpoint=kept) for name, kept in positions.items()],
+            next_page_token=token,
+            table_version=version,
+        )
+
     async def ReadTable(
         self, request: pb.ReadTableRequest, context: _Context
     ) -> AsyncIterator[pb.ReadTableResponse]:
@@ -171,6 +186,12 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
             ) from None
 
     def _spec(self, header: pb.WriteHeader) -> WriteSpec:
+        if unknown := set(header.required_features) - _FEATURES:
+            raise precondition(
+                "UNKNOWN_FEATURE",
+                f"this lake writer does not know {sorted(unknown)[0][:80]!r}, which the write needs; deploy a newer"
+                " weathervane-lake-writer before the sources that need it",
+            )
         schema = decode_schema(header.arrow_schema, max_columns=self._settings.max_columns)
         try:
             return named(lambda: convert.spec_from_wire(header, schema))
@@ -203,6 +224,7 @@ class _Files:
             self.held.close()
 
 
+_FEATURES = frozenset({convert.PARTITIONS})
 # Rows that a change has made are kept apart from the others; no frame names this kind.
 _CHANGES = -1
 
@@ -278,7 +300,11 @@ class _Upload:
         )
 
 
-def _acknowledge(sequence: int, already_committed: bool = False) -> pb.WriteResponse:
+def _acknowledge(
+    sequence: int, already_committed: bool = False, features: Sequence[str] = ()
+) -> pb.WriteResponse:
     return pb.WriteResponse(
-        acknowledgement=pb.Acknowledgement(sequence=sequence, already_committed=already_committed)
+        acknowledgement=pb.Acknowledgement(
+            sequence=sequence, already_committed=already_committed, features=features
+        )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -49,6 +50,8 @@ from weathervane.lake.server.turns import Turns
 from weathervane.lake.server.upsert import Change, Received, append, upsert
 from weathervane.rpc import StatusError
 
+_READ_AT_ONCE = 8
+"""Commit files, each of which takes a store some tens of milliseconds."""
 _QUARANTINE_TABLE = pa.schema(
     [
         pa.field("write_id", pa.string(), nullable=False),
@@ -87,7 +90,7 @@ class LakeWriter:
             if table.written(spec.write_id) is not None:
                 return True
             check_against(table, spec, layout)
-            check_checkpoint(spec, table.checkpoint())
+            check_checkpoint(spec, table.checkpoint(spec.partition))
             return False
 
     def commit(self, spec: WriteSpec, received: Received, request: CommitRequest) -> WriteResult:
@@ -154,6 +157,20 @@ class LakeWriter:
             table = self._tables.open(ref)
             return Checkpoint(None) if table is None else Checkpoint(table.checkpoint(), table.version)
 
+    def positions(
+        self, ref: TableRef, choose: Callable[[list[str]], tuple[Sequence[str], str]]
+    ) -> tuple[dict[str, str], str, int]:
+        """The checkpoints of those partitions that `choose` takes of all, with its token, and the table's version."""
+        with storage_failures(ref):
+            table = self._tables.open(ref)
+            names, token = choose([] if table is None else table.partitions())
+            if table is None:
+                return {}, token, -1
+            with ThreadPoolExecutor(_READ_AT_ONCE) as threads:
+                found = zip(names, threads.map(table.checkpoint, names), strict=True)
+                # A RESTORE may have taken one back to before its first.
+                return {name: kept for name, kept in found if kept is not None}, token, table.version
+
     def tables(self, tenant: str) -> list[TableRef]:
         """A tenant's tables, by name."""
         with storage_failures(tenant):
@@ -206,7 +223,7 @@ class LakeWriter:
         if (first := first_answer(table, spec, request, received)) is not None:
             return first
         added = check_against(table, spec, layout)
-        current = table.checkpoint()
+        current = table.checkpoint(spec.partition)
         check_checkpoint(spec, current)
         change, widened = Change(), table.widened(added)
         try:
@@ -225,6 +242,7 @@ class LakeWriter:
                 added=change.added,
                 removed=change.removed,
                 checkpoint=request.checkpoint,
+                partition=spec.partition,
                 note=note,
             )
         except CommitUnknownError:

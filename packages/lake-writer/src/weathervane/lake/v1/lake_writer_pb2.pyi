@@ -198,10 +198,12 @@ class WriteHeader(_message.Message):
     EXPECTED_CHECKPOINT_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
     REFUSE_CONFLICTING_ROWS_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
+    REQUIRED_FEATURES_FIELD_NUMBER: _builtins.int
     write_id: _builtins.str
     """Names this write for ever: the same id is applied at most once for at least 30 days.
     1-128 characters of `A-Z a-z 0-9 . _ : -`; derive it from the run and the slice, never from the clock.
-    Other frames (or none), another mode, window, schema or checkpoint, or other keys under an id that is in the table
+    Other frames (or none), another mode, window, schema, partition or checkpoint, or other keys under an id that is in the table
     are refused (FAILED_PRECONDITION, WRITE_ID_REUSED): what was read anew, and may differ, needs an id of its own.
     """
     mode: Global___WriteMode.ValueType
@@ -229,6 +231,12 @@ class WriteHeader(_message.Message):
     (those not `laid_over`) different rows of one key, at the key's greatest version where there is a version column: one of them would be
     lost. Equal rows collapse all the same. Unset: the last sent wins. Not for APPEND.
     """
+    partition: _builtins.str
+    """What the vendor accounts for by itself (an ad account), and whose position this write checks and moves:
+    `expected_checkpoint` and the commit's `checkpoint` are then this partition's, and writes of other partitions do not
+    touch it. 1-128 characters of `A-Z a-z 0-9 . _ : @ / -`. Empty: the checkpoint is the whole table's. Which rows are
+    the partition's is for the window to say.
+    """
     @_builtins.property
     def table(self) -> Global___TableRef:
         """The table; it is created by the first write."""
@@ -243,6 +251,12 @@ class WriteHeader(_message.Message):
     def window(self) -> Global___ReplaceWindow:
         """The part of the table that this write replaces; required by and only for REPLACE_WINDOW."""
 
+    @_builtins.property
+    def required_features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Meanings of this header that the server must not ignore: `partitions`. One that it does not know is refused
+        (FAILED_PRECONDITION, UNKNOWN_FEATURE), and those that it obeys are in the acknowledgement.
+        """
+
     def __init__(
         self,
         *,
@@ -256,10 +270,12 @@ class WriteHeader(_message.Message):
         expected_checkpoint: _builtins.str | None = ...,
         window: Global___ReplaceWindow | None = ...,
         refuse_conflicting_rows: _builtins.bool = ...,
+        partition: _builtins.str = ...,
+        required_features: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_checkpoint", b"_expected_checkpoint", "expected_checkpoint", b"expected_checkpoint", "table", b"table", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_checkpoint", b"_expected_checkpoint", "arrow_schema", b"arrow_schema", "cluster_by", b"cluster_by", "expected_checkpoint", b"expected_checkpoint", "mode", b"mode", "refuse_conflicting_rows", b"refuse_conflicting_rows", "table", b"table", "unique_keys", b"unique_keys", "version_column", b"version_column", "window", b"window", "write_id", b"write_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_checkpoint", b"_expected_checkpoint", "arrow_schema", b"arrow_schema", "cluster_by", b"cluster_by", "expected_checkpoint", b"expected_checkpoint", "mode", b"mode", "partition", b"partition", "refuse_conflicting_rows", b"refuse_conflicting_rows", "required_features", b"required_features", "table", b"table", "unique_keys", b"unique_keys", "version_column", b"version_column", "window", b"window", "write_id", b"write_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_checkpoint: _TypeAlias = _typing.Literal["expected_checkpoint"]  # noqa: Y015
     _WhichOneofArgType__expected_checkpoint: _TypeAlias = _typing.Literal["_expected_checkpoint", b"_expected_checkpoint"]  # noqa: Y015
@@ -492,21 +508,29 @@ class Acknowledgement(_message.Message):
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
     ALREADY_COMMITTED_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The frame's sequence, or -1 for the header."""
     already_committed: _builtins.bool
     """Set on the header's acknowledgement when this write is already committed: `GetWrite` has its receipt. The same
     write, sent whole, gets it too.
     """
+    @_builtins.property
+    def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """On the header's acknowledgement: the `required_features`, all of which this server obeys. A server from before there
+        were any leaves it empty: give the write up, nothing of it was committed.
+        """
+
     def __init__(
         self,
         *,
         sequence: _builtins.int = ...,
         already_committed: _builtins.bool = ...,
+        features: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_committed", b"already_committed", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_committed", b"already_committed", "features", b"features", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -562,7 +586,7 @@ class Receipt(_message.Message):
     bytes_removed: _builtins.int
     """Bytes of the data files which this commit replaced."""
     checkpoint: _builtins.str
-    """The table's checkpoint after this commit; unset when it has none."""
+    """The checkpoint after this commit, of the write's partition or of the table; unset when it has none."""
     repeat: _builtins.bool
     """This is the answer of an earlier delivery of the same write; nothing was done now."""
     table_uri: _builtins.str
@@ -909,6 +933,96 @@ class GetCheckpointResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint) -> _WhichOneofReturnType__checkpoint | None: ...
 
 Global___GetCheckpointResponse: _TypeAlias = GetCheckpointResponse  # noqa: Y015
+
+@_typing.final
+class ListPositionsRequest(_message.Message):
+    """Asks for the positions of a table's partitions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TABLE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most 1,000; 0 means 100."""
+    page_token: _builtins.str
+    """From the answer before."""
+    @_builtins.property
+    def table(self) -> Global___TableRef:
+        """The table."""
+
+    def __init__(
+        self,
+        *,
+        table: Global___TableRef | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["table", b"table"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "table", b"table"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPositionsRequest: _TypeAlias = ListPositionsRequest  # noqa: Y015
+
+@_typing.final
+class ListPositionsResponse(_message.Message):
+    """Answers ListPositions; NOT_FOUND is not used: a table that does not exist has none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TABLE_VERSION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    table_version: _builtins.int
+    """The version that was read, or -1 when the table does not exist."""
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Position]:
+        """Ordered by partition."""
+
+    def __init__(
+        self,
+        *,
+        positions: _abc.Iterable[Global___Position] | None = ...,
+        next_page_token: _builtins.str = ...,
+        table_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "positions", b"positions", "table_version", b"table_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPositionsResponse: _TypeAlias = ListPositionsResponse  # noqa: Y015
+
+@_typing.final
+class Position(_message.Message):
+    """How far one partition is in the table."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTITION_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    partition: _builtins.str
+    """As a write's header named it."""
+    checkpoint: _builtins.str
+    """What its newest write with a checkpoint said."""
+    def __init__(
+        self,
+        *,
+        partition: _builtins.str = ...,
+        checkpoint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "partition", b"partition"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Position: _TypeAlias = Position  # noqa: Y015
 
 @_typing.final
 class ReadTableRequest(_message.Message):

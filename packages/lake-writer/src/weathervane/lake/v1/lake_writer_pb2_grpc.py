@@ -76,6 +76,11 @@ class LakeWriterServiceStub(object):
                 request_serializer=weathervane_dot_lake_dot_v1_dot_lake__writer__pb2.GetCheckpointRequest.SerializeToString,
                 response_deserializer=weathervane_dot_lake_dot_v1_dot_lake__writer__pb2.GetCheckpointResponse.FromString,
                 _registered_method=True)
+        self.ListPositions = channel.unary_unary(
+                '/weathervane.lake.v1.LakeWriterService/ListPositions',
+                request_serializer=weathervane_dot_lake_dot_v1_dot_lake__writer__pb2.ListPositionsRequest.SerializeToString,
+                response_deserializer=weathervane_dot_lake_dot_v1_dot_lake__writer__pb2.ListPositionsResponse.FromString,
+                _registered_method=True)
         self.ReadTable = channel.unary_stream(
                 '/weathervane.lake.v1.LakeWriterService/ReadTable',
                 request_serializer=weathervane_dot_lake_dot_v1_dot_lake__writer__pb2.ReadTableRequest.SerializeToString,
@@ -144,6 +149,14 @@ class LakeWriterServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPositions(self, request, context):
+        """Lists the positions of a table's partitions by their names, in pages. One that cannot be read is an error
+        (DATA_LOSS), never left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReadTable(self, request, context):
         """Reads a table as Arrow: the first message holds the schema, each later one a record batch.
         """
@@ -178,6 +191,11 @@ def add_LakeWriterServiceServicer_to_server(servicer, server):
                     servicer.GetCheckpoint,
                     request_deserializer=weathervane_dot_lake_dot_v1_dot_lake__writer__pb2.GetCheckpointRequest.FromString,
                     response_serializer=weathervane_dot_lake_dot_v1_dot_lake__writer__pb2.GetCheckpointResponse.SerializeToString,
+            ),
+            'ListPositions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPositions,
+                    request_deserializer=weathervane_dot_lake_dot_v1_dot_lake__writer__pb2.ListPositionsRequest.FromString,
+                    response_serializer=weathervane_dot_lake_dot_v1_dot_lake__writer__pb2.ListPositionsResponse.SerializeToString,
             ),
             'ReadTable': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadTable,
@@ -337,6 +355,33 @@ class LakeWriterService(object):
             '/weathervane.lake.v1.LakeWriterService/GetCheckpoint',
             weathervane_dot_lake_dot_v1_dot_lake__writer__pb2.GetCheckpointRequest.SerializeToString,
             weathervane_dot_lake_dot_v1_dot_lake__writer__pb2.GetCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPositions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weathervane.lake.v1.LakeWriterService/ListPositions',
+            weathervane_dot_lake_dot_v1_dot_lake__writer__pb2.ListPositionsRequest.SerializeToString,
+            weathervane_dot_lake_dot_v1_dot_lake__writer__pb2.ListPositionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,10 @@ class LakeWriterServiceStub:
     """Reads the checkpoint that the table's newest keyed commit carries.
     A checkpoint that cannot be read is an error (DATA_LOSS), never an empty answer.
     """
+    ListPositions: _grpc.UnaryUnaryMultiCallable[_lake_writer_pb2.ListPositionsRequest, _lake_writer_pb2.ListPositionsResponse]
+    """Lists the positions of a table's partitions by their names, in pages. One that cannot be read is an error
+    (DATA_LOSS), never left out.
+    """
     ReadTable: _grpc.UnaryStreamMultiCallable[_lake_writer_pb2.ReadTableRequest, _lake_writer_pb2.ReadTableResponse]
     """Reads a table as Arrow: the first message holds the schema, each later one a record batch."""
 
@@ -110,6 +114,10 @@ class LakeWriterServiceAsyncStub(LakeWriterServiceStub):
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_lake_writer_pb2.GetCheckpointRequest, _lake_writer_pb2.GetCheckpointResponse]  # type: ignore[assignment]
     """Reads the checkpoint that the table's newest keyed commit carries.
     A checkpoint that cannot be read is an error (DATA_LOSS), never an empty answer.
+    """
+    ListPositions: _aio.UnaryUnaryMultiCallable[_lake_writer_pb2.ListPositionsRequest, _lake_writer_pb2.ListPositionsResponse]  # type: ignore[assignment]
+    """Lists the positions of a table's partitions by their names, in pages. One that cannot be read is an error
+    (DATA_LOSS), never left out.
     """
     ReadTable: _aio.UnaryStreamMultiCallable[_lake_writer_pb2.ReadTableRequest, _lake_writer_pb2.ReadTableResponse]  # type: ignore[assignment]
     """Reads a table as Arrow: the first message holds the schema, each later one a record batch."""
@@ -180,6 +188,16 @@ class LakeWriterServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_lake_writer_pb2.GetCheckpointResponse, _abc.Awaitable[_lake_writer_pb2.GetCheckpointResponse]]:
         """Reads the checkpoint that the table's newest keyed commit carries.
         A checkpoint that cannot be read is an error (DATA_LOSS), never an empty answer.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPositions(
+        self,
+        request: _lake_writer_pb2.ListPositionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lake_writer_pb2.ListPositionsResponse, _abc.Awaitable[_lake_writer_pb2.ListPositionsResponse]]:
+        """Lists the positions of a table's partitions by their names, in pages. One that cannot be read is an error
+        (DATA_LOSS), never left out.
         """
 
     @_abc_1.abstractmethod

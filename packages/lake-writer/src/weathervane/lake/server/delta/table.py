@@ -29,10 +29,10 @@ from weathervane.lake.server.files import (
     NewFile,
 )
 from weathervane.lake.server.log import (
-    CHECKPOINT,
     COMMIT_NOTE,
     CommitLog,
     Untouched,
+    checkpoint_app,
     commit_path,
     write_app,
 )
@@ -45,6 +45,9 @@ __all__ = ["PROTOCOL_ERRORS", "SCHEMA_ERRORS", "STORAGE_ERRORS", "Table", "confi
 log = logging.getLogger(__name__)
 
 _LAST_WRITE = "weathervane.lastWrite"
+_PARTITIONS = "weathervane.partitions"
+"""The application whose Delta transaction names the version that was the first of a new partition. Its note lists them
+all, for nobody can ask Delta which applications there are."""
 _KEYS, _CLUSTER, _VERSION = "weathervane.uniqueKeys", "weathervane.clusterBy", "weathervane.versionColumn"
 STORAGE_ERRORS = (OSError, DeltaError, pa.ArrowException)
 """What a failing disk or store raises through the libraries here."""
@@ -119,23 +122,40 @@ class Table(Snapshot):
         self._make_durable(version)
         return {**note, "table_version": version}
 
-    def checkpoint(self) -> str | None:
-        """The table's checkpoint; None when no write has set one.
+    def checkpoint(self, partition: str = "") -> str | None:
+        """The table's checkpoint, or a partition's; None when no write has set one.
 
         Raises:
             DamagedTableError: There is one, and it cannot be read.
             ForeignTableError: A RESTORE took the table back to nobody knows which version.
         """
-        version = self._delta.transaction_version(CHECKPOINT)
+        version = self._delta.transaction_version(checkpoint_app(partition))
         if version is None:
             return None
         if (before := self._restored(version)) is not None:
             # It goes back with the rows: what the next run reads from there on is what the RESTORE took.
-            return before.checkpoint()
+            return before.checkpoint(partition)
         checkpoint = self.log.note(version).get("checkpoint")
         if not isinstance(checkpoint, str) or not checkpoint:
             raise DamagedTableError(f"{self.ref}: version {version} should hold the checkpoint and does not")
         return checkpoint
+
+    def partitions(self) -> list[str]:
+        """The partitions that have a checkpoint, sorted.
+
+        Raises:
+            DamagedTableError: There are some, and their list cannot be read.
+            ForeignTableError: As `checkpoint`.
+        """
+        version = self._delta.transaction_version(_PARTITIONS)
+        if version is None:
+            return []
+        if (before := self._restored(version)) is not None:
+            return before.partitions()
+        listed = self.log.note(version).get("partitions")
+        if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+            raise DamagedTableError(f"{self.ref}: version {version} should list the partitions and does not")
+        return listed
 
     def last_write_at(self) -> datetime | None:
         """When the last write was committed, by its writer's clock; None when none has come.
@@ -165,9 +185,11 @@ class Table(Snapshot):
         added: Sequence[NewFile],
         removed: Sequence[DataFile],
         checkpoint: str | None,
+        partition: str,
         note: dict[str, Any],
     ) -> None:
-        """Makes version `self.version + 1`: files, write id, checkpoint and note in one atomic commit.
+        """Makes version `self.version + 1`: files, write id, checkpoint (of the partition, if one is named), note, in one
+        atomic commit.
 
         Durable in this order, so that a power cut never leaves a table that cannot be read: the data files (as they
         are written), their names and the version before (whose writer may have died before it could), the commit.
@@ -184,8 +206,11 @@ class Table(Snapshot):
             Transaction(_LAST_WRITE, version),
         ]
         if checkpoint is not None:
-            transactions.append(Transaction(CHECKPOINT, version))
+            transactions.append(Transaction(checkpoint_app(partition), version))
             note = {**note, "checkpoint": checkpoint}
+            if partition and partition not in (known := self.partitions()):
+                transactions.append(Transaction(_PARTITIONS, version))
+                note["partitions"] = sorted([*known, partition])
         self._commit(added, removed, {"write_id": write_id, **note}, transactions, changes=True)
 
     def replace(self, added: Sequence[NewFile], removed: Sequence[DataFile], note: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The client: the server's calls as Python, with errors named by what to do about them."""
+"""The client of LakeWriterService."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from weathervane.lake.v1 import lake_writer_pb2 as pb
 from weathervane.lake.v1 import lake_writer_pb2_grpc as pb_grpc
 
 _SERVICE = "weathervane.lake.v1.LakeWriterService"
-# Reads may be sent again by the channel; Write never.
+# The channel may retry these; never Write, which is a stream.
 _RETRIED = tuple(
     f"{_SERVICE}/{method}"
     for method in ("GetWrite", "DescribeTable", "ListTables", "GetCheckpoint", "ListPositions")
@@ -37,18 +37,18 @@ _CALL_SECONDS = 30.0
 
 
 class LakeClient(Caller):
-    """A lake writer at `target` (`host:port`). Thread-safe; close it, or use it in a `with` block."""
+    """A client of the lake writer at `target` (`host:port`). Thread-safe; close it, or use it in a `with` block."""
 
     def __init__(self, target: str) -> None:
         super().__init__(target, _RETRIED)
         self._stub = pb_grpc.LakeWriterServiceStub(self._channel)
 
     def begin(self, spec: WriteSpec) -> Upload:
-        """Opens a write. Use it in a `with` block: leaving it without `commit()` commits nothing.
+        """Opens a write. Use it in a `with` block; if the block ends without `commit()`, nothing is committed.
 
         Raises:
             RejectedError: The server refuses the header (schema, keys, stale checkpoint).
-            BusyError: The server is full, draining or not there.
+            BusyError: The server is full, draining or unreachable.
         """
         return Upload(self._stub, spec, self.get_write)
 
@@ -62,11 +62,18 @@ class LakeClient(Caller):
         checkpoint: str | None = None,
         control_totals: Sequence[ControlTotal] = (),
     ) -> WriteResult:
-        """Sends one whole write and returns its receipt.
+        """Sends a complete write and returns its receipt.
+
+        Args:
+            spec: The header.
+            batches: The rows.
+            quarantined: Rows to set aside, in QUARANTINE_SCHEMA.
+            members: Members of the replaced window.
+            checkpoint: The new checkpoint; None leaves it as it is.
+            control_totals: The vendor's figures and ours; the write is refused if they differ.
 
         Raises:
-            LakeError: As its kind says. A write that failed with a `retriable` one may be sent again, with the
-                same id, as often as needed.
+            LakeError: As its class says. If it is `retriable`, the write may be sent again with the same id.
         """
         with self.begin(spec) as upload:
             for batch in batches:
@@ -78,20 +85,35 @@ class LakeClient(Caller):
             return upload.commit(checkpoint=checkpoint, control_totals=control_totals)
 
     def get_write(self, table: TableRef, write_id: str) -> WriteStatus:
-        """Tells what became of a write."""
+        """The state of a write, with its receipt if it is committed.
+
+        Raises:
+            InvalidNameError: The write id is not valid.
+            LakeError: As its class says.
+        """
         request = pb.GetWriteRequest(table=convert.table_to_wire(table), write_id=check_write_id(write_id))
         return convert.status_from_wire(
             self._call(table, lambda: self._stub.GetWrite(request, timeout=_CALL_SECONDS))
         )
 
     def describe(self, table: TableRef) -> TableDescription:
-        """Describes a table; NotFoundError when there is none."""
+        """Describes a table.
+
+        Raises:
+            NotFoundError: The table does not exist.
+            LakeError: As its class says.
+        """
         request = pb.DescribeTableRequest(table=convert.table_to_wire(table))
         response = self._call(table, lambda: self._stub.DescribeTable(request, timeout=_CALL_SECONDS))
         return convert.description_from_wire(response.table)
 
     def tables(self, tenant: str) -> Iterator[TableRef]:
-        """A tenant's tables by name."""
+        """A tenant's tables, in the order of their names.
+
+        Raises:
+            InvalidNameError: The tenant's name is not valid.
+            LakeError: As its class says.
+        """
         token = ""
         check_name("tenant", tenant)
         while True:
@@ -103,7 +125,12 @@ class LakeClient(Caller):
                 return
 
     def checkpoint(self, table: TableRef) -> Checkpoint:
-        """The table's checkpoint; CorruptedError when it cannot be read, never an empty answer."""
+        """The table's checkpoint; its value is None if no write has set one, or if the table does not exist.
+
+        Raises:
+            CorruptedError: There is a checkpoint, and it cannot be read.
+            LakeError: As its class says.
+        """
         request = pb.GetCheckpointRequest(table=convert.table_to_wire(table))
         response = self._call(table, lambda: self._stub.GetCheckpoint(request, timeout=_CALL_SECONDS))
         return Checkpoint(
@@ -137,13 +164,17 @@ class LakeClient(Caller):
         ranges: Sequence[ColumnRange] = (),
         version: int | None = None,
     ) -> pa.RecordBatchReader:
-        """Reads a table as a stream of record batches (`.read_all()` for a table).
+        """Reads a table as a stream of record batches (`.read_all()` gives a pyarrow table).
 
         Args:
             table: The table.
-            columns: Names; all when empty.
+            columns: The columns to read; all if empty.
             ranges: Conditions that every returned row meets, e.g. a range of dates.
-            version: A Delta version; the newest when None.
+            version: The Delta version; None is the newest.
+
+        Raises:
+            NotFoundError: The table or the version does not exist, or the version was vacuumed.
+            LakeError: As its class says; also while the batches are read.
         """
         request = convert.read_to_wire(ReadSpec(table, tuple(columns), tuple(ranges), version))
         responses = self._stub.ReadTable(request)

@@ -1,4 +1,4 @@
-"""The wire <-> the words of the lake: pure functions, one pair for each message that both sides need."""
+"""Converts messages of LakeWriterService to the types of `_model`, and back; pure functions."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ def spec_to_wire(spec: WriteSpec) -> pb.WriteHeader:
 
 
 def spec_from_wire(header: pb.WriteHeader, schema: object) -> WriteSpec:
-    """A write's header, with its schema already decoded by the server's careful hand.
+    """A write's header; the server has already decoded and checked its schema.
 
     Raises:
-        InvalidNameError: A name or the write id is not one.
-        KeyError: The mode is not one.
+        InvalidNameError: A name or the write id is not valid.
+        KeyError: The mode is not known.
     """
     window = None
     if header.HasField("window"):
@@ -163,7 +163,7 @@ def result_from_wire(receipt: pb.Receipt) -> WriteResult:
 
 
 def status_to_wire(status: WriteStatus) -> pb.GetWriteResponse:
-    """What became of a write."""
+    """The state of a write."""
     return pb.GetWriteResponse(
         state=_STATES[status.state],
         receipt=result_to_wire(status.result) if status.result is not None else None,
@@ -171,7 +171,7 @@ def status_to_wire(status: WriteStatus) -> pb.GetWriteResponse:
 
 
 def status_from_wire(response: pb.GetWriteResponse) -> WriteStatus:
-    """What became of a write."""
+    """The state of a write."""
     return WriteStatus(
         _STATES_BACK[response.state],
         result_from_wire(response.receipt) if response.HasField("receipt") else None,
@@ -179,7 +179,7 @@ def status_from_wire(response: pb.GetWriteResponse) -> WriteStatus:
 
 
 def description_to_wire(description: TableDescription) -> pb.TableDescription:
-    """A table as it stands."""
+    """A table's description."""
     return pb.TableDescription(
         table=table_to_wire(description.table),
         version=description.version,
@@ -198,7 +198,7 @@ def description_to_wire(description: TableDescription) -> pb.TableDescription:
 
 
 def description_from_wire(message: pb.TableDescription) -> TableDescription:
-    """A table as it stands."""
+    """A table's description."""
     return TableDescription(
         table=table_from_wire(message.table),
         version=message.version,
@@ -241,7 +241,7 @@ def read_from_wire(request: pb.ReadTableRequest) -> ReadSpec:
 
 
 def time_to_wire(time: datetime) -> Timestamp:
-    """A time of a known zone."""
+    """A time with a time zone, as a protobuf timestamp."""
     stamp = Timestamp()
     stamp.FromDatetime(time.astimezone(UTC).replace(tzinfo=None))
     return stamp

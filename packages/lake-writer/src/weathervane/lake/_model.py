@@ -1,6 +1,6 @@
-"""The words of the lake: what a table is called, what a write asks for and what it did.
+"""The types of the lake: names of tables, what a write asks for and what it did.
 
-Plain values without gRPC in them; `convert.py` maps them to and from the wire.
+They are plain values without gRPC; `_convert.py` converts them to messages and back.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 QUARANTINE_SUFFIX = "_quarantine"
-"""Ends the dataset that keeps the rows which did not fit; no write may name such a dataset itself."""
+"""The ending of the dataset that holds the rows which were set aside; a write may not name such a dataset."""
 
 _WRITE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _PARTITION = re.compile(r"[A-Za-z0-9._:@/-]{0,128}", re.ASCII)
@@ -29,13 +29,13 @@ QUARANTINE_SCHEMA = pa.schema(
         pa.field("record", pa.string(), nullable=False),
     ]
 )
-"""A row that did not fit: its unique key as a text of `row_keys` (a JSON array, null for what could not be read), the
-first offending column, that column's value (at most 1,000 characters), one sentence why, and the whole original record,
-so that nothing is lost."""
+"""A row that was set aside: its unique key as `row_keys` writes it (a JSON array, with null for a part that could not
+be read), the first column that does not fit, its value (at most 1,000 characters), the reason in one sentence, and the
+whole original record."""
 
 
 class InvalidNameError(ValueError):
-    """A tenant, dataset or write id that is not one; the message shows it and the rule."""
+    """The name of a tenant or dataset, or a write id, is not valid; the message has it and the rule."""
 
 
 @dataclass(frozen=True, order=True)
@@ -43,7 +43,7 @@ class TableRef:
     """One table: a tenant (brand) and a dataset. Both match `^[a-z][a-z0-9_]{0,62}$`.
 
     Raises:
-        InvalidNameError: A part does not match; so a name can never be a path, a URL or another tenant's prefix.
+        InvalidNameError: A part does not match. So a name can never be a path, a URL or another tenant's prefix.
     """
 
     tenant: str
@@ -58,7 +58,11 @@ class TableRef:
 
 
 def check_name(what: str, name: str) -> str:
-    """Returns `name` when it is a legal tenant or dataset name, and raises InvalidNameError otherwise."""
+    """Returns `name` if it is a valid name of a tenant or dataset; `what` says which of them, for the message.
+
+    Raises:
+        InvalidNameError: It is not valid.
+    """
     if not is_name(name):
         raise InvalidNameError(
             f"{what} {name[:80]!r} is not a name: use 1-63 characters a-z, 0-9 and _, beginning with a letter"
@@ -67,24 +71,24 @@ def check_name(what: str, name: str) -> str:
 
 
 def is_name(name: str) -> bool:
-    """Whether `name` is a legal tenant or dataset name."""
+    """Whether `name` is a valid name of a tenant or dataset."""
     return _NAME.fullmatch(name) is not None
 
 
 class WriteMode(enum.Enum):
-    """How the rows of a write meet the rows of the table."""
+    """How a write changes the table."""
 
     APPEND = "append"
-    """Every row is added; for tables without keys."""
+    """All rows are added; only for tables without keys."""
     UPSERT = "upsert"
-    """New keys are inserted, differing rows updated, equal rows left as they are."""
+    """Rows with new keys are inserted, rows that differ are updated, equal rows are left as they are."""
     REPLACE_WINDOW = "replace_window"
-    """As UPSERT; then rows of the window whose keys are not in the write are removed."""
+    """As UPSERT; in addition, rows of the window whose keys are not in the write are deleted."""
 
 
 @dataclass(frozen=True)
 class ColumnRange:
-    """`lower <= column <= upper`, inclusive, as text that is cast to the column's type."""
+    """The condition `lower <= column <= upper`; the bounds are text, which is cast to the column's type."""
 
     column: str
     lower: str
@@ -93,8 +97,9 @@ class ColumnRange:
 
 @dataclass(frozen=True)
 class ReplaceWindow:
-    """The rows which a complete read accounts for: all ranges hold and, when named, the member columns' values
-    are among the members sent with the write (`order_id` of the orders that were read).
+    """The rows of a table that a complete read covers: those for which all ranges hold and, if there are member
+    columns, whose values in them are among the members sent with the write (e.g. the `order_id` of the orders that were
+    read).
     """
 
     ranges: tuple[ColumnRange, ...] = ()
@@ -103,7 +108,7 @@ class ReplaceWindow:
 
 @dataclass(frozen=True)
 class ControlTotal:
-    """A vendor's figure for a slice beside ours, both decimal numbers as text."""
+    """The vendor's figure for a slice (`expected`) and the sum of the rows read (`actual`), as decimal text."""
 
     name: str
     expected: str
@@ -112,7 +117,7 @@ class ControlTotal:
 
 @dataclass(frozen=True)
 class WriteSpec:
-    """What a write declares before its first row. See `WriteHeader` in the proto for each field's promise.
+    """What a write declares before its first row. `WriteHeader` in the proto documents each field.
 
     Raises:
         InvalidNameError: The write id is not 1-128 characters of `A-Z a-z 0-9 . _ : -`, or the partition is more than
@@ -127,14 +132,14 @@ class WriteSpec:
     cluster_by: str | None = None
     version_column: str | None = None
     check_checkpoint: bool = False
-    """Refuse the write unless the table's checkpoint is `expected_checkpoint`."""
+    """Whether to refuse the write unless the table's checkpoint is `expected_checkpoint`."""
     expected_checkpoint: str | None = None
-    """What the caller read before it began; None means that there was none."""
+    """The checkpoint that the caller read before it began; None: there was none."""
     window: ReplaceWindow | None = None
     refuse_conflicting_rows: bool = False
-    """Refuse the write when it holds different rows of one key (and greatest version), of which one would be lost."""
+    """Whether to refuse the write if it has different rows under one key (and greatest version): one would be lost."""
     partition: str = ""
-    """Whose position the checkpoints are: an account of the vendor's; empty: the whole table's."""
+    """Whose checkpoints these are: an account of the vendor's. Empty: the whole table's."""
 
     def __post_init__(self) -> None:
         check_write_id(self.write_id)
@@ -145,7 +150,7 @@ class WriteSpec:
 
 
 def check_write_id(write_id: str) -> str:
-    """Returns `write_id` when it is legal, and raises InvalidNameError otherwise."""
+    """Returns `write_id` if it is valid, else raises InvalidNameError."""
     if not _WRITE_ID.fullmatch(write_id):
         raise InvalidNameError(
             f"write id {write_id[:80]!r} is not one: use 1-128 characters of A-Z a-z 0-9 . _ : -"
@@ -159,11 +164,12 @@ def _count(word: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """What became of the rows of a write, or of several.
-    rows_received = inserted + updated + unchanged + collapsed + quarantined.
+    """What happened to the rows of one or several writes.
 
-    This is the only list of them: the wire, the commits' notes, sums, summaries and the words that a person reads are
-    made of it.
+    rows_received = rows_inserted + rows_updated + rows_unchanged + rows_collapsed + rows_quarantined.
+
+    This is the only list of the counts. Messages, commit notes, sums, summaries and tables for people are derived from
+    its fields.
     """
 
     rows_received: int = _count("received")
@@ -174,22 +180,22 @@ class Counts:
     rows_deleted: int = _count("removed")
     rows_quarantined: int = _count("set aside")
     values_quarantined: int = _count("single values set aside")
-    """Of rows that were kept; no rows."""
+    """Single values set aside from rows that were kept; not included in the counts of rows."""
     bytes_written: int = _count("bytes written")
     bytes_removed: int = _count("bytes removed")
 
     @classmethod
     def words(cls) -> dict[str, str]:
-        """What a person reads for each count, by its name."""
+        """The label of each count for people, by the field's name."""
         return {count.name: count.metadata["word"] for count in fields(Counts)}
 
     def counts(self) -> dict[str, int]:
-        """The counts alone, by name."""
+        """The counts by name, without the other fields of a subclass."""
         return {name: getattr(self, name) for name in self.words()}
 
     @classmethod
     def sum(cls, several: Iterable[Counts]) -> Counts:
-        """The counts of all of them together."""
+        """The sums of several counts."""
         each = list(several)
         return Counts(**{name: sum(getattr(one, name) for one in each) for name in cls.words()})
 
@@ -208,21 +214,21 @@ class WriteResult(Counts):
     table_uri: str
     control_totals: tuple[ControlTotal, ...] = ()
     repeat: bool = False
-    """The answer of an earlier delivery; nothing was done now."""
+    """Whether this is the answer to an earlier delivery of the write, and nothing was done now."""
 
 
 class WriteState(enum.Enum):
-    """What became of a write."""
+    """The state of a write."""
 
     COMMITTED = "committed"
     IN_PROGRESS = "in_progress"
     UNKNOWN = "unknown"
-    """Not in the table and not in progress on the server that was asked."""
+    """Not in the table, and not in progress on the server that was asked."""
 
 
 @dataclass(frozen=True)
 class WriteStatus:
-    """Answers `LakeClient.get_write`; the result is there when the state is COMMITTED."""
+    """The answer of `LakeClient.get_write`; it has a result if the state is COMMITTED."""
 
     state: WriteState
     result: WriteResult | None = None
@@ -230,7 +236,7 @@ class WriteStatus:
 
 @dataclass(frozen=True)
 class TableDescription:
-    """A table as it stands."""
+    """A table at its newest version; sizes are in bytes."""
 
     table: TableRef
     version: int
@@ -244,50 +250,50 @@ class TableDescription:
     checkpoint: str | None
     table_uri: str
     committed_at: datetime | None = None
-    """When the newest version was made, by its writer's clock; None when its commit file does not say."""
+    """When the newest version was made, by its writer's clock; None if its commit file does not say."""
     last_write_at: datetime | None = None
-    """When the last write was committed, one that changed no row included; None when none has come."""
+    """When the last write was committed, even if it changed no row; None if there was none."""
 
 
 @dataclass(frozen=True)
 class CompactionResult:
-    """What a compaction did to a table. Rows, checkpoint and receipts are as before."""
+    """What a compaction did to a table. It changes no row, checkpoint or receipt."""
 
     table: TableRef
     commits: int
-    """Versions that it made; 0 when there was nothing to do."""
+    """The versions that it committed; 0 if there was nothing to do."""
     table_version: int
-    """The newest version that was seen."""
+    """The table's version afterwards."""
     files_before: int
     files_after: int
     bytes_before: int
     bytes_after: int
     rows_rewritten: int
-    """Rows that are in another file now."""
+    """Rows that were copied to new files."""
 
 
 @dataclass(frozen=True)
 class VacuumResult:
-    """What a vacuum deleted of a table, or, in a dry run, what it would."""
+    """What a vacuum deleted, or would delete in a dry run."""
 
     table: TableRef
     dry_run: bool
     retention_hours: int
     oldest_version: int
-    """Versions from here on are whole."""
+    """The oldest version that is still readable."""
     table_version: int
     files_deleted: int
     bytes_deleted: int
     files_kept: int
-    """Files that stay, of the newest version and of those before it."""
+    """Data files that stay, of the newest version and of earlier ones."""
     bytes_kept: int
     deleted_until: datetime
-    """Files last changed up to this time, by the storage's clock, were old enough."""
+    """Only files last modified until this time, by the storage's clock, were old enough."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A table's checkpoint and the version it was read at; version -1 when there is no table."""
+    """A table's checkpoint, and the version of the table at which it was read; -1 if the table does not exist."""
 
     value: str | None
     table_version: int = -1
@@ -295,7 +301,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class ReadSpec:
-    """What to read of a table: columns (all when empty), ranges (all hold), a version (newest when None)."""
+    """What to read of a table: columns (all if empty), rows for which all ranges hold, a version (None: the newest)."""
 
     table: TableRef
     columns: tuple[str, ...] = ()
@@ -305,7 +311,7 @@ class ReadSpec:
 
 @dataclass(frozen=True)
 class CommitRequest:
-    """What the last message of a write says: counts and checksum of all that was sent, and the new checkpoint."""
+    """The last message of a write: counts and checksum of everything that was sent, and the new checkpoint."""
 
     frame_count: int
     row_count: int
@@ -317,7 +323,7 @@ class CommitRequest:
 
 
 def schema_difference(ours: pa.Schema, theirs: pa.Schema) -> Mapping[str, str]:
-    """Columns whose type or nullability differ, or that one side lacks: name -> what differs."""
+    """The columns whose type or nullability differ, or that one schema lacks, each with a text that says how."""
     difference: dict[str, str] = {}
     for name in dict.fromkeys([*ours.names, *theirs.names]):
         left, right = (s.field(name) if name in s.names else None for s in (ours, theirs))

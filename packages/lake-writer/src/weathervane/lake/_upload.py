@@ -1,4 +1,4 @@
-"""One open write of the client: frames travel while the next ones are made, then a commit whose answer may be lost."""
+"""The client's side of one write: sends frames in the background, then commits, and asks if the answer is lost."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ from weathervane.rpc import from_rpc_error
 __all__ = ["Upload"]
 
 _ASK_SECONDS = 30.0
-# Frames that may wait to be sent: bounds what a fast producer holds in memory (8 x about 1 MiB).
+# Frames that may wait to be sent. This limits the memory of a fast producer to 8 times about 1 MiB.
 _WINDOW = 8
-# Frames that may be unacknowledged. Reading the answers as we go keeps the server from blocking on them.
+# Frames that may be unacknowledged. Acknowledgements are read meanwhile, so that the server does not block on them.
 _UNACKNOWLEDGED = 32
-# Statuses that the channel makes up when the connection is gone (the server's own carry a reason), and what the
-# server itself calls unknown.
+# Reasons of a lost answer: statuses that the channel reports when the connection is lost (those of the server have a
+# reason of their own), and the server's own OUTCOME_UNKNOWN.
 _LOST = frozenset(
     {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL", "ENDED", "OUTCOME_UNKNOWN"}
 )
 
 
 class Upload:
-    """One open write: push batches, then commit. Not thread-safe.
+    """An open write: push batches, then commit. Not thread-safe.
 
-    Frames travel while the caller makes the next ones; at most about 8 MiB wait in memory.
+    Frames are sent in the background while the caller makes the next ones; at most about 8 MiB wait in memory.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class Upload:
         """Opens a write; use `LakeClient.begin`.
 
         Args:
-            stub: The server.
-            spec: The write.
-            ask: Tells what became of a write.
+            stub: The server's stub.
+            spec: The header.
+            ask: Asks the server for the state of a write (`LakeClient.get_write`).
         """
         self._spec = spec
         self._ask = ask
@@ -76,7 +76,7 @@ class Upload:
         self._committing = False
         self._unacknowledged = 0
         self.already_committed = False
-        """The write is in the table already: `get_write` has its receipt. The same write, sent whole, gets it too."""
+        """Whether the write is in the table already. `get_write` has its receipt, and so has a repeat."""
         try:
             taken = self._next().acknowledgement
             self.already_committed = taken.already_committed
@@ -87,7 +87,7 @@ class Upload:
                     reason="UNKNOWN_FEATURE",
                 )
         except BaseException:
-            # There is no upload yet to leave, and gRPC's sending thread would wait for ever.
+            # __exit__ will not be called, and gRPC's sending thread would wait for ever.
             self._responses.cancel()
             self._outgoing.put(None)
             raise
@@ -100,7 +100,7 @@ class Upload:
     ) -> None:
         if not self._committing:
             self._responses.cancel()
-        # Lets gRPC's sending thread end, whatever is still queued.
+        # None ends gRPC's sending thread; queued frames are dropped to make room for it.
         while True:
             try:
                 self._outgoing.put_nowait(None)
@@ -110,40 +110,45 @@ class Upload:
 
     @property
     def rows_sent(self) -> int:
-        """Rows pushed so far, the quarantined ones not included."""
+        """Rows pushed so far, without those set aside."""
         return self._rows
 
     @property
     def rows_quarantined(self) -> int:
-        """Quarantined rows pushed so far."""
+        """Rows set aside so far."""
         return self._quarantined
 
     def rows(self, batch: pa.RecordBatch) -> None:
-        """Pushes rows of the declared schema, its columns in any order.
+        """Pushes rows of the declared schema; the columns may be in any order.
 
         Raises:
             RejectedError: A column or a type differs from the declared schema; nothing of the batch was sent.
+            RowTooLargeError: A row does not fit into a frame.
+            LakeError: The server has refused an earlier frame, or the connection is lost.
         """
         self._send(self._exactly(batch, self._spec.schema), pb.FRAME_KIND_ROWS)
         self._rows += batch.num_rows
 
     def changes(self, batch: pa.RecordBatch) -> None:
-        """Pushes whole rows that a change, laid over what the table holds, has made; they win over rows of `rows`."""
+        """Pushes complete rows that were made by applying changes to the table's rows; they win over those of `rows`.
+
+        Raises the errors of `rows`.
+        """
         self._send(self._exactly(batch, self._spec.schema), pb.FRAME_KIND_ROWS, laid_over=True)
         self._rows += batch.num_rows
 
     def quarantine(self, batch: pa.RecordBatch) -> None:
-        """Pushes rows that did not fit, in QUARANTINE_SCHEMA."""
+        """Pushes rows to set aside, in QUARANTINE_SCHEMA."""
         self._send(self._exactly(batch, QUARANTINE_SCHEMA), pb.FRAME_KIND_QUARANTINE)
         self._quarantined += batch.num_rows
 
     def values(self, batch: pa.RecordBatch) -> None:
-        """Pushes single values that did not fit, in QUARANTINE_SCHEMA; their rows are pushed with NULL in them."""
+        """Pushes single values to set aside, in QUARANTINE_SCHEMA; `rows` pushes their rows, with NULL instead."""
         self._send(self._exactly(batch, QUARANTINE_SCHEMA), pb.FRAME_KIND_VALUES)
         self._values += batch.num_rows
 
     def members(self, batch: pa.RecordBatch) -> None:
-        """Pushes members of the replaced window: its `member_columns`, with their types of the declared schema."""
+        """Pushes members of the replaced window: its `member_columns`, with the types of the declared schema."""
         columns = self._spec.window.member_columns if self._spec.window else ()
         declared = pa.schema([self._spec.schema.field(name) for name in columns])
         self._send(self._exactly(batch, declared), pb.FRAME_KIND_MEMBERS)
@@ -151,11 +156,17 @@ class Upload:
     def commit(
         self, *, checkpoint: str | None = None, control_totals: Sequence[ControlTotal] = ()
     ) -> WriteResult:
-        """Asks for the commit and waits for the receipt. One that had to be asked for again, as its answer was lost, is
-        a `repeat`: whether it is of these very rows cannot be said.
+        """Asks for the commit and waits for the receipt.
+
+        If the answer is lost, the receipt is asked for, and it is then a `repeat`, because it may be of an earlier
+        delivery with other rows.
+
+        Args:
+            checkpoint: The new checkpoint; None leaves it as it is.
+            control_totals: The vendor's figures and ours; the write is refused if they differ.
 
         Raises:
-            OutcomeUnknownError: The answer was lost and the server could not say what became of the write.
+            OutcomeUnknownError: The answer was lost, and the server does not know the write's outcome.
             LakeError: Nothing was committed.
         """
         commit = CommitRequest(
@@ -181,7 +192,7 @@ class Upload:
             return self._settle(error)
 
     def _settle(self, lost: LakeError) -> WriteResult:
-        """Asks what became of the write; the commit goes on in the server when the call is gone."""
+        """Asks for the write's outcome; the server finishes the commit even if the call is lost."""
         deadline = time.monotonic() + _ASK_SECONDS
         while time.monotonic() < deadline:
             try:
@@ -189,10 +200,10 @@ class Upload:
             except BusyError:
                 break
             if status.result is not None:
-                # Perhaps not ours: an earlier delivery of this id may have held other rows, and its commit was slow.
+                # It may be the receipt of an earlier delivery of this id, with other rows and a slow commit.
                 return replace(status.result, repeat=True)
             if status.state is WriteState.UNKNOWN:
-                # Not a BusyError: a server that is ending, or another one than was asked, may still commit it.
+                # Not a BusyError, because a server that is shutting down, or another replica, may still commit it.
                 break
             time.sleep(0.2)
         raise OutcomeUnknownError(
@@ -202,8 +213,8 @@ class Upload:
         )
 
     def _exactly(self, batch: pa.RecordBatch, declared: pa.Schema) -> pa.RecordBatch:
-        """The batch in the declared order. Nothing is cast: that would turn 1.7 into 1 or "12" into 12, and a frame
-        carries no types, so the server would read a column of another type as other values.
+        """The batch with its columns in the declared order. Nothing is cast, which could turn 1.7 into 1 or "12" into
+        12. A frame has no types, so the server would decode a column of another type as other values.
         """
         types = dict(zip(batch.schema.names, batch.schema.types, strict=True))
         wrong = [

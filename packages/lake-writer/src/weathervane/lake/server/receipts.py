@@ -1,4 +1,4 @@
-"""A write's receipt: what its commit notes in the table's log, and the answer made of it, then and ever after."""
+"""A write's receipt, which is made from the note in its commit, for the first answer and for every repeat."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["first_answer", "note_of", "receipt_of"]
 def first_answer(
     table: Table, spec: WriteSpec, request: CommitRequest, received: Received
 ) -> WriteResult | None:
-    """The receipt of this write, if the table has it.
+    """The receipt of this write, if the table has it, as a repeat; None if it has not.
 
     Raises:
-        StatusError: WRITE_ID_REUSED: what the table has by this id is something else.
+        StatusError: FAILED_PRECONDITION, WRITE_ID_REUSED: the table has another write with this id.
     """
     note = table.written(spec.write_id)
     if note is None:
@@ -51,10 +51,10 @@ _WORDS = {
 
 
 def _asked(spec: WriteSpec, request: CommitRequest, received: Received) -> dict[str, Any]:
-    """What makes two deliveries the same write, by the names of a commit's note (which older servers left out in part).
+    """What must be equal in two deliveries of one write, by the names in a commit's note (older notes lack some).
 
-    Not the checkpoint that was expected: an attempt that comes after the first one's commit reads another. Nor the
-    control totals: they were compared before this, over the same rows.
+    Not the expected checkpoint, because an attempt after the first one's commit has read another. Not the control
+    totals, which were compared before this, over the same rows.
     """
     window = spec.window
     columns = "\n".join(f"{column.name} {column.type} {column.nullable}" for column in spec.schema)
@@ -82,7 +82,7 @@ def note_of(
     change: Change,
     current: str | None,
 ) -> dict[str, Any]:
-    """What the commit of a write notes; `current` is the checkpoint before it."""
+    """The note for the commit of a write; `current` is the checkpoint before it."""
     counts = replace(
         change.counts,
         rows_received=received.rows.num_rows + received.quarantined.num_rows,
@@ -102,7 +102,7 @@ def note_of(
 
 
 def receipt_of(table: Table, write_id: str, note: dict[str, Any]) -> WriteResult:
-    """The answer of which the table has this note."""
+    """The receipt made from a commit's note."""
     return WriteResult(
         table=table.ref,
         write_id=write_id,

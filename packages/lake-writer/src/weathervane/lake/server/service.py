@@ -1,4 +1,4 @@
-"""LakeWriterService on the wire: each method maps, calls the writer off the event loop, and maps back."""
+"""LakeWriterService: each method converts its request, calls the writer off the event loop, and converts the answer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _T = TypeVar("_T")
 
 
 class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
-    """See `lake_writer.proto` for what each method promises."""
+    """The methods are documented in `lake_writer.proto`."""
 
     def __init__(self, writer: LakeWriter, settings: LakeSettings) -> None:
         self._writer = writer
@@ -53,7 +53,7 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
     async def Write(
         self, requests: AsyncIterator[pb.WriteRequest], context: _Context
     ) -> AsyncIterator[pb.WriteResponse]:
-        """Takes one write, frame by frame, and commits it."""
+        """Receives one write, frame by frame, and commits it."""
         if self._receiving >= self._settings.max_concurrent_writes:
             raise StatusError(
                 grpc.StatusCode.UNAVAILABLE,
@@ -68,9 +68,9 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
                 yield response
 
     def _release(self, files: _Files) -> None:
-        """Drops an upload's files, then gives its place to the next.
+        """Closes an upload's files and then frees its place.
 
-        In a task of its own: a call that is cancelled, or whose generator is dropped, must wait for nothing any more.
+        It runs in a task of its own, because a call that is cancelled, or whose generator is dropped, cannot await.
         """
         task = asyncio.ensure_future(files.close())
         self._closing.add(task)
@@ -89,7 +89,7 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
         spec = await off_loop(lambda: self._spec(first.header))
         features = list(first.header.required_features)
         committed = await off_loop(lambda: self._writer.admit(spec))
-        # Before the answer: an acknowledged header means that there is room for the frames.
+        # Before the acknowledgement, which means that there is room for the frames.
         upload = await files.work(lambda: _Upload(spec, self._settings, files.held))
         yield _acknowledge(-1, committed, features)
         while True:
@@ -102,20 +102,20 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
             yield _acknowledge(request.frame.sequence)
         commit = convert.commit_from_wire(request.commit)
         received = await files.work(lambda: upload.finish(request.commit))
-        # The commit must end even when the caller is gone: the outcome is then asked for.
+        # The commit must finish even if the caller is gone, who may ask for the outcome later.
         result = await asyncio.shield(self._commit(held.pop_all(), spec, received, commit))
         yield pb.WriteResponse(receipt=convert.result_to_wire(result))
 
     async def _commit(
         self, held: ExitStack, spec: WriteSpec, received: Received, commit: CommitRequest
     ) -> WriteResult:
-        """Commits when it is this write's turn at its table; until then it keeps the staged rows, and its place."""
+        """Commits when it is this write's turn at its table. Until then it keeps its staged rows and its place."""
         with held, self._writer.in_progress(spec):
             async with self._writer.turns.take(spec.table):
                 return await off_loop(lambda: self._writer.commit(spec, received, commit), self._merges)
 
     async def GetWrite(self, request: pb.GetWriteRequest, context: _Context) -> pb.GetWriteResponse:
-        """Tells what became of a write."""
+        """Returns the state of a write."""
         table = named(lambda: convert.table_from_wire(request.table))
         write_id = named(lambda: check_write_id(request.write_id))
         return convert.status_to_wire(await off_loop(lambda: self._writer.status(table, write_id)))
@@ -161,7 +161,7 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
     async def ReadTable(
         self, request: pb.ReadTableRequest, context: _Context
     ) -> AsyncIterator[pb.ReadTableResponse]:
-        """Streams a table."""
+        """Streams a table's rows."""
         spec = named(lambda: convert.read_from_wire(request))
         async with await self._reads.begin(spec.table) as read:
             schema, batches = await read.work(lambda: self._writer.read(spec))
@@ -174,7 +174,7 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
         try:
             return await asyncio.wait_for(anext(requests), self._settings.idle_seconds)
         except StopAsyncIteration:
-            # Also what a killed client looks like; so nothing but a commit message ever commits.
+            # A killed client looks the same, so only a commit message commits.
             raise FrameError(
                 "the stream ended without a commit message; nothing was committed", "NO_COMMIT"
             ) from None
@@ -200,9 +200,9 @@ class LakeWriterServicer(pb_grpc.LakeWriterServiceServicer):
 
 
 class _Files:
-    """The files of one upload. All work on them is in threads: that a disk hangs must not be felt by other calls.
+    """The files of one upload. All work on them is in threads, so that a disk which hangs does not block other calls.
 
-    A call that is cancelled leaves its thread at work, so closing waits for that: it may be making one more file.
+    When a call is cancelled, its thread continues and may create another file; `close` waits for the thread.
     """
 
     def __init__(self) -> None:
@@ -210,27 +210,27 @@ class _Files:
         self._last: asyncio.Future[Any] | None = None
 
     async def work(self, job: Callable[[], _T]) -> _T:
-        """Does one thing with the files, after which the next may come."""
+        """Runs one job in a thread. The next may be started when it has returned."""
         self._last = last = asyncio.ensure_future(off_loop(job))
         return await asyncio.shield(last)
 
     async def close(self) -> None:
-        """Drops them."""
+        """Waits for the last job and closes the files."""
         try:
             if self._last is not None:
                 await asyncio.wait([self._last])
             await off_loop(self.held.close)
-        finally:  # the server ends: at once, what is left of them
+        finally:  # also if the server ends and this task is cancelled
             self.held.close()
 
 
 _FEATURES = frozenset({convert.PARTITIONS})
-# Rows that a change has made are kept apart from the others; no frame names this kind.
+# The kind of rows that were made from changes, which are staged separately; no frame has this number.
 _CHANGES = -1
 
 
 class _Upload:
-    """Takes the frames of one write in order and keeps them until the commit."""
+    """Checks and stages the frames of one write, in their order."""
 
     def __init__(self, spec: WriteSpec, settings: LakeSettings, stack: ExitStack) -> None:
         members = spec.window.member_columns if spec.window else ()

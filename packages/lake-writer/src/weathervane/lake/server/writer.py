@@ -1,4 +1,4 @@
-"""The use cases of the lake: take a write to its commit exactly once, and answer what is there."""
+"""The use cases of LakeWriterService: commits a write exactly once, and reads and describes tables."""
 
 from __future__ import annotations
 
@@ -62,23 +62,26 @@ _QUARANTINE_TABLE = pa.schema(
 
 
 class LakeWriter:
-    """One lake. Thread-safe, and other processes may write the same lake: of two writes of one table, whoever commits
-    second plans again on what the first one left. `turns` spares that, where it is taken before `commit` is called.
+    """One lake. Thread-safe, and other processes may write the same lake: of two writes of one table, the one that
+    commits second plans again on the new version. Taking a turn (`turns`) before `commit` avoids that work.
     """
 
     def __init__(self, settings: LakeSettings) -> None:
         self._settings = settings
         self._tables = Tables(settings)
         self.turns = Turns()
-        """Whose turn it is to commit to a table."""
-        # By delivery: the same write may be in progress twice, and the first to end must not hide the other.
+        """The turns to commit to each table, for all that commit in this process."""
+        # By delivery, because the same write may be in progress twice, and the first to end must not hide the other.
         self._in_progress: dict[object, tuple[TableRef, str]] = {}
 
     def admit(self, spec: WriteSpec) -> bool:
-        """Refuses early what could not be committed; True when the write is in the table already.
+        """Checks a write's header against the table before any row is received.
+
+        Returns:
+            Whether the write is in the table already.
 
         Raises:
-            StatusError: Why the write is refused.
+            StatusError: The write would be refused at its commit.
         """
         layout = layout_of(spec)
         _quarantine_ref(spec.table)
@@ -94,11 +97,11 @@ class LakeWriter:
             return False
 
     def commit(self, spec: WriteSpec, received: Received, request: CommitRequest) -> WriteResult:
-        """Applies a write, or gives the first answer when it was applied before.
+        """Applies a write, or returns the first answer if it was applied before.
 
         Raises:
-            StatusError: Nothing of the write is in the table. (Its rows set aside are in the quarantine, if another
-                server moved the table's checkpoint in this very moment.)
+            StatusError: The write is not in the table, unless the reason is OUTCOME_UNKNOWN. (Its rows set aside may be
+                in the quarantine if another server moved the table's checkpoint at the same moment.)
         """
         layout = layout_of(spec)
         check_commit(spec, request)
@@ -112,7 +115,7 @@ class LakeWriter:
 
     @contextmanager
     def in_progress(self, spec: WriteSpec) -> Iterator[None]:
-        """For so long `status` says that the write is in progress, be it that it waits for its turn."""
+        """For the duration of the block, also while the write waits for its turn, `status` returns IN_PROGRESS."""
         delivery = object()
         self._in_progress[delivery] = (spec.table, spec.write_id)
         try:
@@ -121,8 +124,8 @@ class LakeWriter:
             del self._in_progress[delivery]
 
     def status(self, ref: TableRef, write_id: str) -> WriteStatus:
-        """What became of a write, as far as the table and this server know."""
-        # Asked in this order: a write that ends between the two is then found in the table.
+        """The state of a write, as far as the table and this server know."""
+        # In this order, so that a write which ends between the two lookups is found in the table.
         working = (ref, write_id) in list(self._in_progress.values())
         with storage_failures(ref):
             table = self._tables.open(ref)
@@ -132,7 +135,11 @@ class LakeWriter:
         return WriteStatus(WriteState.IN_PROGRESS if working else WriteState.UNKNOWN)
 
     def describe(self, ref: TableRef) -> TableDescription:
-        """A table as it stands; NOT_FOUND when there is none."""
+        """Describes a table.
+
+        Raises:
+            StatusError: NOT_FOUND, or the storage's failure.
+        """
         with storage_failures(ref):
             table, _ = self._existing(ref)
             return TableDescription(
@@ -152,7 +159,11 @@ class LakeWriter:
             )
 
     def checkpoint(self, ref: TableRef) -> Checkpoint:
-        """The table's checkpoint; an unreadable one is DATA_LOSS."""
+        """The table's checkpoint; None if there is none, or no table.
+
+        Raises:
+            StatusError: DATA_LOSS if it cannot be read, or the storage's failure.
+        """
         with storage_failures(ref):
             table = self._tables.open(ref)
             return Checkpoint(None) if table is None else Checkpoint(table.checkpoint(), table.version)
@@ -172,12 +183,16 @@ class LakeWriter:
                 return {name: kept for name, kept in found if kept is not None}, token, table.version
 
     def tables(self, tenant: str) -> list[TableRef]:
-        """A tenant's tables, by name."""
+        """A tenant's tables, in the order of their names."""
         with storage_failures(tenant):
             return [TableRef(tenant, name) for name in self._tables.names(tenant)]
 
     def read(self, spec: ReadSpec) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """A table's rows as a bounded stream."""
+        """The schema and the rows of a table, as a generator of batches of at most 16,384 rows.
+
+        Raises:
+            StatusError: INVALID_ARGUMENT, NOT_FOUND, or the storage's failure, which the generator may raise too.
+        """
         with storage_failures(spec.table):
             newest, table = self._existing(spec.table, spec.version)
             for name in spec.columns:
@@ -190,7 +205,7 @@ class LakeWriter:
             return schema, _guarded(table, batches, old=table.version < newest.version)
 
     def _existing(self, ref: TableRef, version: int | None = None) -> tuple[Table, Table]:
-        """The table at its newest version, and at the one that is wanted."""
+        """The table at its newest version, and at the given one."""
         newest = self._tables.open(ref)
         if newest is None:
             raise no_table(ref)
@@ -212,7 +227,7 @@ class LakeWriter:
     def _try_commit(
         self, spec: WriteSpec, layout: Layout, received: Received, request: CommitRequest
     ) -> WriteResult:
-        # What is refused leaves nothing: no table, no column, nothing in the quarantine.
+        # A write that is refused must leave no table, no column and nothing in the quarantine.
         aside = pa.concat_tables([received.quarantined, received.values])
         table = self._tables.open(spec.table)
         if table is None:
@@ -232,7 +247,7 @@ class LakeWriter:
             else:
                 upsert(widened, spec, layout, received, self._settings, change)
             note = note_of(table, spec, request, received, change, current)
-            # Were it second, a kill between the two would lose the rows set aside.
+            # Before the write's commit, or a kill between the two would lose the rows set aside.
             if aside.num_rows:
                 self._quarantine(self._aside(spec, request, received), spec.write_id, aside)
             if added:
@@ -257,7 +272,7 @@ class LakeWriter:
         return receipt_of(table, spec.write_id, {**note, "table_version": table.version + 1})
 
     def _add_columns(self, table: Table, added: Sequence[pa.Field]) -> Table:
-        """The next version, with the columns; what was planned on the one before is right for it."""
+        """Commits the columns and returns that version; what was planned for the version before is valid for it."""
         table.add_columns(added)
         newer = self._tables.open(table.ref)
         if newer is None or newer.version != table.version + 1:
@@ -274,8 +289,8 @@ class LakeWriter:
             table.store.delete(file.path for file in change.added)
 
     def _aside(self, spec: WriteSpec, request: CommitRequest, received: Received) -> WriteSpec:
-        """The write of what is set aside."""
-        # An id of what was sent: the write may fail after this, and what is read anew hold other rows.
+        """The header of the append to the quarantine."""
+        # Its id depends on what was sent: the write may fail after this, and its next attempt may send other rows.
         write_id = sha256(spec.write_id.encode() + request.sha256 + received.kinds.encode()).hexdigest()
         return WriteSpec(_quarantine_ref(spec.table), write_id, WriteMode.APPEND, _QUARANTINE_TABLE)
 

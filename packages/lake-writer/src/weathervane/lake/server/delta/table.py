@@ -1,4 +1,4 @@
-"""One Delta table at one version: what it holds, and the commit that makes the next one."""
+"""One Delta table at one version, and the commits that make the next version."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ _PARTITIONS = "weathervane.partitions"
 all, for nobody can ask Delta which applications there are."""
 _KEYS, _CLUSTER, _VERSION = "weathervane.uniqueKeys", "weathervane.clusterBy", "weathervane.versionColumn"
 STORAGE_ERRORS = (OSError, DeltaError, pa.ArrowException)
-"""What a failing disk or store raises through the libraries here."""
+"""What the libraries raise when a disk or store fails."""
 PROTOCOL_ERRORS = (DeltaProtocolError,)
-"""What deltalake raises where another tool turned on what it does not know either."""
+"""What deltalake raises for a table feature that it does not support."""
 SCHEMA_ERRORS = (SchemaMismatchError,)
-"""What deltalake raises for rows that are not of the table."""
+"""What deltalake raises for rows that do not have the table's schema."""
 
 
 def configuration(layout: Layout) -> dict[str, str | None]:
-    """How a table's own configuration keeps its layout, which `Table` reads from there."""
+    """The table properties in which a layout is stored, and from which `Table` reads it."""
     return {
         _KEYS: json.dumps(layout.unique_keys),
         _CLUSTER: layout.cluster_by or "",
@@ -67,7 +67,7 @@ def configuration(layout: Layout) -> dict[str, str | None]:
 
 
 class Table(Snapshot):
-    """One table at one version. Everything is read from this snapshot and committed against it."""
+    """One table at one version. Everything is read from this snapshot, and commits are based on it."""
 
     def __init__(
         self, ref: TableRef, store: Store, delta: DeltaTable, settings: LakeSettings, untouched: Untouched
@@ -89,7 +89,7 @@ class Table(Snapshot):
 
     @property
     def total_rows(self) -> int:
-        """Rows in the table; counted from the files' statistics."""
+        """The number of rows in the table, by the files' statistics."""
         rows = self._actions["num_records"]
         return self._delta.count() if rows.null_count() else int(rows.sum())
 
@@ -97,7 +97,7 @@ class Table(Snapshot):
         """Adds nullable columns, in a commit of its own.
 
         Raises:
-            CommitConflictError: Another writer made that version.
+            CommitConflictError: Another writer has made that version.
         """
         added = Schema.from_arrow(pa.schema(columns))
         try:
@@ -108,32 +108,32 @@ class Table(Snapshot):
             raise
 
     def written(self, write_id: str) -> dict[str, Any] | None:
-        """What `commit` was given as `note` for this write id, with its version; None when it is not in the table.
+        """The `note` of the commit of this write id, with `table_version`; None if the write is not in the table.
 
         Raises:
-            DamagedTableError: The table knows the id, but the commit's file is gone.
-            CommitUnknownError: It is in the table, and the disk does not say that it will stay there.
+            DamagedTableError: The table has the id, but the commit file is missing.
+            CommitUnknownError: The write is in the table, but its commit file could not be synced.
         """
         version = self._delta.transaction_version(write_app(write_id))
         if version is None or self.log.taken_back(version, self.version) is not None:
             return None
         note = self.log.note(version)
-        # The commit may have become visible and its writer died before it was durable.
+        # Its writer may have died after the commit was visible and before it was durable.
         self._make_durable(version)
         return {**note, "table_version": version}
 
     def checkpoint(self, partition: str = "") -> str | None:
-        """The table's checkpoint, or a partition's; None when no write has set one.
+        """The checkpoint of the table, or of a partition; None if no write has set one.
 
         Raises:
             DamagedTableError: There is one, and it cannot be read.
-            ForeignTableError: A RESTORE took the table back to nobody knows which version.
+            ForeignTableError: A RESTORE names a time instead of a version, or another tool replaced the table.
         """
         version = self._delta.transaction_version(checkpoint_app(partition))
         if version is None:
             return None
         if (before := self._restored(version)) is not None:
-            # It goes back with the rows: what the next run reads from there on is what the RESTORE took.
+            # The checkpoint is restored with the rows, so that the next run reads what the RESTORE removed.
             return before.checkpoint(partition)
         checkpoint = self.log.note(version).get("checkpoint")
         if not isinstance(checkpoint, str) or not checkpoint:
@@ -158,10 +158,10 @@ class Table(Snapshot):
         return listed
 
     def last_write_at(self) -> datetime | None:
-        """When the last write was committed, by its writer's clock; None when none has come.
+        """When the last write was committed, by its writer's clock; None if there was none.
 
         Raises:
-            DamagedTableError: There was one, and its commit's file cannot be read.
+            DamagedTableError: The commit file of the last write cannot be read.
         """
         version = self._delta.transaction_version(_LAST_WRITE)
         if version is None:
@@ -171,7 +171,7 @@ class Table(Snapshot):
         return datetime.fromisoformat(self.log.note(version)["committed_at"])
 
     def _restored(self, version: int) -> Table | None:
-        """The table as a RESTORE took it back to from this version; None when none did."""
+        """The version to which a RESTORE undid the given one; None if none did."""
         back = self.log.taken_back(version, self.version)
         if back is None:
             return None
@@ -188,19 +188,20 @@ class Table(Snapshot):
         partition: str,
         note: dict[str, Any],
     ) -> None:
-        """Makes version `self.version + 1`: files, write id, checkpoint (of the partition, if one is named), note, in one
-        atomic commit.
+        """Makes version `self.version + 1`: files, write id, checkpoint (of the partition, if one is named) and note in
+        one atomic commit.
 
-        Durable in this order, so that a power cut never leaves a table that cannot be read: the data files (as they
-        are written), their names and the version before (whose writer may have died before it could), the commit.
+        Files become durable in this order, so that a power cut never leaves a table that cannot be read: the data files
+        (when they are written), their names and the commit before (whose writer may have died before it could sync it),
+        this commit.
 
         Raises:
-            CommitConflictError: Another writer made that version; nothing of this commit is in the table.
-            CommitUnknownError: The storage failed and the commit may be, or is, in the table.
+            CommitConflictError: Another writer has made that version; nothing of this commit is in the table.
+            CommitUnknownError: The storage failed, and the commit may be in the table, or is but may not be durable.
             OSError, DeltaError: The storage failed; the commit is not in the table.
         """
         version = self.version + 1
-        # Only a transaction with last_updated is ever forgotten (after history_days); the others never are.
+        # Delta removes only transactions with last_updated, after the table's retention; the others stay for ever.
         transactions = [
             Transaction(write_app(write_id), version, int(time.time() * 1000)),
             Transaction(_LAST_WRITE, version),
@@ -214,7 +215,7 @@ class Table(Snapshot):
         self._commit(added, removed, {"write_id": write_id, **note}, transactions, changes=True)
 
     def replace(self, added: Sequence[NewFile], removed: Sequence[DataFile], note: dict[str, Any]) -> None:
-        """Makes version `self.version + 1`: the same rows in other files. As `commit`, but no write's.
+        """Makes version `self.version + 1`, which has the same rows in other files; it is not a write.
 
         Raises:
             CommitConflictError, CommitUnknownError, OSError, DeltaError: As `commit`.
@@ -235,7 +236,7 @@ class Table(Snapshot):
             AddAction(file.path, file.size, {}, now, changes, file.stats) for file in added
         ]
         actions += [RemoveAction(file.path, changes, now, file.size, {}) for file in removed]
-        # With the line of this note itself.
+        # The number of actions includes the one of this note.
         note = {"attempt": attempt, "actions": 1 + len(actions) + len(transactions), **note}
         self.store.sync([commit_path(self.version)])
         try:
@@ -259,7 +260,7 @@ class Table(Snapshot):
             self._write_log_checkpoint()
 
     def _look_what_happened(self, version: int, attempt: str, error: Exception) -> None:
-        """Returns when the commit is this attempt's; whatever the error says, the log has it."""
+        """Looks in the log after an error of a commit: returns if this attempt did commit, else raises as `commit`."""
         try:
             note = self.log.find_note(version)
         except (OSError, ValueError) as unreadable:
@@ -268,13 +269,13 @@ class Table(Snapshot):
                 f" there ({type(unreadable).__name__})"
             ) from error
         if note is None:
-            # What the store has refused does not arrive there later.
+            # A request that the store has refused cannot take effect later.
             if self.store.folder is None and refusal(error) is None:
                 raise CommitUnknownError(
                     f"{self.ref}: the store failed during the commit, which may still arrive there"
                 ) from error
             raise error
-        # The same write from two servers has one id, so only the attempt tells whose commit this is.
+        # Two servers may commit the same write id, so only the attempt's id shows whose commit this is.
         if note.get("attempt") != attempt:
             raise CommitConflictError from None
 
@@ -288,7 +289,7 @@ class Table(Snapshot):
             ) from error
 
     def _write_log_checkpoint(self) -> None:
-        # Only makes later opens cheaper; the commit it follows is done, so its failure is not the write's.
+        # It only makes opening the table faster. The commit is done, so a failure here must not fail the write.
         try:
             if isinstance(self.store, LocalStore):
                 checkpoint_aside(self.store, self._settings)

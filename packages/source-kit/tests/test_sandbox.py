@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -15,6 +18,7 @@ from typing import Any, Literal
 
 import httpx
 import pytest
+import stamina
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -38,6 +42,7 @@ from weathervane.source.sandbox import (
     fingerprint,
     option,
     replacement,
+    running,
     sandbox_command,
     serving,
     spoiled,
@@ -91,7 +96,7 @@ def test_the_help_of_a_command_names_every_default(capsys: pytest.CaptureFixture
         "commas (default: a,b)",
     ):
         assert words in told
-    assert told.count("default") == 12
+    assert told.count("default") == 13
     assert "tok_sandbox" not in repr(PretendOptions())
 
 
@@ -454,6 +459,45 @@ def test_several_applications_are_served_at_once_and_stop_together():
     for url in urls:
         with pytest.raises(httpx.ConnectError):
             httpx.get(url)
+
+
+def test_calls_take_their_time_and_are_counted_while_they_do() -> None:
+    """The control routes are no calls, and are answered at once."""
+    released = asyncio.Event()
+
+    async def held(request: Request) -> Response:
+        await released.wait()
+        return JSONResponse({"path": request.url.path})
+
+    async def release(_: Request) -> Response:
+        released.set()
+        return JSONResponse({})
+
+    @contextmanager
+    def prepared(options: PretendOptions, host: str, port: int) -> Iterator[tuple[Running, Apps]]:
+        sock = bind(host, port)
+        yield (
+            Running(url_of(sock)),
+            [(Starlette(routes=[Route("/one", held), Route("/_sandbox/clock", release)]), sock)],
+        )
+
+    with (
+        running(prepared, PretendOptions(latency=0.25)) as vendor,
+        httpx.Client(base_url=vendor.url, timeout=60) as client,
+        ThreadPoolExecutor(5) as threads,
+    ):
+        answers = [threads.submit(client.get, "/one") for _ in range(5)]
+        for attempt in stamina.retry_context(on=AssertionError, attempts=None, timeout=60, wait_max=0.02):
+            with attempt:
+                assert client.get("/_sandbox/calls").json()["in_flight"] == 5
+        client.get("/_sandbox/clock")
+        assert all(one.result().json() == {"path": "/one"} for one in answers)
+        assert client.get("/_sandbox/calls").json() == {"calls": 5, "in_flight": 0, "most_in_flight": 5}
+        client.delete("/_sandbox/calls")
+        began = time.monotonic()
+        client.get("/one")
+        assert time.monotonic() - began >= 0.25
+        assert client.get("/_sandbox/calls").json() == {"calls": 1, "in_flight": 0, "most_in_flight": 1}
 
 
 def test_a_port_in_use_is_one_clear_sentence():

@@ -78,6 +78,7 @@ class SandboxOptions:
 
     now: datetime = option(_NOW, "where the vendor's clock starts")  # noqa: RUF009 - it gives a field
     clock_rate: float = option(0.0, "vendor seconds per real second; 0 = stands still", at_least=0)
+    latency: float = option(0.0, "real seconds that each call takes", at_least=0)
     seed: int = option(7, "seed of everything random")
     records: tuple[Path, ...] = option((), "serve these API-shaped records instead", metavar="FILE.jsonl")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
+from weathervane.source.sandbox._calls import Calls
 from weathervane.source.sandbox._options import SandboxOptions
 from weathervane.source.sandbox._server import SandboxError, run_until_signalled, serving
 
@@ -53,7 +54,7 @@ def running(prepared: Prepared[_O, _R], options: _O) -> Iterator[_R]:
     Raises:
         SandboxError: The server did not come up.
     """
-    with prepared(options, "127.0.0.1", 0) as (vendor, apps), serving(apps):
+    with prepared(options, "127.0.0.1", 0) as (vendor, apps), serving(_counted(apps, options)):
         yield vendor
 
 
@@ -70,10 +71,11 @@ def sandbox_command(
         given = vars(_parser(program, description, kind).parse_args(argv))
         host, port = given.pop("host"), given.pop("port")
         try:
-            with prepared(_read(kind, given), host, port) as (vendor, apps):
+            options = _read(kind, given)
+            with prepared(options, host, port) as (vendor, apps):
                 urls = {"url": vendor.url, "control_url": vendor.control_url}
                 line = json.dumps({"event": "ready", **urls, **vendor.ready()})
-                run_until_signalled(apps, lambda: print(line, flush=True))
+                run_until_signalled(_counted(apps, options), lambda: print(line, flush=True))
         except OSError as error:
             _stop(program, 2, f"{error.filename}: {error.strerror}")
         except (ValueError, TypeError) as error:
@@ -82,6 +84,11 @@ def sandbox_command(
             _stop(program, 1, error)
 
     return main
+
+
+def _counted(apps: Apps, options: SandboxOptions) -> Apps:
+    calls = Calls(options.latency)
+    return [(calls.of(app), sock) for app, sock in apps]
 
 
 class _Parser(argparse.ArgumentParser):

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from weathervane.lake import BusyError, LakeClient
 from weathervane.rpc import ServerSettings, running_server
-from weathervane.source._errors import UnavailableError
+from weathervane.source._errors import ConfigurationError, UnavailableError
 from weathervane.source._exit_codes import ExitCode
 from weathervane.source._http.client import vendor_client
 from weathervane.source._progress import LongWait, Progress, listening, reach_lake, tell
@@ -154,3 +154,23 @@ def test_by_hand_a_wrong_address_of_the_lake_is_one_line_at_once(
     assert line.startswith(f"error: no lake writer at {nowhere}")
     assert "WEATHERVANE_LAKE_ADDRESS" in line
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    "address", ["", " ", "nonsense", "127.0.0.1:99999", "http://lake:50051", "a\nb:1", "lake:"]
+)
+def test_an_address_that_is_none_is_our_own_mistake(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Not an outage: nobody has to wait for it. It is one line, whatever stands in it."""
+    monkeypatch.setenv("WEATHERVANE_LAKE_ADDRESS", address)
+    with pytest.raises(ConfigurationError, match="which is no address: write host:port") as caught:
+        reach_lake()
+    assert caught.value.reason == "BAD_LAKE_ADDRESS"
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["[::1]:9", "localhost:9", "dns:///localhost:9", "ipv4:127.0.0.1:9"])
+def test_every_form_of_an_address_is_asked(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Nobody answers there."""
+    monkeypatch.setenv("WEATHERVANE_LAKE_ADDRESS", address)
+    with pytest.raises(BusyError, match="no lake writer at"):
+        reach_lake()

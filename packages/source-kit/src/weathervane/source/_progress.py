@@ -7,6 +7,7 @@ which a deployment sends to Prefect. Whether the lake is there at all is asked h
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 from weathervane.lake import BusyError, WriteResult, lake_address
 from weathervane.rpc import health
+from weathervane.source._errors import ConfigurationError
 
 __all__ = ["Listener", "LongWait", "Progress", "announce", "listening", "reach_lake", "tell"]
 
@@ -58,6 +60,10 @@ log = logging.getLogger("weathervane.source")
 _LAKE = "weathervane.lake.v1.LakeWriterService"
 _ASK_SECONDS = 5.0
 """A lake writer that is there answers within milliseconds, whatever its storage does."""
+_ADDRESS = re.compile(
+    r"(?:dns|ipv4|ipv6|unix|unix-abstract|xds):\S+|(?:\[[0-9a-fA-F:.%]+\]|[\w.-]+):[0-9]{1,5}", re.ASCII
+)
+"""`host:port`, or another form that gRPC knows (grpc/doc/naming.md)."""
 _FIRST, _SELDOM = 15.0, 300.0
 """Seconds after which a wait is told, each time twice as many, and the longest pause between two lines."""
 
@@ -104,8 +110,16 @@ def reach_lake() -> None:
     Raises:
         BusyError: Nobody answers at `WEATHERVANE_LAKE_ADDRESS`, or who does is no lake writer, or one that does not
             serve (LAKE_NOT_THERE).
+        ConfigurationError: It is no address (BAD_LAKE_ADDRESS).
     """
     address = lake_address()
+    host, _, port = address.rpartition(":")
+    if not _ADDRESS.fullmatch(address) or (host and port.isdecimal() and int(port) > 65_535):
+        raise ConfigurationError(
+            f"WEATHERVANE_LAKE_ADDRESS is {address[:60]!a}, which is no address: write host:port, e.g."
+            " 127.0.0.1:50051",
+            reason="BAD_LAKE_ADDRESS",
+        )
     found = health(address, _LAKE, timeout=_ASK_SECONDS)
     # Some proxies pass no health checks on; they pass on writes.
     if found in ("SERVING", "UNIMPLEMENTED"):

@@ -80,7 +80,7 @@ def test_a_declaration_that_contradicts_itself_is_refused(change: dict[str, Any]
         (("x", pa.timestamp("us"), "x"), "is not carried"),
         (("x", pa.int64(), "a..b"), "'a..b' is not a path"),
         (("x", pa.int64(), "^"), "is not a path"),
-        (("x", pa.bool_(), "x", True, "", "string"), "bool is read from bool, not string"),
+        (("x", pa.bool_(), "x", True, "", "string"), "bool is read from bool or list, not string"),
         (("x", pa.string(), "", True, "", "raw"), "it is a constant"),
         (("x", pa.int64(), "x", True, "", None, None, ("",)), "nulls are texts, but it is read from number"),
     ],

@@ -252,8 +252,8 @@ def test_nothing_is_lost_however_a_page_is_broken(
 def test_the_quick_and_the_slow_reader_agree(dataset: Dataset, record: bytes) -> None:
     """What the quick reader takes, the slow one takes too, and gives the same values."""
     shape = shape_of(dataset)
-    quick = [_settle(dataset, sent, {}) for sent in read(shape, [record])]
-    slow = _settle(dataset, read_one_by_one(shape, [record]), {})
+    quick = [_settle(dataset, sent, {}) for (sent,) in read(shape, [record])]
+    slow = _settle(dataset, read_one_by_one(shape, [record])[0], {})
     assert len(quick) == 1
     assert same(quick[0], slow)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weathervane.source import Column, Dataset, Misfit, Normalised, normalise
+from weathervane.source import Column, Dataset, Misfit, Normalised, Parsed, normalise
 
 __all__ = [
     "MONEY",
@@ -19,6 +19,7 @@ __all__ = [
     "gid_tail",
     "money_bag",
     "normalise_required",
+    "parsed",
     "plain_amounts",
     "tenant_columns",
 ]
@@ -65,9 +66,14 @@ _REQUIRED = frozenset(
 )
 
 
+def parsed(records: Sequence[bytes], *datasets: Dataset) -> Parsed:
+    """The objects of a page, read once for `normalise_required` and `members_of` of the datasets."""
+    return Parsed(records, *map(_strict, datasets))
+
+
 def normalise_required(
     dataset: Dataset,
-    records: Sequence[bytes],
+    records: Parsed | Sequence[bytes],
     *,
     constants: Mapping[str, object],
     unfit: Callable[[pa.RecordBatch], Mapping[int, Misfit]] | None = None,

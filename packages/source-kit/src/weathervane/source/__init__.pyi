@@ -93,6 +93,7 @@ from ._table.normalise import normalise as normalise
 from ._table.quarantine import Misfit as Misfit
 from ._table.quarantine import quarantine_batch as quarantine_batch
 from ._table.quarantine import record_text as record_text
+from ._table.read import Parsed as Parsed
 from ._table.records import cut_record as cut_record
 from ._table.records import split_array as split_array
 from ._table.records import split_lines as split_lines

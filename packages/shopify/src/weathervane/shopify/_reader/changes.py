@@ -19,7 +19,7 @@ from weathervane.shopify._lists import NestedList
 from weathervane.shopify._nested import Odd, Rest, Seen, rest_of, seen_on
 from weathervane.shopify._pages import PageSize
 from weathervane.shopify._queries import changed_since
-from weathervane.shopify._rows import normalise_required
+from weathervane.shopify._rows import normalise_required, parsed
 from weathervane.shopify._set_aside import all_aside, list_aside
 from weathervane.source import (
     ConfigurationError,
@@ -149,14 +149,14 @@ class ChangeReader:
 
     def _pieces(self, page: list[Seen]) -> Iterator[Piece]:
         shape, constants = self._shape, self._constants
-        records = [one.record for one in page]
-        yield Piece(shape.parents.name, normalise_required(shape.parents, records, constants=constants))
+        objects = parsed([one.record for one in page], shape.parents, shape.children)
+        yield Piece(shape.parents.name, normalise_required(shape.parents, objects, constants=constants))
         shown, listed = [], []
-        for one in page:
+        for number, one in enumerate(page):
             rest: Rest = rest_of(self._client, shape.within, one)
             whole = not rest.gone and rest.lost is None
             if not rest.instead:
-                shown.append(one.record)
+                shown.append(number)
             if rest.records:
                 more = normalise_required(shape.children, rest.records, constants=constants)
                 whole = whole and not more.quarantined.num_rows
@@ -165,12 +165,12 @@ class ChangeReader:
                 told = list_aside(shape.children, rest.lost.record, rest.lost.why, constants)
                 yield Piece(shape.children.name, told)
             if whole:
-                listed.append(one.record)
-        children = normalise_required(shape.children, shown, constants=constants)
+                listed.append(number)
+        children = normalise_required(shape.children, objects.only(shown), constants=constants)
         # Only now every list of the page is whole, and only of these parents do children count as gone that were not
         # shown; not of one whose child was set aside, nor of one that was deleted, or could not be read on, before its
         # list was at its end.
-        members = members_of(shape.children, listed, children, constants=constants)
+        members = members_of(shape.children, objects.only(listed), children, constants=constants)
         yield Piece(shape.children.name, children, members=members)
 
     def _count(self, lower: datetime | None, upper: datetime | None) -> int:

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 __all__ = ["STRINGS", "Column", "Convert", "JsonKind", "is_name"]
 
-JsonKind = Literal["string", "number", "bool", "strings", "scalar", "raw"]
+JsonKind = Literal["string", "number", "bool", "strings", "scalar", "raw", "list"]
 """How a value stands in the JSON. `scalar`: a string or a number, taken as the very text that was sent.
 `strings`: a list of strings. `raw`: any value, kept as canonical JSON text (members sorted, no white space,
-numbers as sent)."""
+numbers as sent). `list`: true where a list of objects stands, whatever is in it."""
 
 Convert = Callable[[pa.Array], pa.Array]
 """Text as sent (`pa.string()`, nulls stay nulls) in, one value per value out, each depending on its own input
@@ -46,7 +46,7 @@ def _json_kinds(kind: pa.DataType) -> tuple[JsonKind, ...]:
     if kind in (pa.date32(), pa.timestamp("us", "UTC")):
         return ("string",)
     if kind == pa.bool_():
-        return ("bool",)
+        return ("bool", "list")
     return ("strings",) if kind == STRINGS else ()
 
 
@@ -141,7 +141,7 @@ class Column:
     @cached_property
     def sent_type(self) -> pa.DataType:
         """The Arrow type in which the value is read, before any conversion."""
-        if self.json_kind in ("bool", "strings"):
+        if self.json_kind in ("bool", "strings", "list"):
             return self.type
         return self.type if self.json_kind == "number" and not self.literal else pa.string()
 

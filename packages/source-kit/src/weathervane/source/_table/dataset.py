@@ -10,13 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import pyarrow as pa
 
 from weathervane.source._table.column import STRINGS, Column, Convert, JsonKind, is_name
 
-__all__ = ["Column", "Convert", "Dataset", "JsonKind"]
+__all__ = ["Column", "Convert", "Dataset", "JsonKind", "parents_of"]
 
 _MEMBERS = r"[^.^\[\]]+(?:\.[^.^\[\]]+)*"
 _LISTS = re.compile(rf"{_MEMBERS}(?:\[\]\.{_MEMBERS})*")
@@ -161,3 +161,32 @@ class Dataset:
         moved = {name: replace(self.column(name), path=path) for name, path in paths.items()}
         columns = tuple(moved.get(column.name, column) for column in self.columns)
         return replace(self, columns=columns, explode=explode)
+
+
+@lru_cache(maxsize=256)
+def parents_of(dataset: Dataset) -> Dataset:
+    """The table of a dataset's parents, for `members_of`: of the same records, at the level at which their names stand.
+
+    A parent without a list of children is set aside.
+    """
+    columns = [dataset.column(name) for name in dataset.replace_members]
+    depth = len(dataset.lists)
+    level = max((depth - column.climb for column in columns if column.path), default=0)
+    lists = [".".join(members) for members in dataset.lists[:level]]
+    lifted = [_lifted(column, column.climb - (depth - level)) for column in columns]
+    if level < depth:
+        path = ".".join(dataset.lists[level])
+        lifted.append(Column("list_of_children", pa.bool_(), path, nullable=False, json="list"))
+    return Dataset(
+        dataset.name,
+        tuple(lifted),
+        dataset.replace_members,
+        explode="[].".join(lists) or None,
+    )
+
+
+def _lifted(column: Column, climb: int) -> Column:
+    if not column.path:
+        return column
+    path = ".".join(column.members)
+    return replace(column, path="^" * climb + "." + path if climb else path)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from weathervane.source._table.column import Column
 from weathervane.source._table.quarantine import Misfit
-from weathervane.source._table.shape import Sent, Shape
+from weathervane.source._table.shape import Sent, Shape, View
 
 __all__ = ["read_one_by_one"]
 
@@ -43,43 +43,44 @@ _Chain = tuple[Any, ...]
 """What holds a row, level by level, the row itself last; None for what is not there."""
 
 
-def read_one_by_one(shape: Shape, records: Sequence[bytes]) -> Sent:
-    """The rows of the records with every value that has the wrong form as a `Misfit`; takes any bytes."""
+def read_one_by_one(shape: Shape, records: Sequence[bytes]) -> tuple[Sent, ...]:
+    """The rows of the records with every value that has the wrong form as a `Misfit`, by dataset; takes any bytes."""
+    documents = [_parse(record) for record in records]
+    return tuple(_rows_of(view, records, documents) for view in shape.views)
+
+
+def _rows_of(view: View, records: Sequence[bytes], documents: Sequence[_Object | _MisfitError]) -> Sent:
     chains: list[_Chain] = []
     origins: list[tuple[int, tuple[int, ...]]] = []
     misfits: dict[int, dict[str, Misfit]] = {}
-    for index, record in enumerate(records):
-        for chain, positions, error in _rows_of(shape, record):
+    lists = view.dataset.lists
+    for index, document in enumerate(documents):
+        if isinstance(document, _MisfitError):
+            nothing: _Chain = (None,) * (len(lists) + 1)
+            found: Iterator[Any] = iter([(nothing, (), document)])
+        else:
+            found = _descend(lists, (document,), ())
+        for chain, positions, error in found:
             if error is not None:
                 misfits[len(chains)] = {"": Misfit("", _shown(error.value), error.reason)}
             chains.append(chain)
             origins.append((index, positions))
     arrays = {}
-    for column in shape.dataset.selected:
-        level = shape.level(column)
+    for column in view.dataset.selected:
+        level = view.level(column)
         values: list[Any] = []
         for row, chain in enumerate(chains):
             value = None
             try:
                 value = _form(_walk(chain[level], column.members, not column.literal), column)
             except _MisfitError as error:
-                found = misfits.setdefault(row, {})
-                found[column.name] = Misfit(column.name, _shown(error.value), error.reason)
+                misfit = Misfit(column.name, _shown(error.value), error.reason)
+                misfits.setdefault(row, {})[column.name] = misfit
             values.append(value)
         # Numbers stay text here, so that one that does not fit its type can be shown as it was sent.
-        kind = column.type if column.json_kind in ("bool", "strings") else pa.string()
+        kind = column.type if column.json_kind in ("bool", "strings", "list") else pa.string()
         arrays[column.name] = pa.array(values, kind)
     return Sent(arrays, records, origins.__getitem__, rows=len(chains), misfits=misfits)
-
-
-def _rows_of(shape: Shape, record: bytes) -> Iterator[tuple[_Chain, tuple[int, ...], _MisfitError | None]]:
-    lists = shape.dataset.lists
-    try:
-        document = _parse(record)
-    except _MisfitError as error:
-        yield (None,) * (len(lists) + 1), (), error
-        return
-    yield from _descend(lists, (document,), ())
 
 
 def _descend(
@@ -108,26 +109,26 @@ def _descend(
             yield (*chain, *(None,) * rest), (*positions, position), _MisfitError(element, reason)
 
 
-def _parse(record: bytes) -> _Object:
+def _parse(record: bytes) -> _Object | _MisfitError:
+    """The record, or what is wrong with it as a whole."""
     try:
-        text = record.decode("utf-8")
         document = json.loads(
-            text,
+            record.decode("utf-8"),
             object_pairs_hook=_object,
             parse_int=_Number,
             parse_float=_Number,
             parse_constant=_refuse_constant,
         )
+    except _MisfitError as error:
+        return error
     except UnicodeDecodeError as error:
-        raise _MisfitError(
-            None, f"the record is not UTF-8: byte {error.start} has no meaning there"
-        ) from None
+        return _MisfitError(None, f"the record is not UTF-8: byte {error.start} has no meaning there")
     except json.JSONDecodeError as error:
-        raise _MisfitError(None, f"the record is not JSON: {error.msg} at character {error.pos}") from None
+        return _MisfitError(None, f"the record is not JSON: {error.msg} at character {error.pos}")
     except RecursionError:
-        raise _MisfitError(None, "the record is nested too deeply to be read") from None
+        return _MisfitError(None, "the record is nested too deeply to be read")
     if not isinstance(document, _Object):
-        raise _MisfitError(document, f"expected the record to be an object, got {_kind(document)}")
+        return _MisfitError(document, f"expected the record to be an object, got {_kind(document)}")
     return document
 
 
@@ -168,6 +169,8 @@ def _form(value: Any, column: Column) -> Any:
             ) from None
     if kind == "bool" and isinstance(value, bool):
         return value
+    if kind == "list" and isinstance(value, list):
+        return True
     if (
         kind == "strings"
         and isinstance(value, list)
@@ -178,7 +181,12 @@ def _form(value: Any, column: Column) -> Any:
         return str(value)
     if kind in ("string", "scalar") and _is_text(value):
         return _encodable(value)
-    wanted = {"bool": "true or false", "strings": "a list of strings", "scalar": "a string or a number"}
+    wanted = {
+        "bool": "true or false",
+        "strings": "a list of strings",
+        "list": "a list",
+        "scalar": "a string or a number",
+    }
     raise _MisfitError(value, f"expected {wanted.get(kind, f'a {kind}')}, got {_kind(value)}")
 
 

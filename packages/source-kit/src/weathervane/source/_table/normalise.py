@@ -29,7 +29,7 @@ from weathervane.source._table.quarantine import (
     quarantine_batch,
     record_text,
 )
-from weathervane.source._table.read import read
+from weathervane.source._table.read import Parsed, read
 from weathervane.source._table.records import split_lines
 from weathervane.source._table.shape import Sent, shape_of
 
@@ -55,14 +55,15 @@ class Normalised:
 
 def normalise(
     dataset: Dataset,
-    records: Sequence[bytes] | bytes,
+    records: Parsed | Sequence[bytes] | bytes,
     *,
     constants: Mapping[str, object] | None = None,
     unfit: Callable[[pa.RecordBatch], Mapping[int, Misfit]] | None = None,
 ) -> Normalised:
     """The records of one page as rows of the dataset.
 
-    ``records`` are JSON objects as sent, one `bytes` each (see `split_records`), or newline-delimited JSON.
+    ``records`` are JSON objects as sent, one `bytes` each (see `split_records`), or newline-delimited JSON, or a page
+    that was read for several datasets at once.
     ``constants`` gives a value for each column that has no path, and for no other. ``unfit`` judges rows by what a
     column's type cannot say, such as another account's: rows by their number in the batch, each with its misfit; a
     value that does not fit its type is null in that batch, and its own misfit goes first.
@@ -74,13 +75,14 @@ def normalise(
 
     Raises:
         ValueError: A constant is missing, unknown or does not fit its column; or a column's `convert` broke
-        its
-            promise of one value per value. Both are mistakes of the source, not of the vendor.
+            its promise of one value per value. Both are mistakes of the source, not of the vendor.
     """
     if isinstance(records, bytes):
         records = split_lines(records)
     scalars = _constants(dataset, constants or {})
-    pieces = [_settle(dataset, sent, scalars, unfit) for sent in read(shape_of(dataset), records)]
+    alone = () if isinstance(records, Parsed) else read(shape_of(dataset), records)
+    found = records.of(dataset) if isinstance(records, Parsed) else (sent for (sent,) in alone)
+    pieces = [_settle(dataset, sent, scalars, unfit) for sent in found]
     if len(pieces) == 1:
         return pieces[0]
     return Normalised(

@@ -52,12 +52,14 @@ def record_text(record: bytes, steps: Sequence[str | int]) -> str:
     So the text, read again by the same dataset, gives that row and none of its siblings. Bytes that are not
     UTF-8 are shown as `\xNN`. What is longer than 2 MiB is cut, and says so.
     """
-    try:
-        whole, marks = marked(record) or (record, False)
-        document = _only(whole, steps)
-        document = restored(document) if marks else document
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, LookupError):
-        document = record
+    document = record
+    if steps:
+        try:
+            whole, marks = marked(record) or (record, False)
+            document = _only(whole, steps)
+            document = restored(document) if marks else document
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, LookupError):
+            document = record
     text = document.decode("utf-8", "backslashreplace")
     if len(shown := text.encode()) <= MAX_RECORD_BYTES:
         return text

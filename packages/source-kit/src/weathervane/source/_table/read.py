@@ -7,7 +7,8 @@ Both readers give the same for records that fit. The quick one refuses a whole p
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from typing import Any
 
 import msgspec
@@ -16,10 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from weathervane.source._table.column import Column
+from weathervane.source._table.dataset import Dataset, parents_of
 from weathervane.source._table.diagnose import read_one_by_one
-from weathervane.source._table.shape import Sent, Shape
+from weathervane.source._table.shape import Sent, Shape, View, shapes_of
 
-__all__ = ["canonical_json", "read"]
+__all__ = ["Parsed", "canonical_json", "read"]
 
 # A page that is refused is read again in this many parts; two would read good records more often.
 _PARTS = 8
@@ -33,8 +35,50 @@ class _UnreadableError(Exception):
     """The quick reader refuses these records; the slow one knows why."""
 
 
-def read(shape: Shape, records: Sequence[bytes]) -> Iterator[Sent]:
-    """The rows of the records, in order, in as few pieces as the bad ones allow."""
+class Parsed:
+    """The records of one page, read once for several datasets: rows of parents, of children, and who is a member of
+    what (see `members_of`) are views of the same Arrow table.
+
+    Args:
+        records: JSON objects as sent, one `bytes` each.
+        datasets: All that will be asked for; those that replace the rows of parents bring these. Where two of them take
+            the same member for different things, each is read by itself.
+    """
+
+    def __init__(self, records: Sequence[bytes], *datasets: Dataset) -> None:
+        self.records = records
+        self._only: frozenset[int] | None = None
+        # Of each dataset: where each piece begins, and its rows.
+        parents = [parents_of(dataset) for dataset in datasets if dataset.replace_members]
+        self._found: dict[Dataset, list[tuple[int, Sent]]] = {one: [] for one in (*datasets, *parents)}
+        for shape in shapes_of(*self._found):
+            start = 0
+            for piece in read(shape, records):
+                for view, sent in zip(shape.views, piece, strict=True):
+                    self._found[view.dataset].append((start, sent))
+                start += len(piece[0].records)
+
+    def only(self, records: Iterable[int]) -> Parsed:
+        """Some of the records, by their index; nothing is read again."""
+        found = copy(self)
+        found._only = frozenset(records)
+        return found if len(found._only) < len(self.records) else self
+
+    def of(self, dataset: Dataset) -> Iterator[Sent]:
+        """A dataset's rows.
+
+        Raises:
+            ValueError: It was not among the datasets that the records were read for.
+        """
+        if dataset not in self._found:
+            raise ValueError(f"the records were not read for dataset {dataset.name!r}")
+        for start, sent in self._found[dataset]:
+            wanted = self._only
+            yield sent if wanted is None else sent.only({one - start for one in wanted})
+
+
+def read(shape: Shape, records: Sequence[bytes]) -> Iterator[tuple[Sent, ...]]:
+    """The rows of the records, of each of the shape's datasets, in order, in as few pieces as the bad ones allow."""
     if not records:
         return
     small = sum(map(len, records)) + len(records) <= _MAX_BLOCK_BYTES
@@ -52,7 +96,7 @@ def read(shape: Shape, records: Sequence[bytes]) -> Iterator[Sent]:
         yield from read(shape, records[start : start + step])
 
 
-def _read_at_once(shape: Shape, records: Sequence[bytes]) -> Sent:
+def _read_at_once(shape: Shape, records: Sequence[bytes]) -> tuple[Sent, ...]:
     # First, for safety: with pyarrow 26.0.1 a record `null` ends the process (SIGSEGV), and two records on
     # one line count as two rows. What the decoder lets through is exactly one JSON object.
     structs = list(map(shape.decoder.decode, records))
@@ -68,9 +112,14 @@ def _read_at_once(shape: Shape, records: Sequence[bytes]) -> Sent:
     )
     if table.num_rows != len(records):
         raise _UnreadableError
-    levels: list[pa.Array] = [_as_struct(table, shape)]
+    whole = _as_struct(table, shape)
+    return tuple(_rows_of(view, whole, structs, records) for view in shape.views)
+
+
+def _rows_of(view: View, whole: pa.Array, structs: list[Any], records: Sequence[bytes]) -> Sent:
+    levels: list[pa.Array] = [whole]
     parents: list[pa.Array] = []
-    for way in shape.lists:
+    for way in view.lists:
         lists = pc.struct_field(levels[-1], way)
         levels.append(pc.list_flatten(lists))
         parents.append(pc.list_parent_indices(lists))
@@ -80,17 +129,19 @@ def _read_at_once(shape: Shape, records: Sequence[bytes]) -> Sent:
         below = ancestors[0]
         ancestors.insert(0, parent if below is None else parent.take(below))
     arrays: dict[str, pa.Array] = {}
-    raw_levels = _raw_levels(shape, structs)
-    for column in shape.dataset.selected:
-        level = shape.level(column)
+    raw_levels = _raw_levels(view, structs)
+    for column in view.dataset.selected:
+        level = view.level(column)
         if column.literal:
             if len(raw_levels[level]) != len(levels[level]):
                 raise _UnreadableError
-            values = _literals(raw_levels[level], shape.raw_ways[column.name], column)
+            values = _literals(raw_levels[level], view.raw_ways[column.name], column)
         else:
-            values = pc.struct_field(levels[level], shape.ways[column.name])
+            values = pc.struct_field(levels[level], view.ways[column.name])
+            if column.json_kind == "list":
+                values = pc.if_else(pc.is_valid(values), True, pa.scalar(None, pa.bool_()))
             # With pyarrow 26.0.1 400 digits are an infinity, without an error.
-            if pa.types.is_floating(values.type) and pc.all(pc.is_finite(values)).as_py() is False:
+            elif pa.types.is_floating(values.type) and pc.all(pc.is_finite(values)).as_py() is False:
                 raise _UnreadableError
         index = ancestors[level]
         arrays[column.name] = values if index is None else values.take(index)
@@ -127,9 +178,9 @@ def _as_struct(table: pa.Table, shape: Shape) -> pa.StructArray:
     return struct.combine_chunks() if isinstance(struct, pa.ChunkedArray) else struct
 
 
-def _raw_levels(shape: Shape, structs: list[Any]) -> list[list[Any]]:
+def _raw_levels(view: View, structs: list[Any]) -> list[list[Any]]:
     levels = [structs]
-    for way in shape.raw_lists:
+    for way in view.raw_lists:
         lists = [_attribute(struct, way) for struct in levels[-1]]
         levels.append([element for elements in lists if elements is not None for element in elements])
     return levels

@@ -86,6 +86,22 @@ def test_an_error_in_a_good_answer_is_no_acceptance(standing, endpoint):
                 assert (len(seen) > 1) == caught.value.retriable
 
 
+@pytest.mark.parametrize("place", ["data", "included", "results"])
+def test_an_error_in_the_place_of_a_record_is_one(place):
+    """As JSON:API writes one, without the name of its list."""
+    error = {"id": "1", "status": 500, "code": "error", "title": "Oops", "detail": "Something is missing"}
+    record = {"type": "campaign", "id": "1", "attributes": {"detail": "no error", "status": "Draft"}}
+    documents = {
+        "data": {"data": [record, error]},
+        "included": {"data": [record], "included": [error]},
+        "results": {"data": {"type": "campaign-values-report", "attributes": {"results": [error]}}},
+    }
+    verdict = classify(httpx.Response(200, json=documents[place]))
+    assert isinstance(verdict, Retry)
+    assert "Something is missing" in str(verdict.error)
+    assert isinstance(classify(httpx.Response(200, json={"data": [record]})), Accept)
+
+
 @pytest.mark.parametrize("endpoint", CALLS)
 def test_errors_that_say_that_there_is_none_are_none(standing, endpoint):
     """An empty list is no refusal."""

@@ -85,6 +85,8 @@ def _places(document: object) -> Iterator[object]:
             kind = one.get("type")
             if kind in _NAMES:
                 yield one.get("attributes") or one
+            elif kind is None and "detail" in one and one.keys() & {"status", "code"}:
+                yield one  # in a record's place, by no name
             free = not (isinstance(kind, str) and kind.endswith("-report"))
             open_ += [
                 inner

@@ -23,6 +23,7 @@ def test_sources_call_the_same_things_by_the_same_names(root: Path) -> None:
             "_credentials",
             "_client",
             "_verdict",
+            "_refusals",
             "_tables",
             "_reader",
             "_estimate",
@@ -37,3 +38,18 @@ def test_the_glossary_has_one_line_a_word(root: Path) -> None:
     """Else one word would mean two things."""
     words = re.findall(r"^\| (\w[\w -]*) \|", (root / GLOSSARY).read_text(), re.MULTILINE)
     assert len(words) == len(set(words)) > 30
+
+
+def test_a_module_of_a_source_has_one_subject(root: Path) -> None:
+    """More than 300 lines have two, as Meta's client (calls and accounts) and reader (plans and slices) had."""
+    packages = {path.parent for path in root.glob("packages/*/prefect.yaml")}
+    modules = [
+        path
+        for package in packages
+        for path in (package / "src" / "weathervane").rglob("*.py")
+        if (package / "src" / "weathervane" / package.name.replace("-", "_")) in path.parents
+        and "sandbox" not in path.parts
+    ]
+    assert len(modules) > 60
+    lines = {str(path.relative_to(root)): len(path.read_text().splitlines()) for path in modules}
+    assert {path: count for path, count in lines.items() if count > 300} == {}

@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from weathervane.meta_ads import Account, MetaAdsClient, MetaAdsCredentials
 from weathervane.meta_ads._pace import AppPace
-from weathervane.meta_ads._report_run import InsightsRead, Part
+from weathervane.meta_ads._queries import Extent
+from weathervane.meta_ads._report_run import InsightsRead
 from weathervane.meta_ads._tokens import token_findings
 from weathervane.source.sandbox import bind, serving, url_of
 
@@ -105,7 +106,7 @@ class Answering:
             account = Account("101", "Mine", "EUR", ZoneInfo("Europe/Paris"), 1)
             fields = ["account_id", "ad_id", "spend"]
             read = InsightsRead(client, account, "ad", fields, clock=clock, sleep=clock.sleep)
-            return [row for page in read.pages(Part(DAY, DAY)) for row in page]
+            return [row for page in read.pages(Extent(DAY, DAY)) for row in page]
 
 
 def kind_of(method: str, path: str) -> str:

@@ -1,4 +1,4 @@
-from ._client import Account as Account
+from ._accounts import Account as Account
 from ._client import MetaAdsClient as MetaAdsClient
 from ._credentials import MetaAdsCredentials as MetaAdsCredentials
 from ._reader import InsightsReader as InsightsReader

@@ -8,15 +8,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
 
+from weathervane.meta_ads._accounts import ACCOUNT_FIELDS, Accounts, account_from, id_from
 from weathervane.meta_ads._credentials import MetaAdsCredentials, TokenAuth
 from weathervane.meta_ads._pace import ACCOUNT, AppPace
 from weathervane.meta_ads._refusals import TOKEN
@@ -34,49 +32,18 @@ from weathervane.source import (
     decode,
     masked,
     paginate,
-    parse_zone,
     shared,
     split_records,
     vendor_client,
 )
 
-__all__ = ["Account", "Accounts", "MetaAdsClient", "parameters"]
+__all__ = ["MetaAdsClient", "parameters"]
 
 _T = TypeVar("_T")
-_MOST_DIGITS = 40
 _MOST_CURSOR = 8_000
 """Characters; seen are some hundred. A URL of 65,536 is refused by the HTTP library, most servers take 8,192."""
-_ACCOUNT_FIELDS = "account_id,name,currency,timezone_name,account_status"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Account:
-    """One ad account that can be read."""
-
-    id: str
-    """The bare number; `act_` goes before it in paths."""
-    name: str
-    currency: str
-    timezone: ZoneInfo
-    """Its days begin at midnight there; `since` and `until` are such days."""
-    status: int
-    """1 is active; others can be read all the same."""
-
-    def today(self, now: datetime) -> date:
-        """The account's own day."""
-        return now.astimezone(self.timezone).date()
-
-
-@dataclass(frozen=True)
-class Accounts:
-    """The ad accounts of a tenant."""
-
-    readable: list[Account]
-    """By id."""
-    refused: dict[str, SourceError]
-    """Id -> why that one cannot be read. The others can."""
 
 
 class MetaAdsClient:
@@ -134,16 +101,16 @@ class MetaAdsClient:
             for one in named:
                 try:
                     # Said to be of the account, so that a limit of its own pauses it and not the whole app.
-                    found.append((one, self._send("GET", f"act_{one}", {"fields": _ACCOUNT_FIELDS}, one)))
+                    found.append((one, self._send("GET", f"act_{one}", {"fields": ACCOUNT_FIELDS}, one)))
                 except SourceError as error:
                     down = down + 1 if type(error) is UnavailableError else 0
                     if not of_account(error) or down > 1:
                         raise
                     refused[one] = error
         else:
-            pages = self.pages("me/adaccounts", {"fields": _ACCOUNT_FIELDS}, what="ad accounts")
+            pages = self.pages("me/adaccounts", {"fields": ACCOUNT_FIELDS}, what="ad accounts")
             records = (record for page in pages for record in page)
-            found = [(_named(record, number), record) for number, record in enumerate(records, 1)]
+            found = [(id_from(record, number), record) for number, record in enumerate(records, 1)]
         if not found and not refused:
             raise CredentialsError(
                 "the token sees no ad account: assign the accounts to the system user, with the right to read",
@@ -153,7 +120,7 @@ class MetaAdsClient:
         readable = []
         for one, node in found:
             try:
-                readable.append(_account(one, node))
+                readable.append(account_from(one, node))
             except ContractError as error:
                 refused[one] = error
         return Accounts(sorted(readable, key=lambda account: account.id), refused)
@@ -254,48 +221,6 @@ def parameters(params: Mapping[str, Any]) -> dict[str, str]:
         for name, value in params.items()
         if value is not None
     }
-
-
-def _named(record: bytes, number: int) -> str:
-    """The number of an ad account in a list, however little else can be read of it."""
-    try:
-        found = decode(record, _Id, "an ad account")
-    except SourceError:
-        found = _Id()
-    one = found.account_id or found.id.removeprefix("act_")
-    return (
-        one
-        if one.isdecimal() and one.isascii() and len(one) <= _MOST_DIGITS
-        else f"number {number:,} of the list"
-    )
-
-
-def _account(one: str, record: bytes) -> Account:
-    node = decode(record, _AccountNode, f"ad account {one}")
-    if not one.isdecimal():
-        raise ContractError("an ad account of the list has no number", reason="UNEXPECTED_JSON")
-    try:
-        zone = parse_zone(node.timezone_name, "")
-    except ContractError:
-        raise ContractError(
-            f"ad account {one} is in an unknown time zone {node.timezone_name[:60]!r}",
-            reason="UNKNOWN_TIMEZONE",
-        ) from None
-    status = node.account_status if isinstance(node.account_status, int) else 1
-    return Account(one, node.name if isinstance(node.name, str) else "", node.currency, zone, status)
-
-
-class _Id(msgspec.Struct):
-    account_id: str = ""
-    id: str = ""
-
-
-class _AccountNode(msgspec.Struct):
-    timezone_name: str
-    currency: str
-    # Whatever they are: nobody needs them to read the account.
-    name: Any = None
-    account_status: Any = None
 
 
 class _Cursors(msgspec.Struct):

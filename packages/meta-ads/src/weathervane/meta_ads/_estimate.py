@@ -7,9 +7,11 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from weathervane.meta_ads._client import Account, MetaAdsClient
+from weathervane.meta_ads._accounts import Account
+from weathervane.meta_ads._client import MetaAdsClient
 from weathervane.meta_ads._credentials import MetaAdsCredentials
-from weathervane.meta_ads._report_run import SPEND, InsightsRead, Part
+from weathervane.meta_ads._queries import SPEND, Extent
+from weathervane.meta_ads._report_run import InsightsRead
 from weathervane.meta_ads._tables import BREAKDOWNS, datasets_for
 from weathervane.meta_ads._verdict import of_account
 from weathervane.source import Days, Estimate, Forecast, SourceError
@@ -83,4 +85,4 @@ def _rows_a_day(
     yesterday = account.today(datetime.now(UTC)) - timedelta(days=1)
     day = min(max(window.last for window in windows), yesterday)
     read = InsightsRead(client, account, level, SPEND, breakdowns)
-    return sum(len(page) for page in read.pages(Part(day, day)))
+    return sum(len(page) for page in read.pages(Extent(day, day)))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from weathervane.lake import ColumnRange, ControlTotal
-from weathervane.meta_ads._checkpoint import format_days, parse_days
-from weathervane.meta_ads._client import Account, MetaAdsClient
-from weathervane.meta_ads._report_run import SPEND, InsightsRead, Part
+from weathervane.lake import ControlTotal
+from weathervane.meta_ads._accounts import Account
+from weathervane.meta_ads._checkpoint import parse_days
+from weathervane.meta_ads._client import MetaAdsClient
+from weathervane.meta_ads._planning import Plan, checkpoint_after
+from weathervane.meta_ads._queries import SPEND, Extent
+from weathervane.meta_ads._report_run import InsightsRead
 from weathervane.meta_ads._rows import widened
 from weathervane.meta_ads._tables import BREAKDOWNS, datasets_for, fields_of
 from weathervane.meta_ads._tally import Tally, tolerance, whole
@@ -77,7 +79,7 @@ class InsightsReader:
         self._clock, self._sleep = clock, sleep
         self._left: list[Account] | None = None
         self._accounts = 0
-        self._plan: _Plan | None = None
+        self._plan: Plan | None = None
         self._refused: list[SourceError] = []
         self._down = 0
         """So many accounts in a row were unavailable."""
@@ -136,7 +138,7 @@ class InsightsReader:
         Raises:
             IncompleteError: The rows' spend is not the account's.
         """
-        plan: _Plan = slice.bounds["plan"]
+        plan: Plan = slice.bounds["plan"]
         since, until = slice.bounds["since"], slice.bounds["until"]
         account = plan.account
         mains, children = self.datasets
@@ -145,7 +147,7 @@ class InsightsReader:
         ids = () if self._level == "account" else (f"{self._level}_id",)
         members = (*ids, *self._breakdowns)
         tally = Tally(*members, account=account.id, since=since, until=until)
-        for page in plan.read.pages(Part(since, until)):
+        for page in plan.read.pages(Extent(since, until)):
             tally.add(page)
             records = [widened(record, account.id, since, until, members) for record in page]
             yield Piece(mains.name, normalise(mains, records, constants=constants))
@@ -157,9 +159,9 @@ class InsightsReader:
         done = (
             accounts_before + (until - plan.began + _DAY) / (plan.until - plan.began + _DAY)
         ) / self._accounts
-        return SliceEnd(_checkpoint(slice, account.id, reached), {mains.name: (total,)}, done)
+        return SliceEnd(checkpoint_after(slice, account.id, reached), {mains.name: (total,)}, done)
 
-    def _planned(self, account: Account, before: date | None) -> _Plan:
+    def _planned(self, account: Account, before: date | None) -> Plan:
         """What of an account this run reads."""
         today = account.today(self._now)
         if before is not None and before > today + _DAY:
@@ -189,7 +191,7 @@ class InsightsReader:
             last = max((day for day in (max(spend, default=None), before) if day is not None), default=None)
             until = min(until, last) if last is not None else until
             since = until if last is None else max(since, min(spend)) if before is None else since
-        return _Plan(account, read, own, min(since, until), until, spend, before, self._start is not None)
+        return Plan(account, read, own, min(since, until), until, spend, before, self._start is not None)
 
     def _since(self, account: Account, before: date | None, until: date, today: date) -> date:
         oldest = today - self._client.settings.history
@@ -215,7 +217,7 @@ class InsightsReader:
                 log.warning("Meta keeps less than was asked for: reading from %s on", since)
 
     def _checked(
-        self, plan: _Plan, tally: Tally, since: date, until: date, newest: date | None
+        self, plan: Plan, tally: Tally, since: date, until: date, newest: date | None
     ) -> ControlTotal:
         """The spend of the slice as the account has it, beside ours."""
         own = whole(plan.own.rows(since, until), plan.account.id, since, until)
@@ -284,46 +286,3 @@ class InsightsReader:
         if not self._breakdowns:
             return Decimal(0)
         return tolerance(spent, rows, account.currency, self._client.settings.breakdown_share)
-
-
-@dataclass
-class _Plan:
-    """What is to be read of one account, and how far it is."""
-
-    account: Account
-    read: InsightsRead
-    own: InsightsRead
-    """Reads what the account itself says that it spent."""
-    next: date
-    until: date
-    spend: dict[date, Decimal]
-    before: date | None
-    explicit: bool
-    """The run was given its first day: it may leave a gap behind the checkpoint, which then stays."""
-    began: date = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.began = self.next
-
-    def take(self, days: dict[str, date], length: int, datasets: list[str]) -> Slice:
-        """The next slice."""
-        since, until = self.next, min(self.until, self.next + timedelta(days=length - 1))
-        self.next = until + _DAY
-        number = self.account.id
-        ranges = (ColumnRange("account_id", number, number), ColumnRange("date", str(since), str(until)))
-        gap = self.explicit and self.before is not None and self.began > self.before + _DAY
-        bounds = {"plan": self, "since": since, "until": until, "days": days, "gap": gap}
-        return Slice(f"act_{number} {since} .. {until}", bounds, dict.fromkeys(datasets, ranges))
-
-
-def _checkpoint(slice: Slice, account: str, reached: date | None) -> str | None:
-    """The checkpoint after a slice; None leaves it. It never moves back, and never over a gap that nobody read."""
-    days: dict[str, date] = slice.bounds["days"]
-    plan: _Plan = slice.bounds["plan"]
-    covered = plan.before is not None and slice.bounds["since"] <= plan.before <= slice.bounds["until"]
-    if reached is None and plan.explicit and covered:
-        # A person had the last day read anew, and Meta shows nothing: the account begins anew.
-        return format_days({one: day for one, day in days.items() if one != account})
-    if reached is None or slice.bounds["gap"] or reached <= days.get(account, date.min):
-        return None
-    return format_days({**days, account: reached})

@@ -7,65 +7,28 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
 import msgspec
 
-from weathervane.meta_ads._client import Account, MetaAdsClient
-from weathervane.meta_ads._settings import LEVELS, WINDOWS
+from weathervane.meta_ads._accounts import Account
+from weathervane.meta_ads._client import MetaAdsClient
+from weathervane.meta_ads._queries import Extent, insights_query, objects_query
+from weathervane.meta_ads._settings import LEVELS
 from weathervane.meta_ads._verdict import ReportLostError, TooMuchDataError, of_report
 from weathervane.source import ContractError, IncompleteError, LongWait, decode
 
-__all__ = ["SPEND", "STATUSES", "InsightsRead", "Part"]
+__all__ = ["InsightsRead"]
 
 log = logging.getLogger(__name__)
 
-_COMMON = ("ACTIVE", "ARCHIVED", "DELETED", "IN_PROCESS", "PAUSED", "WITH_ISSUES")
-STATUSES = {
-    "campaign": _COMMON,
-    "adset": (*_COMMON, "CAMPAIGN_PAUSED"),
-    "ad": (
-        *_COMMON,
-        "ADSET_PAUSED",
-        "CAMPAIGN_PAUSED",
-        "DISAPPROVED",
-        "PENDING_BILLING_INFO",
-        "PENDING_REVIEW",
-        "PREAPPROVED",
-    ),
-}
-"""Every effective status of a level's objects (facebook-business 26.0.3). All are asked for: without, Meta leaves out
-deleted objects, whose spend and late conversions count all the same."""
-SPEND = ["account_id", "impressions", "spend"]
-"""The fields of a read that only wants to know what was spent, and on how many impressions: no actions, no windows."""
 _NUMBER = re.compile(r"[0-9]{1,40}")
 _RUNNING = ("Job Not Started", "Job Started", "Job Running", "Job Completed")
 _ODD_LOOKS = 5
 """How often a report run may say what Meta does not document, before that is an error."""
 _POLLED = "async_status,async_percent_completion,error_code,error_subcode,error_message"
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some days of some objects of an account."""
-
-    since: date
-    until: date
-    """Inclusive."""
-    kind: str = ""
-    ids: tuple[str, ...] = ()
-    """Only what belongs to these objects of this kind (`campaign`); empty for all."""
-
-    @property
-    def days(self) -> int:
-        """How many days."""
-        return (self.until - self.since).days + 1
-
-    def __str__(self) -> str:
-        only = f" of {len(self.ids)} {self.kind}s" if self.ids else ""
-        return f"{self.since} .. {self.until}{only}"
 
 
 class InsightsRead:
@@ -98,24 +61,27 @@ class InsightsRead:
         self._too_heavy = False
         """A synchronous call was too much: this account's reads are report runs from now on."""
 
-    def pages(self, part: Part) -> Iterator[list[bytes]]:
-        """The rows of a part, page by page.
+    def pages(self, extent: Extent) -> Iterator[list[bytes]]:
+        """The rows of an extent, page by page.
 
         Raises:
             IncompleteError: Not all of it can be had; what was given must not be used.
         """
-        if not self._too_heavy and part.days <= self._client.settings.sync_days[self._level]:
-            pages = self._list(f"act_{self.account.id}/insights", self._parameters(part))
+        if not self._too_heavy and extent.days <= self._client.settings.sync_days[self._level]:
+            pages = self._list(
+                f"act_{self.account.id}/insights",
+                self._query(extent),
+            )
             try:
                 first = next(pages, None)
             except TooMuchDataError:
                 self._too_heavy = True
-                log.info("%s: %s is too much for one call: a report run", self.account.id, part)
+                log.info("%s: %s is too much for one call: a report run", self.account.id, extent)
             else:
                 yield from () if first is None else (first,)
                 yield from self._whole(pages)
                 return
-        yield from self._by_report(part)
+        yield from self._by_report(extent)
 
     def rows(self, since: date, until: date) -> list[bytes]:
         """The rows of any number of days, asked for in pieces that Meta answers at once; for few small rows.
@@ -130,24 +96,27 @@ class InsightsRead:
         found: list[bytes] = []
         while since <= until:
             last = min(until, since + timedelta(days=length - 1))
-            found += self._piece(Part(since, last))
+            found += self._piece(Extent(since, last))
             since = last + timedelta(days=1)
         return found
 
-    def _piece(self, part: Part) -> list[bytes]:
+    def _piece(self, extent: Extent) -> list[bytes]:
         if not self._too_heavy:
             try:
-                pages = self._list(f"act_{self.account.id}/insights", self._parameters(part))
+                pages = self._list(
+                    f"act_{self.account.id}/insights",
+                    self._query(extent),
+                )
                 return [row for page in pages for row in page]
             except TooMuchDataError:
                 self._too_heavy = True
-                log.info("%s: %s is too much for one call: a report run", self.account.id, part)
-        return [row for page in self._by_report(part) for row in page]
+                log.info("%s: %s is too much for one call: a report run", self.account.id, extent)
+        return [row for page in self._by_report(extent) for row in page]
 
-    def _by_report(self, part: Part) -> Iterator[list[bytes]]:
+    def _by_report(self, extent: Extent) -> Iterator[list[bytes]]:
         for again in (True, False):
             try:
-                run = self._submit(part)
+                run = self._submit(extent)
                 failure = self._wait(run)
                 pages = self._list(f"{run}/insights", {}, report=True)
                 first = next(pages, []) if failure is None else []
@@ -156,16 +125,16 @@ class InsightsRead:
             except ReportLostError as error:
                 if not again:
                     raise
-                log.warning("%s: a report run of %s is made anew: %s", self.account.id, part, error.message)
+                log.warning("%s: a report run of %s is made anew: %s", self.account.id, extent, error.message)
                 continue
             if failure is None:
                 yield first
                 yield from self._whole(pages)
                 return
-            log.warning("%s: report run %s of %s: %s", self.account.id, run, part, failure)
+            log.warning("%s: report run %s of %s: %s", self.account.id, run, extent, failure)
             if not again:
                 break
-        for smaller in self._split(part):
+        for smaller in self._split(extent):
             yield from self.pages(smaller)
 
     def _whole(self, pages: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
@@ -176,9 +145,14 @@ class InsightsRead:
             self._too_heavy = True
             raise IncompleteError(error.message, reason=error.reason) from None
 
-    def _submit(self, part: Part) -> str:
+    def _submit(self, extent: Extent) -> str:
         path = f"act_{self.account.id}/insights"
-        started = self._client.post(path, self._parameters(part), _Started, account=self.account.id)
+        started = self._client.post(
+            path,
+            self._query(extent),
+            _Started,
+            account=self.account.id,
+        )
         # A number in one place of Meta's docs, a string in what clients get.
         run = str(started.report_run_id)
         if not _NUMBER.fullmatch(run):
@@ -201,7 +175,7 @@ class InsightsRead:
             if seconds:
                 self._sleep(seconds)
             node = self._client.get(run, _Run, account=self.account.id, report=True, fields=_POLLED)
-            # Percent may be 100 while the job still runs; its rows are then a part of them, without a word.
+            # Percent may be 100 while the job still runs; its rows are then a extent of them, without a word.
             status, percent = (
                 self._client.without_secrets(node.async_status)[:40],
                 node.async_percent_completion,
@@ -226,64 +200,40 @@ class InsightsRead:
             wait.goes_on(f"{status}, {str(percent)[:20]} %")
         raise AssertionError("unreachable: polling has no end of its own")
 
-    def _split(self, part: Part) -> list[Part]:
-        """Smaller parts that make up the part: fewer days, then fewer objects, then the objects below them."""
-        if part.days > 1:
-            middle = part.since + timedelta(days=part.days // 2 - 1)
-            return [replace(part, until=middle), replace(part, since=middle + timedelta(days=1))]
-        kind, ids = part.kind, part.ids
+    def _split(self, extent: Extent) -> list[Extent]:
+        """Smaller extents that make up this one: fewer days, then fewer objects, then the objects below them."""
+        if extent.days > 1:
+            middle = extent.since + timedelta(days=extent.days // 2 - 1)
+            return [replace(extent, until=middle), replace(extent, since=middle + timedelta(days=1))]
+        kind, ids = extent.kind, extent.ids
         if not ids and self._level != "account":
             kind, ids = "campaign", self._objects("campaign", f"act_{self.account.id}")
         elif len(ids) == 1 and kind != self._level:
             below = LEVELS[LEVELS.index(kind) + 1]
             kind, ids = below, self._objects(below, ids[0])
         if len(ids) == 1 and kind != self._level:
-            return self._split(replace(part, kind=kind, ids=ids))
+            return self._split(replace(extent, kind=kind, ids=ids))
         if len(ids) < 2:
             raise IncompleteError(
-                f"Meta's report runs fail for {part} of ad account {self.account.id}, and it cannot be made smaller",
+                f"Meta's report runs fail for {extent} of ad account {self.account.id}, and it cannot be made smaller",
                 reason="REPORT_FAILED",
             )
         half = len(ids) // 2
-        return [replace(part, kind=kind, ids=ids[:half]), replace(part, kind=kind, ids=ids[half:])]
+        return [replace(extent, kind=kind, ids=ids[:half]), replace(extent, kind=kind, ids=ids[half:])]
 
     def _objects(self, kind: str, under: str) -> tuple[str, ...]:
-        params = {"fields": "id", "filtering": [_condition(f"{kind}.effective_status", STATUSES[kind])]}
-        pages = self._list(f"{under}/{kind}s", params)
+        pages = self._list(f"{under}/{kind}s", objects_query(kind))
         ids = tuple(decode(record, _Object, f"one of the {kind}s").id for page in pages for record in page)
         if not all(_NUMBER.fullmatch(one) for one in ids):
             raise ContractError(f"the id of one of the {kind}s is no number", reason="UNEXPECTED_JSON")
         return ids
 
+    def _query(self, extent: Extent) -> dict[str, Any]:
+        return insights_query(extent, self._level, self._fields, self._breakdowns)
+
     def _list(self, path: str, params: dict[str, Any], *, report: bool = False) -> Iterator[list[bytes]]:
         what = f"{self._level} insights"
         return self._client.pages(path, params, what=what, account=self.account.id, report=report)
-
-    def _parameters(self, part: Part) -> dict[str, Any]:
-        # Any other conditions than these would hide rows; breakdowns of actions would multiply them. The account's own
-        # rows need none: they are of every object, deleted ones too.
-        level = self._level
-        conditions = [_condition(f"{level}.effective_status", STATUSES[level])] if level != "account" else []
-        if part.ids:
-            conditions.append(_condition(f"{part.kind}.id", part.ids))
-        params: dict[str, Any] = {
-            "level": level,
-            "fields": ",".join(self._fields),
-            "time_range": {"since": part.since.isoformat(), "until": part.until.isoformat()},
-            # Without it there is one row for the whole range.
-            "time_increment": 1,
-        }
-        if self._fields != SPEND:
-            params["action_attribution_windows"] = list(WINDOWS)
-        if self._breakdowns:
-            params["breakdowns"] = list(self._breakdowns)
-        if conditions:
-            params["filtering"] = conditions
-        return params
-
-
-def _condition(field: str, values: tuple[str, ...]) -> dict[str, Any]:
-    return {"field": field, "operator": "IN", "value": list(values)}
 
 
 class _Started(msgspec.Struct):

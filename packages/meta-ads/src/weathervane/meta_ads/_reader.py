@@ -23,6 +23,7 @@ from weathervane.source import (
     MOVED_WHILE_READ,
     CursorError,
     IncompleteError,
+    Parsed,
     Piece,
     Slice,
     SliceEnd,
@@ -150,8 +151,9 @@ class InsightsReader:
         for page in plan.read.pages(Extent(since, until)):
             tally.add(page)
             records = [widened(record, account.id, since, until, members) for record in page]
-            yield Piece(mains.name, normalise(mains, records, constants=constants))
-            yield Piece(children.name, normalise(children, records, constants=tenant))
+            read = Parsed(records, mains, children)
+            yield Piece(mains.name, normalise(mains, read, constants=constants))
+            yield Piece(children.name, normalise(children, read, constants=tenant))
         newest = max([*plan.spend, *tally.days], default=None)
         total = self._checked(plan, tally, since, until, newest)
         reached = min(until, newest) if newest is not None else None

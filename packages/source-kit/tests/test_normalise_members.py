@@ -8,7 +8,8 @@ import pytest
 from weathervane.source._table.column import Column
 from weathervane.source._table.dataset import Dataset
 from weathervane.source._table.members import members_of
-from weathervane.source._table.normalise import normalise
+from weathervane.source._table.normalise import Normalised, normalise
+from weathervane.source._table.read import Parsed
 
 LINES = Dataset(
     "lines",
@@ -98,3 +99,71 @@ def test_a_dataset_without_members_has_none_to_give() -> None:
     dataset = Dataset("d", (Column("id", pa.string(), "id"),), ("id",))
     with pytest.raises(ValueError, match="declares no replace_members"):
         members_of(dataset, [], normalise(dataset, []))
+
+
+ORDERS = Dataset(
+    "orders",
+    (Column("shop", pa.string()), Column("id", pa.string(), "id"), Column("paid", pa.bool_(), "paid")),
+    ("shop", "id"),
+)
+PAGE = [
+    b'{"id":"1","paid":true,"lineItems":{"nodes":[{"id":"a"},{"id":"b","quantity":2}]}}',
+    b'{"id":"2","paid":false,"lineItems":{"nodes":[]}}',
+    b'{"id":"3","paid":true,"lineItems":{"nodes":[{"id":"c","quantity":7}]}}',
+]
+
+
+def same(found: Normalised, expected: Normalised) -> bool:
+    """Whether two pages hold the same rows and set the same aside."""
+    return (found.rows, found.quarantined, found.values) == (
+        expected.rows,
+        expected.quarantined,
+        expected.values,
+    )
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        b'{"id":"4","paid":"yes","lineItems":{"nodes":[{"id":"d"}]}}',
+        b'{"id":"4","paid":true,"lineItems":{"nodes":[{"id":"d","quantity":"x"}]}}',
+        b'{"id":"4","paid":true,"lineItems":{"nodes":[{"id":"d","id":"e"}]}}',
+        b'{"id":"4","paid":true,"lineItems":7}',
+        b'{"id":"\\ud83d","lineItems":{"nodes":[]}}',
+        b"null",
+        b'{"id":',
+        b"\xff",
+    ],
+)
+@pytest.mark.parametrize("many", [1, 300])
+def test_what_is_read_once_is_what_each_reads_by_itself(odd: bytes | None, many: int) -> None:
+    """Parents, children and members of one reading, whichever records are meant: an odd one costs each what it did."""
+    records = PAGE * many + ([] if odd is None else [odd]) + PAGE
+    page = Parsed(records, ORDERS, LINES)
+    for kept in (range(len(records)), range(0, len(records), 2), [len(records) - 1], []):
+        some = [records[number] for number in kept]
+        assert same(
+            normalise(ORDERS, page.only(kept), constants={"shop": "acme"}),
+            normalise(ORDERS, some, constants={"shop": "acme"}),
+        )
+        lines = normalise(LINES, some, constants=CONSTANTS)
+        assert same(normalise(LINES, page.only(kept), constants=CONSTANTS), lines)
+        assert members_of(LINES, page.only(kept), lines, constants=CONSTANTS) == members_of(
+            LINES, some, lines, constants=CONSTANTS
+        )
+
+
+def test_datasets_that_take_a_member_for_different_things_are_read_apart() -> None:
+    """One has an object where another has a text: neither spoils the other."""
+    texts = Dataset("texts", (Column("id", pa.string(), "id"), Column("a", pa.string(), "a")), ("id",))
+    objects = Dataset("objects", (Column("id", pa.string(), "id"), Column("b", pa.string(), "a.b")), ("id",))
+    page = Parsed([b'{"id":"1","a":"x"}', b'{"id":"2","a":{"b":"y"}}'], texts, objects)
+    assert normalise(texts, page).rows.to_pylist() == [{"id": "1", "a": "x"}]
+    assert normalise(objects, page).rows.to_pylist() == [{"id": "2", "b": "y"}]
+
+
+def test_a_page_is_not_asked_for_what_it_was_not_read_for() -> None:
+    """That is a mistake of the source's."""
+    with pytest.raises(ValueError, match="were not read for dataset 'orders'"):
+        normalise(ORDERS, Parsed(PAGE, LINES), constants={"shop": "acme"})

@@ -19,6 +19,7 @@ from weathervane.source._table.dataset import Dataset
 from weathervane.source._table.decode import marked, replaced, restored
 from weathervane.source._table.members import members_of
 from weathervane.source._table.normalise import normalise
+from weathervane.source._table.quarantine import record_text
 from weathervane.source._table.records import split_records
 
 HALVES = ["\ud83d", "a\ude00b", "\\\ud83d", "\ud83d\ud83d\ude00", "\ude00\ud83d", "\ud83dx\ude00"]
@@ -124,3 +125,9 @@ def test_a_parent_is_replaced_when_half_an_emoji_costs_none_of_its_rows() -> Non
     assert members_of(LINES, records, page).to_pylist() == [{"order_id": "1"}, {"order_id": "2"}]
     (row,) = page.quarantined.to_pylist()
     assert json.loads(row["record"]) == {"id": "3", "lines": [{"id": "b", "must": "\ud83d"}]}
+
+
+def test_a_record_is_kept_as_it_was_sent_beside_letters_at_the_place_of_the_marks() -> None:
+    """What reads it needs no marks, as long as it is kept whole."""
+    record = rb'{"id":"\ud83d","name":"\ue012"}'
+    assert record_text(record, ()) == record.decode()
